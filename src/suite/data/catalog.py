@@ -1,0 +1,105 @@
+"""A catalog: what a source found on disk, before any picture is opened.
+
+    root ─► source ─► Catalog(records, problems)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from PIL import Image
+
+Split = Literal["train", "val", "test"]
+
+
+class Picture(Protocol):
+    """Something that can be decoded or drawn into one picture."""
+
+    def load(self) -> Image.Image:
+        """The picture, any mode. Raises OSError, SyntaxError or ValueError where it is broken."""
+
+    def identity(self) -> str:
+        """A string that changes when the pixels change; the cache is keyed by it. May stat the file."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message: a path, as a rule."""
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture file, or one half of a side-by-side strip."""
+
+    path: Path
+    half: Literal["whole", "left", "right"] = "whole"
+
+    def load(self) -> Image.Image:
+        with Image.open(self.path) as picture:
+            picture.load()
+            if self.half == "whole":
+                return picture
+            middle, (width, height) = picture.width // 2, picture.size
+            return picture.crop((0, 0, middle, height) if self.half == "left" else (width - middle, 0, width, height))
+
+    def identity(self) -> str:
+        stat = self.path.stat()
+        return f"{self.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{self.half}"
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One scene: a photo, its drawings, or only one of the two.
+
+    `drawings` is whatever the other side of the translation holds: sketches, cartoons, paintings.
+    """
+
+    key: str
+    photo: Picture | None = None
+    drawings: tuple[Picture, ...] = ()
+    label: int | None = None
+    group: str | None = None
+    split: Split | None = None  # None: the source has no official split; the DataModule draws a seeded one
+
+    @property
+    def paired(self) -> bool:
+        return self.photo is not None and bool(self.drawings)
+
+
+@dataclass
+class Catalog:
+    """All records of one data set, and what went wrong while listing them."""
+
+    dataset: str
+    root: Path | None
+    records: list[Record]
+    orphan_photos: list[str] = field(default_factory=list)  # photos whose drawing is missing, by name
+    orphan_drawings: list[str] = field(default_factory=list)  # drawings whose photo is missing, by name
+    missing: list[str] = field(default_factory=list)  # listed by an annotation, not on disk
+    warnings: list[str] = field(default_factory=list)  # one line each, for people
+    label_names: tuple[str, ...] = ()
+
+    def of_split(self, split: Split) -> list[Record]:
+        return [record for record in self.records if record.split == split]
+
+    def photos(self) -> list[Record]:
+        return [record for record in self.records if record.photo is not None]
+
+    def drawn(self) -> list[Record]:
+        return [record for record in self.records if record.drawings]
+
+    def summary(self) -> str:
+        """One line for a log: how much was found and how much was not."""
+        counts: Iterable[tuple[str, int]] = (
+            ("photos", len(self.photos())),
+            ("drawings", sum(len(record.drawings) for record in self.records)),
+            ("pairs", sum(record.paired for record in self.records)),
+            ("orphan photos", len(self.orphan_photos)),
+            ("orphan drawings", len(self.orphan_drawings)),
+            ("missing", len(self.missing)),
+        )
+        return f"{self.dataset}: " + ", ".join(f"{count} {what}" for what, count in counts if count)

@@ -1,0 +1,43 @@
+"""The only place that converts between the three ranges of a picture.
+
+| where                         | range    | type    |
+|-------------------------------|----------|---------|
+| files, cache, grids, FID      | 0 .. 255 | uint8   |
+| augmentation                  | 0 .. 1   | float32 |
+| networks, losses, batches     | -1 .. 1  | float32 |
+"""
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+def uint8_to_unit(pictures: Tensor) -> Tensor:
+    """uint8 0..255 to float32 0..1, any shape."""
+    return pictures.to(torch.float32) / 255
+
+
+def unit_to_signed(pictures: Tensor) -> Tensor:
+    """float 0..1 to -1..1, any shape."""
+    return pictures * 2 - 1
+
+
+def signed_to_unit(pictures: Tensor) -> Tensor:
+    """float -1..1 to 0..1 in float32, clamped, any shape."""
+    return (pictures.float() / 2 + 0.5).clamp(0, 1)
+
+
+def signed_to_uint8(pictures: Tensor) -> Tensor:
+    """float -1..1 to uint8 0..255, clamped and rounded to nearest, any shape."""
+    return (signed_to_unit(pictures) * 255).round().to(torch.uint8)
+
+
+def to_rgb(pictures: Tensor) -> Tensor:
+    """(B, 1 or 3, H, W) to (B, 3, H, W): a grey picture is repeated."""
+    return pictures.expand(-1, 3, -1, -1) if pictures.shape[1] == 1 else pictures
+
+
+def to_pil(picture: Tensor) -> Image.Image:
+    """uint8 (C, H, W) to a PIL picture of mode L or RGB."""
+    array = picture.permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
