@@ -1,0 +1,32 @@
+"""An exponential moving average of the generators: steadier pictures than the last step's weights."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+
+class EMA(nn.ModuleDict):
+    """Averaged copies of networks, under the same names: average = decay * average + (1 - decay) * weight.
+
+    Lightning's and torch's own averaging count optimizer steps of every network, or ask the device for a counter on
+    each step; this one is called by the generators' update alone and never waits.
+    """
+
+    def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
+        super().__init__({name: copy.deepcopy(network) for name, network in networks.items()})
+        self.decay = decay
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "EMA":
+        return super().train(False)  # averaged networks are only ever used to translate
+
+    @torch.no_grad()
+    def update(self, networks: Mapping[str, nn.Module]) -> None:
+        """Move every average one step towards the networks; buffers (BatchNorm statistics) are copied."""
+        for name, network in networks.items():
+            averages, weights = list(self[name].parameters()), list(network.parameters())
+            torch._foreach_lerp_(averages, weights, 1 - self.decay)
+            for average, value in zip(self[name].buffers(), network.buffers(), strict=True):
+                average.copy_(value)

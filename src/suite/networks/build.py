@@ -1,0 +1,47 @@
+"""From a configuration entry to a network: `{name: resnet, blocks: 9, ...}` -> module."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from torch import nn
+
+from suite.errors import UserError
+from suite.networks.discriminators import PatchDiscriminator, PixelDiscriminator
+from suite.networks.layers import init_normal
+from suite.networks.resnet import ResNetGenerator
+from suite.networks.unet import UNetGenerator
+
+# One name, one architecture. The other keys of an entry are the class's own arguments.
+GENERATORS = {"resnet": ResNetGenerator, "unet": UNetGenerator}
+DISCRIMINATORS = {"patch": PatchDiscriminator, "pixel": PixelDiscriminator}
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def build_generator(backbone: Mapping[str, Any], in_channels: int, out_channels: int) -> nn.Module:
+    """A generator with freshly drawn weights. It has `divisor`: what its input's sides must be multiples of."""
+    make, options = _pick(backbone, GENERATORS, "backbone")
+    return _initialised(make(in_channels, out_channels, **options))
+
+
+def build_discriminator(discriminator: Mapping[str, Any], in_channels: int) -> nn.Module:
+    """A discriminator with freshly drawn weights. It has `smallest`: the shortest side it can judge."""
+    make, options = _pick(discriminator, DISCRIMINATORS, "discriminator")
+    return _initialised(make(in_channels, **options))
+
+
+def _pick(entry: Mapping[str, Any], table: Mapping[str, Callable[..., N]], role: str) -> tuple[Callable[..., N], dict]:
+    options = dict(entry)
+    name = options.pop("name", None)
+    if name not in table:
+        raise UserError(f"model.{role}.name={name} is unknown: use one of {', '.join(table)}")
+    allowed = set(inspect.signature(table[name]).parameters) - {"in_channels", "out_channels"}
+    if unknown := sorted(set(options) - allowed):
+        raise UserError(f"model.{role}.{unknown[0]} is not an option of {name}: it takes {', '.join(sorted(allowed))}")
+    return table[name], options
+
+
+def _initialised(network: N) -> N:
+    init_normal(network)
+    return network

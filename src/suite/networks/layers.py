@@ -1,0 +1,46 @@
+"""What every network of the suite is made of: normalisation by name, and the field's weight initialisation."""
+
+from typing import Literal
+
+from torch import nn
+
+from suite.errors import UserError
+
+Norm = Literal["instance", "batch", "none"]
+
+
+def norm_layer(norm: Norm, channels: int) -> nn.Module:
+    """The normalisation layer of a name: InstanceNorm without parameters, BatchNorm with, or nothing."""
+    match norm:
+        case "instance":
+            return nn.InstanceNorm2d(channels)
+        case "batch":
+            return nn.BatchNorm2d(channels)
+        case "none":
+            return nn.Identity()
+    raise UserError(f"norm={norm!r} is unknown: use instance, batch or none")
+
+
+def has_bias(norm: Norm) -> bool:
+    """Whether a convolution before this normalisation has a bias: BatchNorm brings its own."""
+    return norm != "batch"
+
+
+def uses_batch_statistics(network: nn.Module) -> bool:
+    """Whether a picture's output depends on the others in its batch, so that passes must not be fused."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def init_normal(network: nn.Module, gain: float = 0.02) -> None:
+    """Draw every convolution and linear weight from N(0, gain), BatchNorm scales from N(1, gain); biases 0.
+
+    Source: DCGAN (Radford 2015), kept by pix2pix and CycleGAN.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0.0, gain)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, gain)
+            nn.init.zeros_(module.bias)
