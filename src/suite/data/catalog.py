@@ -1,23 +1,27 @@
 """A catalog: what a source found on disk, before any picture is opened.
 
-    root ─► source ─► Catalog(records, problems)
+root ─► source ─► Catalog(records, problems)
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 Split = Literal["train", "val", "test"]
+
+# Scanned paintings are larger than the 179 megapixels at which PIL suspects an attack; a gigapixel is no painting.
+Image.MAX_IMAGE_PIXELS = 1 << 29  # PIL refuses at twice this
 
 
 class Picture(Protocol):
     """Something that can be decoded or drawn into one picture."""
 
     def load(self) -> Image.Image:
-        """The picture, any mode. Raises OSError, SyntaxError or ValueError where it is broken."""
+        """The picture, upright, any mode. Raises OSError or ValueError where it is broken."""
 
     def identity(self) -> str:
         """A string that changes when the pixels change; the cache is keyed by it. May stat the file."""
@@ -35,12 +39,18 @@ class PictureFile:
     half: Literal["whole", "left", "right"] = "whole"
 
     def load(self) -> Image.Image:
-        with Image.open(self.path) as picture:
-            picture.load()
-            if self.half == "whole":
-                return picture
-            middle, (width, height) = picture.width // 2, picture.size
-            return picture.crop((0, 0, middle, height) if self.half == "left" else (width - middle, 0, width, height))
+        """The picture turned upright as its EXIF tag says. Raises OSError where the file can't be decoded."""
+        try:
+            with Image.open(self.path) as picture:
+                picture.load()
+                with suppress(Exception):  # an unreadable EXIF block says nothing about the pixels
+                    ImageOps.exif_transpose(picture, in_place=True)
+        except Exception as error:  # PIL raises a dozen kinds, by file format, for bytes that make no picture
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        if self.half == "whole":
+            return picture
+        middle, (width, height) = picture.width // 2, picture.size
+        return picture.crop((0, 0, middle, height) if self.half == "left" else (width - middle, 0, width, height))
 
     def identity(self) -> str:
         stat = self.path.stat()

@@ -1,0 +1,51 @@
+"""The data sets: one function each, `(*, root, **its own options) -> Catalog`, opening no picture.
+
+To add one, write its function in a file of this folder, add a line to `SOURCES` and a `conf/data/<name>.yaml`.
+"""
+
+import inspect
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+
+from suite.data.catalog import Catalog
+from suite.errors import UserError
+
+SOURCES = {
+    "unpaired_folders": "suite.data.sources.folders:unpaired_folders",
+    "paired_folders": "suite.data.sources.folders:paired_folders",
+    "anime_faces": "suite.data.sources.anime_faces:anime_faces",
+    "faces": "suite.data.sources.faces:faces",
+}
+
+# What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that
+# draws its pictures keeps its own `seed`: the run's seed changes the order of the pictures, never the data set.
+_SET_BY_MODULE = {"root", "size", "seed"}
+
+
+def find_source(name: str) -> Callable[..., Catalog]:
+    """The source's function. Raises UserError where there is none of that name."""
+    if name not in SOURCES:
+        raise UserError(f"data.source={name}: there is no such source; choose from {', '.join(SOURCES)}")
+    module, _, function = SOURCES[name].partition(":")
+    return getattr(import_module(module), function)
+
+
+def source_arguments(name: str) -> set[str]:
+    """All keyword arguments of a source's function."""
+    return set(inspect.signature(find_source(name)).parameters)
+
+
+def source_options(name: str) -> set[str]:
+    """The options of a source that a user may write as `data.<option>=`."""
+    return source_arguments(name) - _SET_BY_MODULE
+
+
+def check_options(name: str, options: dict[str, object]) -> None:
+    """Raises UserError for the first option that the source does not have."""
+    known = source_options(name)
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, 1)
+            hint = f"did you mean data.{near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
+            raise UserError(f"data.{option}: the source {name} has no such option; {hint}")

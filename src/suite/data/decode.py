@@ -1,0 +1,65 @@
+"""Decoding: a picture of any mode to a uint8 array of one size and one or three channels."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from suite.data.catalog import Picture
+from suite.errors import UserError
+
+Array = NDArray[np.uint8]
+Resize = Literal["squash", "cover"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a decoded picture looks like.
+
+    `squash` brings both sides to `side`, whatever the aspect. `cover` brings the shorter one there and keeps the
+    aspect; of the longer one it keeps the centre, or all of it where `whole` (a window is cut later).
+    """
+
+    side: int  # pixels
+    channels: int  # 1 (grey) or 3 (RGB)
+    resize: Resize = "squash"
+    whole: bool = False  # cover only
+
+    def decode(self, picture: Picture) -> Array:
+        """uint8 (C, H, W), bicubic and anti-aliased. Raises OSError or ValueError where the picture is broken."""
+        flat = flatten(picture.load(), "L" if self.channels == 1 else "RGB")
+        array = np.asarray(self._resized(flat))
+        return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+
+    def _resized(self, picture: Image.Image) -> Image.Image:
+        square = (self.side, self.side)
+        if self.resize == "squash":
+            return picture.resize(square, Image.Resampling.BICUBIC)
+        if not self.whole:
+            return ImageOps.fit(picture, square, Image.Resampling.BICUBIC)
+        scale = self.side / min(picture.size)
+        width, height = (max(self.side, round(length * scale)) for length in picture.size)
+        return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def flatten(picture: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
+    """The picture in 8-bit grey (ITU-R 601) or RGB, on white where transparent. ValueError: 32 bits, no known range."""
+    if picture.mode == "F":
+        raise ValueError("pixels are floating-point numbers of no agreed range; save it with 8 or 16 bits")
+    if picture.mode.startswith("I"):  # 16 bits a pixel: PIL's own conversion would clip at 255
+        deep = np.asarray(picture).astype(np.int64)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise ValueError("pixels have 32 bits; save it with 8 or 16")
+        picture = Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert(mode)
+
+
+def broken(picture: Picture, error: Exception | str) -> UserError:
+    """The error to raise for a picture that can't be decoded."""
+    reason = " ".join(str(error).split())
+    return UserError(f"{picture.name}: no readable picture ({reason}); mend or remove it, or set data.on_broken=skip")

@@ -1,0 +1,95 @@
+"""Samplers and the loader: which samples, in which order, on which rank, in which epoch.
+
+A sampler yields (epoch, index) pairs. So the workers, which hold a copy of the dataset for the whole run, need not be
+told the epoch, and a sample depends on (seed, epoch, index) and on nothing that happened before.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from suite.data.batch import Batch
+from suite.errors import UserError
+
+Place = tuple[int, int]  # epoch, index
+_ORDER = 3  # keeps this use of the seed apart from the others, see splits.py and tasks.py
+
+
+class TrainSampler(Sampler[Place]):
+    """A new order in each epoch, from (seed, epoch) alone; each rank gets its own part of it.
+
+    `length` samples an epoch, out of `population` >= `length` indices: over the epochs all of them come.
+    """
+
+    def __init__(self, length: int, population: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.length, self.population, self.seed = length, population, seed
+        self.rank, self.world = rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length // self.world
+
+    def __iter__(self) -> Iterator[Place]:
+        order = np.random.default_rng((self.seed, _ORDER, self.epoch)).permutation(self.population)[: self.length]
+        for index in order[self.rank :: self.world][: len(self)].tolist():
+            yield self.epoch, index
+
+
+class EvalSampler(Sampler[Place]):
+    """All samples in order, the same in each epoch. The ranks get equally many; the first samples fill up the rest."""
+
+    def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
+        self.length, self.rank, self.world = length, rank, world
+
+    def __len__(self) -> int:
+        return -(-self.length // self.world)
+
+    def __iter__(self) -> Iterator[Place]:
+        for number in range(len(self)):
+            yield 0, (self.rank + number * self.world) % self.length
+
+
+class Loader(DataLoader[Any]):
+    """A DataLoader that asks its sampler when the first batch is wanted, not when the iterator is made.
+
+    Lightning makes the iterator of a run's first epoch before it has told the sampler the epoch; the workers would
+    fetch epoch 0's samples for a run that is resumed in epoch 7.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        try:
+            yield from super().__iter__()
+        except UserError as error:  # torch wraps a worker's error in the worker's traceback
+            raise UserError(str(error).strip().rpartition(f"{UserError.__name__}: ")[2]) from None
+
+
+def make_loader(
+    dataset: Dataset[Any], sampler: Sampler[Place], batch_size: int, workers: int, drop_last: bool, pin_memory: bool
+) -> Loader:
+    return Loader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        drop_last=drop_last,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=pin_memory,
+        collate_fn=collate,
+        # Its own: making an iterator draws a number, which would shift the global generator's stream.
+        generator=torch.Generator(),
+    )
+
+
+def collate(samples: list[dict[str, Any]]) -> Batch:
+    """Stacks the samples; `paired` is one word for the whole batch."""
+    batch: Batch = default_collate(samples)
+    if "paired" in batch:
+        batch["paired"] = samples[0]["paired"]
+    return batch

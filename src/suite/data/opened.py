@@ -1,0 +1,147 @@
+"""A catalog whose splits are drawn and whose pictures are open: what the task datasets are made from."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from suite.data import cache
+from suite.data.arguments import one_of
+from suite.data.catalog import Catalog, Picture, Record, Split
+from suite.data.decode import Fit
+from suite.data.splits import SPLITS, Splits, assign_splits, halves
+from suite.data.tasks import Side
+from suite.errors import UserError
+
+Kind = Literal["photo", "drawing"]
+KINDS: tuple[Kind, Kind] = ("photo", "drawing")
+_MOST_BROKEN = 0.01  # share of all pictures up to which broken ones are skipped
+
+
+class OpenedSplits:
+    """The splits that have what the task needs, with their pictures decoded into the cache.
+
+    `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None for no cache. With
+    `disjoint`, pairs of the train split give either their photo or their drawing, half of them each. Raises UserError
+    where no split serves the task, and for broken pictures: for the first one, or with `skip_broken` for more than 1 %.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        wanted: Mapping[str, float] | None,
+        seed: int,
+        paired: bool,
+        disjoint: bool,
+        fit: Callable[[Kind, bool], Fit],
+        folder: Path | None,
+        skip_broken: bool,
+    ) -> None:
+        self.catalog, self.paired, self.disjoint, self.seed = catalog, paired, disjoint, seed
+        self.fit, self.folder, self.skip_broken = fit, folder, skip_broken
+        self._assigned: Splits = assign_splits(catalog, wanted, seed)
+        served = [split for split in SPLITS if self._serves(split)]
+        if not served:
+            raise self._no_split("train")
+        self.sides: dict[tuple[Split, Kind], Side] = {
+            (split, kind): self._side(self._pictures(split, kind), fit(kind, split == "train"), build=True)
+            for split in served
+            for kind in KINDS
+        }
+        self._report_broken()
+        self.records: Splits = {split: self._readable(split) for split in served}
+
+    def resolve(self, split: str) -> Split:
+        """The split; for val where there is none test, and the reverse. Raises UserError where there is neither."""
+        one_of("split", split, SPLITS)
+        candidates: dict[str, list[Split]] = {"train": ["train"], "val": ["val", "test"], "test": ["test", "val"]}
+        for candidate in candidates[split]:
+            if self._serves(candidate):
+                return candidate
+        raise self._no_split(split)
+
+    def both(self, split: str) -> tuple[Side, Side]:
+        """Photos and drawings as they are stored for the task."""
+        found = self.resolve(split)
+        return self.sides[found, "photo"], self.sides[found, "drawing"]
+
+    def all_pairs(self, split: str) -> bool:
+        """Every picture of the split has its counterpart there."""
+        return all(record.paired for record in self.records[self.resolve(split)])
+
+    def reals(self, split: str, kind: Kind) -> Side:
+        """One side as in evaluation, also of the train split, and with `all` of every record of the catalog."""
+        return self._side(self._real_pictures(split, kind), self.fit(kind, False), build=False)
+
+    def fingerprint(self, split: str) -> str:
+        """A hash that changes when what `reals` gives of either kind does."""
+        hashes = [
+            cache.fingerprint([picture for *_, picture in self._real_pictures(split, kind)], self.fit(kind, False))
+            for kind in KINDS
+        ]
+        return "-".join(hashes)
+
+    def _serves(self, split: Split) -> bool:
+        records = self._assigned.get(split, [])
+        if self.paired:
+            return any(record.paired for record in records)
+        return any(record.photo is not None for record in records) and any(record.drawings for record in records)
+
+    def _no_split(self, split: str) -> UserError:
+        task, need = ("paired", "pairs") if self.paired else ("unpaired", "pictures on both sides")
+        return UserError(
+            f"{self.catalog.summary()}: data.task={task} needs {need}, and the split {split} has none; "
+            "data.split={train: 0.9, test: 0.1} draws new splits"
+        )
+
+    def _real_pictures(self, split: str, kind: Kind) -> list[tuple[int, str, Picture]]:
+        if split == "all":
+            return _of_kind(self.catalog.records, set(range(len(self.catalog.records))), kind)
+        return self._pictures(self.resolve(split), kind)
+
+    def _pictures(self, split: Split, kind: Kind) -> list[tuple[int, str, Picture]]:
+        records = self._assigned[split]
+        left_out: list[int] = []
+        if split == "train" and self.disjoint:
+            first, second = halves([scene for scene, record in enumerate(records) if record.paired], self.seed)
+            left_out = second if kind == "photo" else first
+        found = _of_kind(records, set(range(len(records))).difference(left_out), kind)
+        if not found:
+            raise self._no_split(split)
+        return found
+
+    def _side(self, pictures: list[tuple[int, str, Picture]], fit: Fit, build: bool) -> Side:
+        """Reads through the cache; without `build`, only where it is there or is needed to find the broken ones."""
+        only = [picture for *_, picture in pictures]
+        cached: cache.CachedStore | None = None
+        if self.folder is not None:
+            open_ = cache.open_cache if build or self.skip_broken else cache.find_cache
+            cached = open_(only, fit, self.folder, self.catalog.dataset, self.skip_broken)
+        rows = [row for row in range(len(only)) if cached is None or row not in cached.broken]
+        store = cached or cache.DecodedStore(only, fit)
+        return Side(store, rows, [pictures[row][0] for row in rows], [pictures[row][1] for row in rows])
+
+    def _report_broken(self) -> None:
+        stores = [side.store for side in self.sides.values() if isinstance(side.store, cache.CachedStore)]
+        names = [name for store in stores for name in store.broken.values()]
+        total = sum(len(store.index) for store in stores)
+        if names:
+            some = ", ".join(sorted(names)[:3]) + ", ..." * (len(names) > 3)
+            if len(names) > _MOST_BROKEN * total:
+                raise UserError(
+                    f"{len(names)} of {total} pictures are broken, more than 1 %: {some}; mend or remove them"
+                )
+            self.catalog.warnings.append(f"{len(names)} of {total} pictures are broken and skipped: {some}")
+
+    def _readable(self, split: Split) -> list[Record]:
+        photos, drawings = (set(self.sides[split, kind].scenes) for kind in KINDS)
+        scenes = photos & drawings if self.paired else photos | drawings
+        return [record for scene, record in enumerate(self._assigned[split]) if scene in scenes]
+
+
+def _of_kind(records: list[Record], scenes: set[int], kind: Kind) -> list[tuple[int, str, Picture]]:
+    """Scene, key and picture of each picture of one kind."""
+    found: list[tuple[int, str, Picture]] = []
+    for scene, record in enumerate(records):
+        pictures = record.drawings if kind == "drawing" else () if record.photo is None else (record.photo,)
+        found += [(scene, record.key, picture) for picture in pictures if scene in scenes]
+    return found

@@ -1,0 +1,132 @@
+"""Real pictures and anime pictures, unpaired: the layouts that AnimeStylized reads, and plain folders of anime faces.
+
+| layout   | photos                             | drawings                                | split            |
+|----------|------------------------------------|-----------------------------------------|------------------|
+| animegan | `train_photo/`, `test/test_photo/` | `<style>/style/`                        | photos by folder |
+| whitebox | `<domain>_photo/`                  | `<domain>_cartoon/<style>/`             | drawn            |
+|          | or `photo_<domain>/`               | or `cartoon_<domain>/[<style>/]`        |                  |
+| ugatit   | `trainA<a_suffix>/`, `testA.../`   | `trainB<b_suffix>/`, `testB.../`        | by folder        |
+| plain    | the folder `photos`                | the root, or `images/` or `data/` in it | drawn            |
+
+`<domain>` is `face` or `scenery`. `auto` takes the first layout of the table whose folders are there.
+
+Dalva & Okuyan (section II) transform faces and disregard scenery, in a copy that is laid out as `whitebox`: 5000 real
+faces and 5000 cartoon faces. Their text gives the real ones to "PA Works" and calls the cartoons "Shinkai style".
+P.A. Works is an animation studio, whose faces are `face_cartoon/pa_face`; `shinkai` is a style of the scenery set, and
+has no faces. So `face_photo` and `face_cartoon/pa_face` are the default: the one reading in which every folder holds
+faces. The other set of cartoon faces is `style: kyoto_face`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+from suite.data.catalog import Catalog, PictureFile, Record, Split
+from suite.data.sources.folders import existing_folder, list_pictures
+from suite.errors import UserError
+
+Layout = Literal["auto", "animegan", "whitebox", "ugatit", "plain"]
+Domain = Literal["face", "scenery"]
+Sides = Iterator[tuple[Literal["photo", "drawing"], Split | None, Path]]
+
+# The style that is taken where `style` is not given: AnimeStylized's own.
+_STYLES = {"animegan": "Hayao", "face": "pa_face", "scenery": "shinkai"}
+
+
+def anime_faces(
+    *,
+    root: str,
+    layout: Layout = "auto",
+    domain: Domain = "face",
+    style: str | None = None,
+    a_suffix: str = "",
+    b_suffix: str = "",
+    photos: str | None = None,
+    recursive: bool = False,
+) -> Catalog:
+    """Photos and anime pictures without correspondence; the table above says which option serves which layout."""
+    folder = existing_folder(root, "data.root")
+    for key, value, choices in (("layout", layout, get_args(Layout)), ("domain", domain, get_args(Domain))):
+        if value not in choices:
+            raise UserError(f"data.{key}={value}: choose from {', '.join(choices)}")
+    found = _recognise(folder, domain, a_suffix, b_suffix, photos) if layout == "auto" else layout
+    if found == "animegan":
+        sides = _animegan(folder, style or _STYLES["animegan"])
+    elif found == "whitebox":
+        sides = _whitebox(folder, domain, style or _STYLES[domain])
+    elif found == "ugatit":
+        sides = _ugatit(folder, a_suffix, b_suffix)
+    else:
+        sides = _plain(folder, photos)
+
+    records: list[Record] = []
+    photo_folders: set[Path] = set()
+    for kind, split, place in sides:
+        pictures = list_pictures(existing_folder(place, f"the {kind}s of layout {found}"), recursive)
+        if kind == "photo":
+            photo_folders.add(place)
+            records += [Record(key, photo=PictureFile(path), split=split) for key, path in pictures.items()]
+        else:  # photos may lie below the drawings' folder
+            drawn = {key: path for key, path in pictures.items() if photo_folders.isdisjoint(path.parents)}
+            records += [Record(key, drawings=(PictureFile(path),), split=split) for key, path in drawn.items()]
+    return Catalog("anime_faces", folder, records)
+
+
+def _recognise(root: Path, domain: Domain, a_suffix: str, b_suffix: str, photos: str | None) -> Layout:
+    if (root / "train_photo").is_dir():
+        return "animegan"
+    if (root / f"{domain}_photo").is_dir() or (root / f"photo_{domain}").is_dir():
+        return "whitebox"
+    if (root / f"trainA{a_suffix}").is_dir() or (root / f"trainB{b_suffix}").is_dir():
+        return "ugatit"
+    if photos is not None:
+        return "plain"
+    raise UserError(
+        f"{root}: expected train_photo/ (animegan), {domain}_photo/ (whitebox), trainA{a_suffix}/ (ugatit), "
+        "or a plain folder of anime faces with data.photos=<folder of real faces>"
+    )
+
+
+def _animegan(root: Path, style: str) -> Sides:
+    yield "photo", "train", root / "train_photo"
+    if (test := root / "test" / "test_photo").is_dir():
+        yield "photo", "test", test
+    # Named by no split: some of them are held out with a seed, as the photos' test folder has no counterpart here.
+    yield "drawing", None, _one_style(root, style, "style")
+
+
+def _whitebox(root: Path, domain: Domain, style: str) -> Sides:
+    if (root / f"{domain}_photo").is_dir():
+        yield "photo", None, root / f"{domain}_photo"
+        yield "drawing", None, _one_style(root / f"{domain}_cartoon", style)
+        return
+    yield "photo", None, root / f"photo_{domain}"
+    cartoons = root / f"cartoon_{domain}"
+    yield "drawing", None, cartoons / style if (cartoons / style).is_dir() else cartoons
+
+
+def _ugatit(root: Path, a_suffix: str, b_suffix: str) -> Sides:
+    yield "photo", "train", root / f"trainA{a_suffix}"
+    yield "drawing", "train", root / f"trainB{b_suffix}"
+    # photo2cartoon ships no testA: a side without it gives some of its training pictures.
+    if (test_a := root / f"testA{a_suffix}").is_dir():
+        yield "photo", "test", test_a
+    if (test_b := root / f"testB{b_suffix}").is_dir():
+        yield "drawing", "test", test_b
+
+
+def _plain(root: Path, photos: str | None) -> Sides:
+    if photos is None:
+        raise UserError(f"{root}: layout plain holds drawings only; give data.photos=<folder of real faces>")
+    yield "photo", None, root / Path(photos).expanduser()
+    # Kaggle's copies put the pictures one level down, some a second time below that (data/data/): take the first level.
+    inside = (root / name for name in ("images", "data") if (root / name).is_dir())
+    yield "drawing", None, next(inside, root)
+
+
+def _one_style(folder: Path, style: str, inner: str = "") -> Path:
+    """The folder of a style. Raises UserError that lists the styles that are there."""
+    if (folder / style / inner).is_dir():
+        return folder / style / inner
+    there = sorted(place.name for place in folder.iterdir() if (place / inner).is_dir()) if folder.is_dir() else []
+    raise UserError(f"data.style={style}: no such style in {folder}; there is {', '.join(there) or 'none'}")
