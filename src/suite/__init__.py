@@ -1,0 +1,37 @@
+"""GAN image-to-image translation between sketches, photos, cartoons and paintings.
+
+    model, data = suite.build("cyclegan_lsgan", ["scale=smoke"])
+    model = suite.load("runs/cyclegan_lsgan/20261121-101500-000000")
+    cartoons = model.translate(photos)
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # everything heavy is imported where it is used: `import suite` takes milliseconds
+    from pathlib import Path
+
+    from suite.data.module import PictureData
+    from suite.gan import GAN
+
+__all__ = ["build", "load"]
+__version__ = "0.1.0"
+
+
+def build(experiment: str, overrides: "list[str] | None" = None) -> "tuple[GAN, PictureData]":
+    """The model and the data of an experiment, untrained; overrides as on the command line.
+
+    Needs nothing on disk until the data's `setup()`. Raises UserError for a configuration that can't work.
+    """
+    from suite.config import compose, instantiate
+
+    return instantiate(compose("train", [f"experiment={experiment}", *(overrides or [])]))
+
+
+def load(run: "str | Path", checkpoint: str = "last", device: str = "cpu") -> "GAN":
+    """A trained model in eval mode: from a run folder (`checkpoint`: last or best), or from a checkpoint file.
+
+    `.translate(batch)` takes pictures (B, C, H, W) in [-1, 1]. Raises UserError where nothing can be loaded.
+    """
+    from suite.runs import load_model
+
+    return load_model(run, checkpoint, device)

@@ -6,7 +6,7 @@ A paper builds its networks and optimizers from plain values, writes its algorit
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -19,6 +19,9 @@ from suite.data.batch import Batch
 from suite.ema import EMA
 from suite.errors import UserError
 from suite.loss_log import LossLog
+
+if TYPE_CHECKING:
+    from suite.data.module import PictureData
 
 Direction = Literal["a2b", "b2a"]
 
@@ -71,18 +74,18 @@ class GAN(pl.LightningModule):
         """What both sides of a picture must be multiples of."""
         return max(int(getattr(network, "divisor", 1)) for network in self.generators().values())
 
-    def check_data(self, size: int, channels_a: int, channels_b: int, batch_size: int) -> None:
+    def check_data(self, data: "PictureData") -> None:
         """Refuse data that this model can't be trained on, before the first step."""
-        if size % self.divisor:
-            nearest = max(self.divisor, round(size / self.divisor) * self.divisor)
+        if data.size % self.divisor:
+            nearest = max(self.divisor, round(data.size / self.divisor) * self.divisor)
             raise UserError(
-                f"data.size={size} is not a multiple of {self.divisor}, which this backbone needs: "
+                f"data.size={data.size} is not a multiple of {self.divisor}, which this backbone needs: "
                 f"use data.size={nearest}, or another backbone"
             )
         smallest = max(int(getattr(network, "smallest", 1)) for network in self.networks().values())
-        if size < smallest:
+        if data.size < smallest:
             raise UserError(
-                f"data.size={size} is too small for this discriminator, which needs {smallest}: "
+                f"data.size={data.size} is too small for this discriminator, which needs {smallest}: "
                 "use a larger data.size, or discriminator=pixel"
             )
 
@@ -161,7 +164,7 @@ class GAN(pl.LightningModule):
         return self.predict(batch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["paper"] = type(self).__name__
+        checkpoint["paper"] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint["steps"] = {"g": self.g_steps, "d": self.d_steps}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

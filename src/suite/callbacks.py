@@ -1,0 +1,152 @@
+"""What happens around a training run: seeds per epoch, picture grids, checkpoints, progress."""
+
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
+
+from suite.data.batch import Batch
+from suite.errors import UserError
+from suite.gan import GAN, Direction
+from suite.images import signed_to_uint8, to_pil, to_rgb
+
+
+class EpochSeeds(Callback):
+    """Starts every random generator anew from (seed, epoch, rank) when an epoch starts.
+
+    So an epoch does not depend on how the run came to it: a resumed run draws what an uninterrupted one would, and
+    the ranks of a DDP run draw different noise and augmentation, which `seed_everything` alone would make equal.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        words = np.random.SeedSequence([self.seed, trainer.current_epoch, trainer.global_rank]).generate_state(1)
+        seed = int(words[0])
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)  # of every device
+
+
+class PictureGrids(Callback):
+    """Writes input | output | truth of the first validation pictures to images/, and to W&B.
+
+    The same pictures every time, as uint8; the truth is left out where the data has none.
+    """
+
+    def __init__(self, folder: Path, count: int, every_n_validations: int) -> None:
+        self.folder, self.count, self.every = folder, count, every_n_validations
+        self.validations = 0
+        self.columns: dict[Direction, list[Tensor]] = {}  # per direction: uint8 (B, 3, H, W * pictures in a row)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if not trainer.is_global_zero or self.validations % self.every or outputs is None:
+            return
+        for direction, output in outputs.items():
+            rows = self.columns.setdefault(direction, [])
+            if sum(map(len, rows)) < self.count:
+                source, target = batch[direction[0]], batch[direction[-1]]
+                pictures = [source, output, target] if batch["paired"] else [source, output]
+                rows.append(torch.cat([to_rgb(signed_to_uint8(p)) for p in pictures], dim=-1).cpu())
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.validations += 1
+        if not self.columns:
+            return
+        assert isinstance(pl_module, GAN)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for direction, rows in self.columns.items():
+            pictures = torch.cat(rows)[: self.count]
+            half = (len(pictures) + 1) // 2  # two blocks side by side fit a screen better than one long column
+            blocks = [torch.cat(list(pictures[:half]), dim=-2), torch.cat(list(pictures[half:]), dim=-2)]
+            if len(pictures) % 2:
+                blocks[1] = torch.nn.functional.pad(blocks[1], (0, 0, 0, pictures.shape[-2]), value=255)
+            grid = to_pil(torch.cat(blocks, dim=-1) if len(pictures) > 1 else blocks[0])
+            grid.save(self.folder / f"{direction}_epoch{trainer.current_epoch + 1:04d}.png")
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.log_image(f"pictures/{direction}", [grid], step=pl_module.d_steps)
+        self.columns = {}
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Saves beside the old checkpoint, then takes its place: a full disk or a kill leaves the old one whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
+            partial.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise UserError(f"can't save {path}: {reason}; the previous checkpoint is untouched") from error
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """checkpoints/last.ckpt at the end of every n-th epoch: what a resumed run starts from."""
+
+    CHECKPOINT_NAME_LAST = "last"
+
+    def __init__(self, folder: Path, every_n_epochs: int) -> None:
+        super().__init__(
+            dirpath=folder,
+            save_top_k=0,
+            save_last=True,
+            every_n_epochs=every_n_epochs,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """checkpoints/best.ckpt: of the validation with the best value of one metric."""
+
+    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+        super().__init__(
+            dirpath=folder,
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            save_top_k=1,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+
+
+class EpochLines(Callback):
+    """One line an epoch where no terminal can show a progress bar: in a log file, a batch job, a notebook."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            values = ((name, float(value)) for name, value in trainer.progress_bar_metrics.items())
+            shown = "  ".join(f"{name} {value:.3g}" for name, value in values)
+            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {shown}", flush=True)
+
+
+def progress() -> Callback:
+    """A progress bar with the losses on a terminal, a line an epoch elsewhere."""
+    return RichProgressBar(leave=False) if sys.stdout.isatty() else EpochLines()

@@ -1,0 +1,127 @@
+"""Compose, check and instantiate the configuration: the way from words on a command line to objects."""
+
+import difflib
+import inspect
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite.errors import UserError
+
+if TYPE_CHECKING:
+    from suite.data.module import PictureData
+    from suite.gan import GAN
+
+_INSTALLED = Path(__file__).parent / "conf"  # inside the wheel
+_CHECKOUT = Path(__file__).parents[2] / "conf"  # an editable install
+CONF = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+
+GROUPS = ("model", "data", "metrics", "logger", "trainer")  # what has keys of its own; the rest mounts inside them
+
+
+def register_resolvers() -> None:
+    """The functions that configuration files call: `${add:1,2}`, `${home:}`, `${run_folder:...}`."""
+    OmegaConf.register_new_resolver("add", lambda *numbers: sum(numbers), replace=True)
+    OmegaConf.register_new_resolver("home", lambda: str(Path.home()), replace=True)
+    OmegaConf.register_new_resolver("run_folder", lambda resume, fresh: resume or fresh, replace=True)
+
+
+def compose(config_name: str, overrides: list[str]) -> DictConfig:
+    """The configuration a command line would give, checked. Raises UserError with Hydra's reason."""
+    import hydra
+
+    register_resolvers()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            config = hydra.compose(config_name, overrides)
+    except Exception as error:
+        if reason := configuration_error(error):
+            raise UserError(reason) from error
+        raise
+    check_keys(config)
+    return config
+
+
+def configuration_error(error: BaseException) -> str | None:
+    """Hydra's and OmegaConf's complaints as one line; None for any other error."""
+    from hydra.errors import HydraException, InstantiationException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, InstantiationException) or not isinstance(error, HydraException | OmegaConfBaseException):
+        return None
+    if isinstance(cause := error.__cause__, OmegaConfBaseException):
+        reason = f"{error} ({cause})" if str(cause) not in str(error) else str(error)
+    else:
+        reason = str(error)
+    words = reason.split("\nTo append to your config")[0].split()
+    return " ".join(words).removesuffix(" object_type=dict")
+
+
+def check_keys(config: DictConfig) -> None:
+    """Refuse keys that nothing reads: a misspelt key in an experiment file would otherwise do nothing, silently.
+
+    Raises UserError naming the key and the nearest one that exists.
+    """
+    from suite.data.module import PictureData, source_options
+    from suite.losses.adversarial import AdversarialLoss
+
+    _refuse_unknown("", config, set(OmegaConf.load(CONF / "train.yaml")) - {"defaults"} | set(GROUPS))
+    source = OmegaConf.select(config, "data.source")
+    for group in GROUPS:
+        node = config.get(group)
+        if not node:
+            continue
+        allowed = _arguments(node._target_) if "_target_" in node else set(node)
+        if group == "data":
+            allowed = _arguments(PictureData) | source_options(source)
+        if group == "metrics":
+            from suite.metrics.callback import MetricsCallback
+
+            allowed = _arguments(MetricsCallback) | {"monitor", "mode"}
+        if group == "logger" and node.get("_target_", "").endswith("WandbLogger"):
+            import wandb
+
+            allowed |= _arguments(wandb.init)
+        _refuse_unknown(f"{group}.", node, allowed | {"_target_"})
+    _refuse_unknown("model.adversarial.", config.model.adversarial, _arguments(AdversarialLoss))
+
+
+def _arguments(target: Any) -> set[str]:
+    if isinstance(target, str):
+        from hydra.utils import get_object
+
+        target = get_object(target)
+    parameters = inspect.signature(target).parameters.values()
+    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def _refuse_unknown(where: str, node: Mapping[str, Any] | DictConfig, allowed: Collection[str]) -> None:
+    for key in node:
+        if key not in allowed:
+            near = difflib.get_close_matches(str(key), sorted(allowed), n=1)
+            hint = f"did you mean {where}{near[0]}?" if near else f"known keys: {', '.join(sorted(allowed))}"
+            raise UserError(f"unknown key {where}{key}: {hint}")
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """A configuration node as plain resolved values: what constructors and checkpoints take."""
+    from omegaconf.errors import MissingMandatoryValue
+
+    try:
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key} is not set: say {error.full_key}=…") from error
+
+
+def instantiate(config: DictConfig) -> "tuple[GAN, PictureData]":
+    """The model and the data, matched against each other. Opens no file of the data set."""
+    from hydra.utils import get_object
+
+    values = plain(config.data)
+    data: PictureData = get_object(values.pop("_target_"))(**values)
+    values = plain(config.model)
+    model: GAN = get_object(values.pop("_target_"))(**values)
+    model.check_data(data)
+    return model, data

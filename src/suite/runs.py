@@ -1,0 +1,91 @@
+"""A run folder: where everything of a run lies, and how a model comes back out of it.
+
+    config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  images/  wandb/
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite.errors import UserError
+
+if TYPE_CHECKING:
+    from suite.gan import GAN
+
+PAPERS = "suite.papers."  # the only modules that a checkpoint may name
+
+
+def read_config(run: Path) -> DictConfig:
+    """The resolved configuration of a run. Raises UserError where the folder is none."""
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{run} is not a run folder: it has no config.yaml")
+    config = OmegaConf.load(path)
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def write_config(config: DictConfig, run: Path) -> None:
+    """Save the resolved configuration; it must hold no mandatory value that is missing."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True), encoding="utf-8")
+
+
+def checkpoint_path(run: Path, which: str = "last") -> Path:
+    """A checkpoint of a run: `last`, `best`, or the name of a file in its checkpoints folder."""
+    path = run / "checkpoints" / f"{which.removesuffix('.ckpt')}.ckpt"
+    if not path.is_file():
+        there = sorted(file.stem for file in path.parent.glob("*.ckpt"))
+        raise UserError(
+            f"{path} does not exist: use checkpoint={' or '.join(there)}"
+            if there
+            else f"{run} has no checkpoint yet: the run ended before its first epoch did"
+        )
+    return path
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, without running code from it. Raises UserError where it is damaged or not ours."""
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist") from error
+    except Exception as error:  # torch raises half a dozen types for a damaged file
+        raise UserError(f"{path} is damaged or not a checkpoint: use another of {path.parent}") from error
+    if not isinstance(content, dict) or not str(content.get("paper", "")).startswith(PAPERS):
+        raise UserError(f"{path} is not a checkpoint of this suite")
+    return content
+
+
+def load_model(run: str | Path, checkpoint: str = "last", device: str = "cpu") -> "GAN":
+    """A trained model in eval mode, from a run folder or a checkpoint file; see `suite.load`."""
+    from hydra.utils import get_class
+
+    run = Path(run)
+    if not run.exists():
+        raise UserError(f"{run} does not exist: give a run folder or a checkpoint file")
+    path = run if run.is_file() else checkpoint_path(run, checkpoint)
+    content = read_checkpoint(path)
+    model: GAN = get_class(content["paper"])(**content["hyper_parameters"])
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise UserError(f"{path} does not fit its own settings: {str(error).splitlines()[1].strip()}") from error
+    model.on_load_checkpoint(content)
+    return model.to(device).eval()
+
+
+def claim(folder: Path, overwrite: bool = False) -> None:
+    """Make sure that a folder can be written and holds no earlier run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't write to {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"can't write to {folder}: permission denied")
+    if not overwrite and (folder / "config.yaml").exists():
+        raise UserError(f"{folder} already holds a run: resume={folder}, or choose another folder")
