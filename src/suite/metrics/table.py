@@ -1,0 +1,70 @@
+"""From per-picture rows to the figures of a set.
+
+A table is a dict of columns on the CPU, one row a picture: `index` (its position in the split), `features` (N, d) of
+the generated picture, and one column (N,) for each pairwise metric. Because everything is kept by picture, the shards
+of several processes join into exactly the table that one process would have made, a sampler's repeats fall out, and
+nothing depends on how pictures were batched.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from suite.metrics.distances import FRECHET_NEEDS, KERNEL_NEEDS, frechet_distance, kernel_distance
+
+Table = dict[str, Tensor]
+
+SET_METRICS = ("fid", "kid")
+PAIRWISE_METRICS = ("lpips", "psnr", "ssim", "l1")
+
+
+def join(parts: Iterable[Table]) -> Table:
+    """The rows of all parts in the order of their index; a picture that came twice counts once (its first row)."""
+    filled = [part for part in parts if part]
+    if not filled:
+        return {}
+    columns = {name: torch.cat([part[name] for part in filled]) for name in filled[0]}
+    order = columns["index"].argsort(stable=True)
+    index = columns["index"][order]
+    first = torch.ones_like(index, dtype=torch.bool)
+    first[1:] = index[1:] != index[:-1]
+    return {name: column[order[first]] for name, column in columns.items()}
+
+
+def metric_label(name: str, features: str) -> str:
+    """`fid` and `kid` are Inception's names; with other features they are `fd_<features>` and `kd_<features>`."""
+    if name not in SET_METRICS or features == "inception":
+        return name
+    return f"{'fd' if name == 'fid' else 'kd'}_{features}"
+
+
+def summarise(
+    table: Table, reals: Mapping[str, Tensor], names: Iterable[str], features: str
+) -> tuple[dict[str, float], list[str]]:
+    """The figures of one set of generated pictures, and one sentence for each that can't be given.
+
+    `table` is as `join` returns it, without repeats. `reals` maps a suffix of the metric's name ("" for the split's own
+    pictures, "_to_train" for another set) to real features (M, d). `names` are metrics among `SET_METRICS` and
+    `PAIRWISE_METRICS`; a pairwise one is left out where the table has no such column. A pairwise figure is the mean of
+    the pictures' figures. A set metric with too few pictures is left out: a figure would not mean anything.
+    """
+    figures: dict[str, float] = {}
+    missing: list[str] = []
+    for name in names:
+        if name in PAIRWISE_METRICS:
+            if name in table:
+                figures[name] = float(table[name].double().mean())
+            continue
+        needed, distance = (FRECHET_NEEDS, frechet_distance) if name == "fid" else (KERNEL_NEEDS, kernel_distance)
+        for suffix, real in reals.items():
+            label = metric_label(name, features) + suffix
+            fake = table.get("features", real[:0])
+            if min(len(real), len(fake)) < needed:
+                missing.append(
+                    f"{label} left out: it needs at least {needed} real and {needed} generated pictures, "
+                    f"there are {len(real)} and {len(fake)}"
+                )
+            else:
+                figures[label] = distance(real, fake)
+    return figures, missing

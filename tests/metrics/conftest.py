@@ -1,0 +1,129 @@
+"""A module that predicts and a datamodule that hands out pictures, with nothing else in them."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from suite.images import uint8_to_unit, unit_to_signed
+from suite.metrics.features import Features
+
+
+def make_pictures(count: int, seed: int, size: int = 16, channels: int = 3) -> Tensor:
+    """uint8 (count, channels, size, size): smooth blobs, so that structure can be compared."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, channels, 4, 4, generator=generator)
+    fine = torch.nn.functional.interpolate(coarse, size=size, mode="bilinear")
+    return (fine * 255).round().to(torch.uint8)
+
+
+class Rows(Dataset):
+    def __init__(self, columns: dict[str, Tensor]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {name: column[row] for name, column in self.columns.items()}
+
+
+class Data(pl.LightningDataModule):
+    """Two sides of pictures; the shorter side repeats and is marked as in an unpaired evaluation set."""
+
+    def __init__(self, a: Tensor, b: Tensor, paired: bool = True, batch_size: int = 3) -> None:
+        super().__init__()
+        self.sides = {"a": a, "b": b}
+        self.paired = paired
+        self.batch_size = batch_size
+        self.print = "first"
+        self.asked: list[tuple[str, str]] = []
+
+    def loader(self) -> DataLoader:
+        length = max(len(side) for side in self.sides.values())
+        columns: dict[str, Tensor] = {"index": torch.arange(length)}
+        for name, side in self.sides.items():
+            columns[name] = unit_to_signed(uint8_to_unit(side[torch.arange(length) % len(side)]))
+            columns[f"fresh_{name}"] = torch.arange(length) < len(side)
+
+        def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+            return torch.utils.data.default_collate(rows) | {"paired": self.paired}
+
+        return DataLoader(Rows(columns), batch_size=self.batch_size, collate_fn=collate)
+
+    train_dataloader = val_dataloader = test_dataloader = loader
+
+    def reals(self, split: str, side: str) -> DataLoader:
+        self.asked.append((split, side))
+        pictures = self.sides[side] if split in ("val", "test") else self.sides[side].flip(-1)
+        return DataLoader(Rows({"picture": pictures, "index": torch.arange(len(pictures))}), batch_size=4)
+
+    def fingerprint(self, split: str) -> str:
+        return f"{self.print}-{split}"
+
+
+class Translator(pl.LightningModule):
+    """One trainable figure; predicts the darkened other side, with some dropout if asked to."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.tensor(0.5))
+        self.dropout = dropout
+        self.drawn: list[float] = []
+
+    def predict(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        assert not torch.is_autocast_enabled("cpu")
+        fakes = {"a2b": batch["a"] * self.gain, "b2a": batch["b"] * self.gain}
+        return {name: torch.nn.functional.dropout(fake, self.dropout) for name, fake in fakes.items()}
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        self.drawn.append(torch.rand(()).item())
+        return (batch["a"] * self.gain - batch["b"]).square().mean()
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        pass
+
+    test_step = validation_step
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1e-2)
+
+
+class ColourMeans(Features):
+    """Twelve figures a picture, quickly: the colour means of its quarters. Counts the pictures it sees."""
+
+    key = "colour_means"
+    num_features = 12
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def extract(self, pictures: Tensor) -> Tensor:
+        assert pictures.dtype == torch.uint8
+        assert pictures.shape[1] == 3
+        self.seen += len(pictures)
+        return torch.nn.functional.adaptive_avg_pool2d(pictures.float() / 255, 2).flatten(1)
+
+
+@pytest.fixture
+def toys() -> SimpleNamespace:
+    return SimpleNamespace(
+        make_pictures=make_pictures, Data=Data, Translator=Translator, ColourMeans=ColourMeans, Rows=Rows
+    )
+
+
+@pytest.fixture
+def trainer(tmp_path) -> Callable[..., pl.Trainer]:
+    def build(callback: pl.Callback | None = None, **options: Any) -> pl.Trainer:
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        quiet |= {"enable_model_summary": False, "num_sanity_val_steps": 0, "max_epochs": 1}
+        callbacks = [] if callback is None else [callback]
+        return pl.Trainer(accelerator="cpu", default_root_dir=tmp_path, callbacks=callbacks, **{**quiet, **options})
+
+    return build

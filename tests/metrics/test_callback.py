@@ -1,0 +1,287 @@
+import logging
+import sys
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from suite import weights
+from suite.errors import UserError
+from suite.images import signed_to_uint8, uint8_to_unit, unit_to_signed
+from suite.metrics import pairwise
+from suite.metrics.callback import MetricsCallback
+from suite.metrics.distances import frechet_distance, kernel_distance
+
+ALL_BUT_LPIPS = ["fid", "kid", "psnr", "ssim", "l1"]
+
+
+@pytest.fixture
+def metrics(toys, tmp_path):
+    """The callback with quick features, which go under the name of random_vgg."""
+
+    def build(**options):
+        callback = MetricsCallback(
+            **{"names": ALL_BUT_LPIPS, "features": "random_vgg", "cache_dir": tmp_path, **options}
+        )
+        callback.extractor = toys.ColourMeans()
+        return callback
+
+    return build
+
+
+@pytest.fixture
+def data(toys):
+    return toys.Data(toys.make_pictures(10, seed=0), toys.make_pictures(10, seed=1))
+
+
+def evaluated(trainer, callback, model, data, stage="validate"):
+    run = trainer(callback)
+    getattr(run, stage)(model, datamodule=data, verbose=False)
+    return {name: value.item() for name, value in run.callback_metrics.items()}
+
+
+def test_figures_of_a_validation_equal_those_of_the_whole_set_at_once(trainer, metrics, toys, data):
+    model, callback = toys.Translator(), metrics()
+    figures = evaluated(trainer, callback, model, data)
+    expected = {}
+    for section, source, target in (("val", "a", "b"), ("val_b2a", "b", "a")):
+        truth = unit_to_signed(uint8_to_unit(data.sides[target]))
+        fake = unit_to_signed(uint8_to_unit(data.sides[source])) * 0.5
+        features = [callback.extractor(pictures) for pictures in (data.sides[target], signed_to_uint8(fake))]
+        expected |= {
+            f"{section}/fd_random_vgg": frechet_distance(*features),
+            f"{section}/kd_random_vgg": kernel_distance(*features),
+            f"{section}/psnr": pairwise.psnr(fake, truth).mean().item(),
+            f"{section}/ssim": pairwise.ssim(fake, truth).mean().item(),
+            f"{section}/l1": pairwise.l1(fake, truth).mean().item(),
+        }
+    assert figures == pytest.approx(expected, rel=1e-4)
+
+
+def test_other_features_are_never_called_fid(trainer, metrics, toys, data):
+    figures = evaluated(trainer, metrics(), toys.Translator(), data)
+    assert not any("fid" in name or "kid" in name for name in figures)
+
+
+def test_inception_features_are_called_fid(trainer, metrics, toys, data):
+    figures = evaluated(trainer, metrics(features="inception", names=["fid", "kid"]), toys.Translator(), data)
+    assert set(figures) == {"val/fid", "val/kid", "val_b2a/fid", "val_b2a/kid"}
+
+
+def test_unpaired_data_has_no_pairwise_figures_and_says_so_once(trainer, metrics, toys, caplog):
+    data = toys.Data(toys.make_pictures(9, seed=0), toys.make_pictures(7, seed=1), paired=False)
+    callback, model = metrics(), toys.Translator()
+    with caplog.at_level(logging.WARNING, logger="suite"):
+        for _ in range(2):
+            figures = evaluated(trainer, callback, model, data)
+    sections = ("val", "val_b2a")
+    assert set(figures) == {f"{section}/{name}_random_vgg" for section in sections for name in ("fd", "kd")}
+    assert [record.message.split(" left out")[0] for record in caplog.records] == [
+        "val: psnr, ssim, l1",
+        "val_b2a: psnr, ssim, l1",
+    ]
+
+
+def test_repeats_of_the_shorter_side_do_not_count(trainer, metrics, toys):
+    b, a = toys.make_pictures(9, seed=0), toys.make_pictures(5, seed=1)
+    callback = metrics(names=["fid"])
+    figures = evaluated(trainer, callback, toys.Translator(), toys.Data(a, b, paired=False))
+    fake = signed_to_uint8(unit_to_signed(uint8_to_unit(a)) * 0.5)
+    expected = frechet_distance(callback.extractor(b), callback.extractor(fake))
+    assert figures["val/fd_random_vgg"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_max_pictures_takes_the_first_of_the_split(trainer, metrics, toys, data):
+    figures = evaluated(trainer, metrics(names=["l1"], max_pictures=4), toys.Translator(), data)
+    fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side][:4])) for side in "ab")
+    assert figures["val/l1"] == pytest.approx(pairwise.l1(fake * 0.5, truth).mean().item(), rel=1e-5)
+
+
+def test_too_few_pictures_leave_figures_out_and_the_run_going(trainer, metrics, toys, caplog):
+    data = toys.Data(toys.make_pictures(3, seed=0), toys.make_pictures(3, seed=1))
+    with caplog.at_level(logging.WARNING, logger="suite"):
+        figures = evaluated(trainer, metrics(names=["fid", "kid"]), toys.Translator(), data)
+    assert set(figures) == {"val/fd_random_vgg", "val_b2a/fd_random_vgg"}
+    assert "kd_random_vgg left out: it needs at least 4" in caplog.text
+
+
+def test_a_reference_without_pictures_is_left_out(trainer, metrics, toys, data, monkeypatch, caplog):
+    full = data.reals
+    monkeypatch.setattr(data, "reals", lambda split, side: DataLoader([]) if split == "val" else full(split, side))
+    callback = metrics(names=["fid"], references=["test", "val"])
+    figures = evaluated(trainer, callback, toys.Translator(), data, stage="test")
+    assert set(figures) == {"test/fd_random_vgg", "test_b2a/fd_random_vgg"}
+    assert "fd_random_vgg_to_val left out" in caplog.text
+
+
+def test_a_test_compares_with_every_reference(trainer, metrics, toys, data):
+    callback = metrics(names=["fid", "l1"], references=["test", "train", "all"])
+    figures = evaluated(trainer, callback, toys.Translator(), data, stage="test")
+    names = ("fd_random_vgg", "fd_random_vgg_to_train", "fd_random_vgg_to_all", "l1")
+    assert set(figures) == {f"{section}/{name}" for section in ("test", "test_b2a") for name in names}
+    assert figures["test/fd_random_vgg"] != figures["test/fd_random_vgg_to_train"]
+    assert {split for split, _ in data.asked} == {"test", "train", "all"}
+
+
+def test_real_features_come_from_the_cache_until_the_data_changes(trainer, metrics, toys, data, tmp_path):
+    model = toys.Translator()
+    first, second, third = metrics(), metrics(), metrics()
+    figures = evaluated(trainer, first, model, data)
+    assert first.extractor.seen == 40  # ten reals and ten fakes in either direction
+    assert evaluated(trainer, second, model, data) == figures
+    assert second.extractor.seen == 20
+    data.print = "other"
+    data.sides["b"] = toys.make_pictures(10, seed=3)
+    assert evaluated(trainer, third, model, data)["val/fd_random_vgg"] != figures["val/fd_random_vgg"]
+    assert third.extractor.seen == 40
+    assert len(list((tmp_path / "features").glob("colour_means-*.pt"))) == 4
+
+
+def test_real_features_of_another_size_or_network_are_others(trainer, metrics, toys, data):
+    evaluated(trainer, metrics(), toys.Translator(), data)
+    larger = toys.Data(*(toys.make_pictures(10, seed=seed, size=20) for seed in (0, 1)))
+    callback = metrics()
+    evaluated(trainer, callback, toys.Translator(), larger)
+    assert callback.extractor.seen == 40
+    callback = metrics()
+    callback.extractor.key = "others"
+    evaluated(trainer, callback, toys.Translator(), data)
+    assert callback.extractor.seen == 40
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a tensor", "truncated", "other"])
+def test_a_damaged_cache_file_is_made_anew(trainer, metrics, toys, data, tmp_path, caplog, damage):
+    model = toys.Translator()
+    figures = evaluated(trainer, metrics(), model, data)
+    for path in (tmp_path / "features").iterdir():
+        whole = path.read_bytes()
+        if damage == "other":
+            torch.save({"features": 1}, path)
+        else:
+            path.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else damage)
+    callback = metrics()
+    assert evaluated(trainer, callback, model, data) == figures
+    assert callback.extractor.seen == 40
+    assert "can't be read" in caplog.text
+    callback = metrics()
+    evaluated(trainer, callback, model, data)
+    assert callback.extractor.seen == 20
+
+
+def test_a_cache_that_takes_nothing_costs_time_but_not_the_run(trainer, metrics, toys, data, tmp_path, caplog):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder should be")
+    figures = evaluated(trainer, metrics(cache_dir=blocked), toys.Translator(), data)
+    assert figures == evaluated(trainer, metrics(), toys.Translator(), data)
+    assert "set cache_dir" in caplog.text
+
+
+def test_training_draws_the_same_numbers_with_and_without_metrics_and_cache(trainer, metrics, toys, data):
+    drawn = []
+    for callback in (None, metrics(), metrics()):
+        model = toys.Translator(dropout=0.5)
+        torch.manual_seed(5)
+        trainer(callback, max_epochs=2).fit(model, datamodule=data)
+        drawn.append(model.drawn)
+    assert drawn[1] == drawn[0]
+    assert drawn[2] == drawn[0]
+
+
+def test_figures_under_bf16_are_those_of_float32(trainer, metrics, toys, data):
+    model = toys.Translator()  # it refuses to predict under autocast
+    figures = evaluated(trainer, metrics(), model, data)
+    run = trainer(metrics(), precision="bf16-mixed")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        run.validate(model, datamodule=data, verbose=False)
+    assert {name: value.item() for name, value in run.callback_metrics.items()} == figures
+
+
+def test_values_beyond_the_range_of_a_picture_are_clamped(trainer, metrics, toys, data):
+    model = toys.Translator()
+    torch.nn.init.constant_(model.gain, 3.0)
+    figures = evaluated(trainer, metrics(names=["l1"]), model, data)
+    fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side])) for side in "ab")
+    expected = pairwise.l1((fake * 3).clamp(-1, 1), truth).mean().item()
+    assert figures["val/l1"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_grey_pictures_are_measured(trainer, metrics, toys):
+    data = toys.Data(*(toys.make_pictures(6, seed=seed, channels=1) for seed in (0, 1)))
+    figures = evaluated(trainer, metrics(), toys.Translator(), data)
+    assert figures["val/fd_random_vgg"] > 0
+    assert figures["val/psnr"] > 0
+
+
+def test_networks_stay_out_of_the_modules_state_and_the_checkpoint(trainer, toys, data, tmp_path):
+    callback = MetricsCallback(names=["fid"], features="random_vgg", cache_dir=tmp_path)
+    model, run = toys.Translator(), trainer(callback)
+    run.fit(model, datamodule=data)
+    assert isinstance(run.callback_metrics["val/fd_random_vgg"], torch.Tensor)
+    assert set(model.state_dict()) == {"gain"}
+    run.save_checkpoint(tmp_path / "run.ckpt")
+    checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
+    assert set(checkpoint["state_dict"]) == {"gain"}
+    assert checkpoint["callbacks"] == {}
+
+
+def test_the_sanity_check_measures_nothing(trainer, metrics, toys, data):
+    callback = metrics()
+    trainer(callback, num_sanity_val_steps=2, limit_val_batches=2).fit(toys.Translator(), datamodule=data)
+    assert callback.extractor.seen == 20 + 2 * 2 * 3
+
+
+def test_missing_weights_end_the_run_before_its_first_step(trainer, toys, data, tmp_path, monkeypatch):
+    def unreachable(url, dst, hash_prefix):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    for names, file, way_out in (
+        (["fid"], weights.WEIGHTS["inception"].file, "metrics.features=random_vgg"),
+        (["lpips"], weights.WEIGHTS["alexnet"].file, "metrics.names without lpips"),
+    ):
+        model = toys.Translator()
+        with pytest.raises(UserError) as raised:
+            trainer(MetricsCallback(names=names, cache_dir=tmp_path)).fit(model, datamodule=data)
+        assert file in str(raised.value)
+        assert way_out in str(raised.value)
+        assert model.drawn == []
+
+
+def test_lpips_is_measured_on_paired_pictures(trainer, toys, tmp_path):
+    from torchvision.models import alexnet
+
+    torch.save(alexnet(weights=None).state_dict(), tmp_path / "alexnet.pth")
+    callback = MetricsCallback(names=["lpips"], cache_dir=tmp_path)
+    callback.lpips = pairwise.LPIPS(tmp_path / "alexnet.pth")
+    data = toys.Data(*(toys.make_pictures(4, seed=seed, size=32) for seed in (0, 1)))
+    figures = evaluated(trainer, callback, toys.Translator(), data)
+    fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side])) for side in "ab")
+    assert figures["val/lpips"] == pytest.approx(callback.lpips(fake * 0.5, truth).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"names": ["fid", "fdi"]}, "metrics.names: 'fdi'"),
+        ({"names": "fid"}, r"metrics.names=fid: give a list, \[fid\]"),
+        ({"features": "vgg"}, "metrics.features: 'vgg'"),
+        ({"references": ["valid"]}, "metrics.references: 'valid'"),
+        ({"weights": {"vgg16": "x"}}, "metrics.weights: 'vgg16'"),
+        ({"max_pictures": 0}, "metrics.max_pictures=0"),
+    ],
+)
+def test_arguments_that_cannot_be_are_named(options, named):
+    with pytest.raises(UserError, match=named):
+        MetricsCallback(**{"names": ["fid"], "cache_dir": "cache", **options})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ddp_fork")
+def test_two_processes_give_what_one_gives(trainer, metrics, toys, tmp_path):
+    """A real process group: the sampler pads the odd set with a repeat, and the network's work is shared."""
+    data = toys.Data(toys.make_pictures(7, seed=0), toys.make_pictures(7, seed=1), batch_size=2)
+    alone = evaluated(trainer, metrics(cache_dir=tmp_path / "alone"), toys.Translator(), data)
+    run = trainer(metrics(), strategy="ddp_fork", devices=2)
+    run.validate(toys.Translator(), datamodule=data, verbose=False)
+    together = {name: value.item() for name, value in run.callback_metrics.items()}
+    assert together == alone

@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from suite.metrics.distances import frechet_distance, kernel_distance
+from suite.metrics.table import join, summarise
+
+
+def rows(index: list[int]) -> dict[str, torch.Tensor]:
+    """What a process would measure of these pictures: a function of the picture alone."""
+    number = torch.tensor(index)
+    angles = number[:, None] * torch.tensor([1.0, 2.0, 3.0])
+    return {"index": number, "features": torch.cat([angles.sin(), angles.cos()], dim=1), "psnr": 20 + number.float()}
+
+
+ALL = list(range(11))
+REAL = rows(list(range(30, 45)))["features"]
+
+
+def test_two_shards_with_a_samplers_repeat_give_exactly_what_one_process_gives():
+    alone = join([rows(ALL)])
+    shards = join([rows([0, 2, 4, 6, 8, 10]), rows([1, 3, 5, 7, 9, 0])])
+    assert {name: column.tolist() for name, column in shards.items()} == {
+        name: column.tolist() for name, column in alone.items()
+    }
+    names = ["fid", "kid", "psnr"]
+    assert summarise(shards, {"": REAL}, names, "inception") == summarise(alone, {"": REAL}, names, "inception")
+
+
+def test_a_process_without_pictures_is_no_obstacle():
+    assert join([{}, rows([1, 0])])["index"].tolist() == [0, 1]
+    assert join([{}, {}]) == {}
+
+
+def test_figures_are_the_distances_and_means_of_the_table():
+    table = join([rows(ALL)])
+    figures, missing = summarise(table, {"": REAL, "_to_train": REAL[:9]}, ["fid", "kid", "psnr", "l1"], "inception")
+    assert missing == []
+    assert figures == {
+        "fid": frechet_distance(REAL, table["features"]),
+        "fid_to_train": frechet_distance(REAL[:9], table["features"]),
+        "kid": kernel_distance(REAL, table["features"]),
+        "kid_to_train": kernel_distance(REAL[:9], table["features"]),
+        "psnr": 25.0,
+    }
+
+
+def test_other_features_never_go_under_inceptions_names():
+    figures, _ = summarise(join([rows(ALL)]), {"": REAL}, ["fid", "kid"], "random_vgg")
+    assert list(figures) == ["fd_random_vgg", "kd_random_vgg"]
+
+
+@pytest.mark.parametrize(("count", "given"), [(1, set()), (3, {"fid"}), (4, {"fid", "kid"})])
+def test_too_few_pictures_leave_a_figure_out_and_say_how_many_it_needs(count, given):
+    figures, missing = summarise(join([rows(ALL[:count])]), {"": REAL}, ["fid", "kid"], "inception")
+    assert set(figures) == given
+    left_out = [sentence for sentence in missing if "kid" in sentence]
+    if "kid" not in given:
+        assert "at least 4" in left_out[0]
+        assert f"15 and {count}" in left_out[0]
+
+
+def test_no_pictures_at_all_give_no_figures():
+    figures, missing = summarise({}, {"": REAL}, ["fid", "psnr"], "inception")
+    assert figures == {}
+    assert len(missing) == 1
