@@ -1,8 +1,8 @@
 """GAN image-to-image translation between sketches, photos, cartoons and paintings.
 
-    model, data = suite.build("cyclegan_lsgan", ["scale=smoke"])
-    model = suite.load("runs/cyclegan_lsgan/20261121-101500-000000")
-    cartoons = model.translate(photos)
+model, data = suite.build("cyclegan_lsgan", ["scale=smoke"])
+model = suite.load("runs/cyclegan_lsgan/20261121-101500-000000")
+cartoons = model.translate(photos)
 """
 
 from typing import TYPE_CHECKING

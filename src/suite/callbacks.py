@@ -20,6 +20,17 @@ from suite.gan import GAN, Direction
 from suite.images import signed_to_uint8, to_pil, to_rgb
 
 
+class RunFiles(Callback):
+    """Writes down which pictures the run trains and is measured on: splits.json in the run folder."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            trainer.datamodule.write_splits(self.run / "splits.json")  # type: ignore[attr-defined]
+
+
 class EpochSeeds(Callback):
     """Starts every random generator anew from (seed, epoch, rank) when an epoch starts.
 

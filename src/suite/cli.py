@@ -12,7 +12,7 @@ from suite.config import CONF, configuration_error, register_resolvers
 from suite.errors import UserError
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818  # it went well
     """The run was asked to end by a signal, and ended cleanly."""
 
     def __init__(self, number: int, message: str) -> None:

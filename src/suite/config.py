@@ -25,7 +25,15 @@ def register_resolvers() -> None:
     """The functions that configuration files call: `${add:1,2}`, `${home:}`, `${run_folder:...}`."""
     OmegaConf.register_new_resolver("add", lambda *numbers: sum(numbers), replace=True)
     OmegaConf.register_new_resolver("home", lambda: str(Path.home()), replace=True)
-    OmegaConf.register_new_resolver("run_folder", lambda resume, fresh: resume or fresh, replace=True)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+
+
+def _run_folder(resume: str | None, fresh: str) -> str:
+    if resume is None:
+        return fresh
+    if not (Path(resume) / "config.yaml").is_file():  # before Hydra makes the folder
+        raise UserError(f"resume={resume} is not a run folder: it has no config.yaml")
+    return resume
 
 
 def compose(config_name: str, overrides: list[str]) -> DictConfig:
@@ -49,6 +57,8 @@ def configuration_error(error: BaseException) -> str | None:
     from hydra.errors import HydraException, InstantiationException
     from omegaconf.errors import OmegaConfBaseException
 
+    if isinstance(error.__cause__, UserError):  # raised while an interpolation was resolved
+        return str(error.__cause__)
     if isinstance(error, InstantiationException) or not isinstance(error, HydraException | OmegaConfBaseException):
         return None
     if isinstance(cause := error.__cause__, OmegaConfBaseException):

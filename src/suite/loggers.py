@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from suite.config import plain
+from suite.errors import UserError
 
 
 class MetricsCSV(CSVLogger):
@@ -44,10 +45,8 @@ def build_loggers(config: DictConfig, run: Path, resumed_step: int | None) -> li
     if not values:
         return loggers
     try:
-        logger = get_class(values.pop("_target_"))(**values)
+        logger = get_class(values.pop("_target_"))(save_dir=run, **values)
     except ModuleNotFoundError as error:
-        from suite.errors import UserError
-
         raise UserError(f"logger: {error.name} is not installed; {str(error).splitlines()[-1]}") from error
     loggers.append(logger)
     if isinstance(logger, WandbLogger):

@@ -1,6 +1,6 @@
 """A run folder: where everything of a run lies, and how a model comes back out of it.
 
-    config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  images/  wandb/
+config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  images/  wandb/
 """
 
 import os
@@ -79,13 +79,20 @@ def load_model(run: str | Path, checkpoint: str = "last", device: str = "cpu") -
     return model.to(device).eval()
 
 
-def claim(folder: Path, overwrite: bool = False) -> None:
-    """Make sure that a folder can be written and holds no earlier run."""
+def require_paper(content: dict[str, Any], model: "GAN", run: Path) -> None:
+    """Refuse a checkpoint of another paper than the run's configuration names."""
+    paper = f"{type(model).__module__}.{type(model).__qualname__}"
+    if content["paper"] != paper:
+        raise UserError(f"the checkpoint of {run} is of {content['paper']}, its config.yaml asks for {paper}")
+
+
+def claim(run: Path, resumed: bool = False) -> None:
+    """Make sure that a run's folder can be written, and holds no other run."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"can't write to {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"can't write to {folder}: permission denied")
-    if not overwrite and (folder / "config.yaml").exists():
-        raise UserError(f"{folder} already holds a run: resume={folder}, or choose another folder")
+        raise UserError(f"can't write to {run}: {error.strerror}") from error
+    if not os.access(run, os.W_OK):
+        raise UserError(f"can't write to {run}: permission denied")
+    if not resumed and (run / "config.yaml").exists():
+        raise UserError(f"{run} already holds a run: resume={run}, or choose another folder")

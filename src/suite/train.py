@@ -1,43 +1,62 @@
 """`python -m suite.train experiment=<name>`: compose, check, train, and say where everything is."""
 
 import logging
+import signal
 import time
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from suite import cli, runs
 from suite.config import check_keys, instantiate
-from suite.errors import UserError
 
 log = logging.getLogger("suite")
 
 
 def train(config: DictConfig) -> None:
-    """Train one run, fresh or resumed. The job behind the command; `config` is composed from conf/train.yaml."""
-    from suite.training import build_trainer, finish, log_to, prepare_config, summary
+    """Train one run, fresh or resumed; `config` is composed from conf/train.yaml."""
+    from suite.training import build_trainer, conclude, log_to, on_rank_zero, prepare_config, summary
 
-    config, run, resumed = prepare_config(config)
+    config, run = prepare_config(config)
     check_keys(config)
+    resumed = runs.read_checkpoint(runs.checkpoint_path(run)) if config.resume else None
+    seed_everything(config.seed)
     model, data = instantiate(config)
-    runs.claim(run, overwrite=resumed)
-    log_to(run / "log.txt")
-    checkpoint = runs.checkpoint_path(run) if resumed else None
-    content = runs.read_checkpoint(checkpoint) if checkpoint else {}
-    runs.write_config(config, run)
-    print(summary(config, model, run, content), flush=True)
+    if resumed:
+        runs.require_paper(resumed, model, run)
+    if on_rank_zero():
+        runs.claim(run, resumed=bool(config.resume))
+        runs.write_config(config, run)
+        log_to(run / "log.txt")
+        print(summary(config, model, run, resumed["epoch"] + 1 if resumed else 0), flush=True)
 
-    trainer = build_trainer(config, run, content)
+    trainer = build_trainer(config, run, resumed["steps"]["d"] if resumed else None)
     started = time.monotonic()
     exit_code = 1
     try:
-        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(model, datamodule=data, ckpt_path=runs.checkpoint_path(run) if resumed else None, weights_only=True)
         exit_code = 0
-    except UserError as error:
-        log.error("%s", error)
-        raise
+        if on_rank_zero():
+            log.info(conclude(trainer, run, time.monotonic() - started))
+    except SystemExit as stop:  # how Lightning leaves after a signal
+        number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
+        what = f"stopped in epoch {trainer.current_epoch + 1} by {number.name}"
+        raise cli.Stopped(number, f"{what}; go on with: python -m suite.train resume={run}") from stop
     finally:
-        finish(trainer, run, exit_code, time.monotonic() - started)
+        finish_wandb(exit_code)
+
+
+def seed_everything(seed: int) -> None:
+    import pytorch_lightning as pl
+
+    pl.seed_everything(seed, workers=False, verbose=False)  # the data layer seeds its workers itself
+
+
+def finish_wandb(exit_code: int) -> None:
+    """Close this run's W&B run, so that the next job of a multirun opens its own."""
+    import sys
+
+    if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
+        sys.modules["wandb"].finish(exit_code=exit_code, quiet=True)
 
 
 def main() -> None:

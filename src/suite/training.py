@@ -1,0 +1,197 @@
+"""The pieces of `suite.train`: the run's configuration, its trainer, what is said before and after."""
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite import runs
+from suite.config import CONF, plain
+from suite.errors import UserError
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from suite.gan import GAN
+
+
+def on_rank_zero() -> bool:
+    """Whether this process speaks and writes: a DDP run starts the same command once more for every other rank."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+
+
+# Before the run ------------------------------------------------------------------------------------------------------
+
+
+def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
+    """The configuration to train with and the run's folder.
+
+    A resumed run takes everything from its own config.yaml; key=value of the command line changes what is in there.
+    Raises UserError for a command that can't work.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    command = HydraConfig.get()
+    run = Path(command.runtime.output_dir)
+    if config.resume is not None:
+        resume, overrides = config.resume, [word for word in command.overrides.task if not word.startswith("resume=")]
+        config = changed(runs.read_config(run), overrides)
+        config.resume = resume
+    elif command.runtime.choices.get("experiment") is None:
+        names = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+        raise UserError(f"which experiment? Say experiment=<name>, one of: {names}")
+    if command.mode == RunMode.MULTIRUN and config.trainer.devices not in (1, "1"):
+        raise UserError(
+            f"trainer.devices={config.trainer.devices} in a multirun: every further process would start the whole "
+            "sweep again; use trainer.devices=1, or one command a run"
+        )
+    if config.logger and "id" in config.logger and config.logger.id is None:
+        from wandb.util import generate_id
+
+        config.logger.id = generate_id()  # in config.yaml from the start, so that a resumed run goes on in it
+    return config, run
+
+
+def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
+    """A saved configuration with some of its values changed. Raises UserError for a key it does not have."""
+    OmegaConf.set_struct(saved, True)
+    for word in overrides:
+        key = word.partition("=")[0]
+        if "." not in key and not isinstance(saved.get(key), int | float | str):
+            raise UserError(
+                f"{word}: a resumed run keeps its groups; change single values, as in trainer.max_epochs=300"
+            )
+        saved = OmegaConf.merge(saved, OmegaConf.from_dotlist([word]))  # type: ignore[assignment]
+        if key in ("model.epochs", "model.decay_epochs"):
+            saved.trainer.max_epochs = saved.model.epochs + saved.model.decay_epochs
+    return saved
+
+
+def log_to(path: Path) -> None:
+    """Keep what the suite and Lightning log in a file, beside the terminal."""
+    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_terminal = logging.StreamHandler(sys.stdout)
+    to_terminal.setFormatter(logging.Formatter("%(message)s"))
+    for name, handlers in (("suite", [to_file, to_terminal]), ("pytorch_lightning", [to_file])):
+        logger = logging.getLogger(name)
+        for old in [h for h in logger.handlers if isinstance(h, logging.FileHandler) or name == "suite"]:
+            logger.removeHandler(old)  # of an earlier job of this process
+        logger.setLevel(logging.INFO)
+        for handler in handlers:
+            logger.addHandler(handler)
+
+
+def summary(config: DictConfig, model: "GAN", run: Path, done_epochs: int) -> str:
+    """What is about to run, on one screen; the whole configuration is in the file it names."""
+    networks = {name: sum(p.numel() for p in net.parameters()) for name, net in model.networks().items()}
+    adversarial, data, trainer = config.model.adversarial, config.data, config.trainer
+    critic = "" if adversarial.critic_steps == 1 else f", {adversarial.critic_steps} critic steps"
+    penalty = "" if adversarial.penalty == "none" else f", {adversarial.penalty} gradient penalty"
+    rows = {
+        "run": f"{run}" + (f"   (resumed after epoch {done_epochs})" if config.resume else ""),
+        "model": f"{type(model).__name__}: " + ", ".join(f"{name} {count:,}" for name, count in networks.items()),
+        "networks": f"{config.model.backbone.name} + {config.model.discriminator.name}",
+        "adversarial": f"{adversarial.loss}{penalty}{critic}",
+        "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
+        + (f" on each of {trainer.devices} devices" if trainer.devices not in (1, "1") else ""),
+        "training": f"{trainer.max_epochs} epochs, {precision(config)}, seed {config.seed}",
+        "config": f"{run / 'config.yaml'}",
+    }
+    return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
+
+
+def precision(config: DictConfig) -> str:
+    """The precision of a run: bfloat16 where a GPU computes in it, unless the configuration says otherwise."""
+    import torch
+
+    if config.trainer.precision != "auto":
+        return config.trainer.precision
+    on_gpu = config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None) -> "pl.Trainer":
+    """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there."""
+    import pytorch_lightning as pl
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+    from suite import callbacks
+    from suite.loggers import build_loggers
+
+    around: list[pl.Callback] = [callbacks.RunFiles(run), callbacks.EpochSeeds(config.seed), callbacks.progress()]
+    if metrics := metrics_callback(config):
+        around.append(metrics)
+    if config.images.count > 0:
+        around.append(callbacks.PictureGrids(run / "images", config.images.count, config.images.every_n_validations))
+    if metrics and config.metrics.monitor:
+        around.append(callbacks.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
+    around.append(callbacks.LastCheckpoint(run / "checkpoints", config.checkpoint.every_n_epochs))
+
+    values = plain(config.trainer)
+    values.pop("_target_")
+    quiet_lightning()
+    try:
+        return pl.Trainer(
+            **(values | {"precision": precision(config)}),
+            callbacks=around,
+            logger=build_loggers(config, run, resumed_step),
+            plugins=[callbacks.AtomicCheckpointIO()],
+            default_root_dir=run,
+            num_sanity_val_steps=0,  # it would feed metrics and grids with pictures of an untrained network
+            use_distributed_sampler=False,  # the data layer shards by rank itself, without repeats in training
+            enable_model_summary=False,  # `summary` says it
+        )
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {' '.join(str(error).split())}; trainer=cpu runs anywhere") from error
+
+
+def metrics_callback(config: DictConfig, **changes: Any) -> Any:
+    """The metrics that `metrics=` names, or None."""
+    from suite.metrics.callback import MetricsCallback
+
+    values = plain(config.metrics) | changes
+    values.pop("monitor", None), values.pop("mode", None)
+    return MetricsCallback(**values) if values.get("names") else None
+
+
+def quiet_lightning() -> None:
+    """Leave out Lightning's hints that can't apply here; its warnings about the run itself stay."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_Unhelpful())
+    for hint in (
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*exists and is not empty.*",
+    ):
+        warnings.filterwarnings("ignore", hint)
+
+
+class _Unhelpful(logging.Filter):
+    HINTS = ("litlogger", "litmodels", "GPU available", "TPU available", "Tip:", "Restored all states", "💡")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not any(hint in record.getMessage() for hint in self.HINTS)
+
+
+# After the run -------------------------------------------------------------------------------------------------------
+
+
+def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
+    """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
+    lines = [f"\n{trainer.current_epoch} epochs, {seconds / 60:.1f} minutes"]
+    metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
+    lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
+    grids = sorted((run / "images").glob("*.png"), key=lambda path: path.stat().st_mtime)
+    if grids:
+        lines.append(f"  pictures    {grids[-1].with_name(grids[-1].name.replace('b2a', 'a2b'))}")
+    lines.append(f"  run         {run}")
+    lines.append(f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>")
+    lines.append(f"  evaluate    python -m suite.evaluate run={run}")
+    if any((run / "wandb").glob("offline-run-*")):
+        lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
+    return "\n".join(lines)
