@@ -142,7 +142,8 @@ class GAN(pl.LightningModule):
         means = self._losses.flush(lambda value: self.trainer.strategy.reduce(value, reduce_op="max"))  # type: ignore[return-value]
         if not means:
             return
-        self.log_dict(means, prog_bar=True, logger=False)
+        # On the CPU: Lightning reads what a progress bar shows after every step, and would wait for the device.
+        self.log_dict({name: torch.tensor(mean) for name, mean in means.items()}, prog_bar=True, logger=False)
         # Straight to the loggers: Lightning would drop what is not logged on the very steps that it picks.
         metrics = {f"train/{name}": mean for name, mean in means.items()}
         metrics["train/lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]

@@ -19,8 +19,8 @@ class _Sums:
 class LossLog:
     """Means of named losses since the last look, and the first step at which one was not finite.
 
-    Steps may report different sets of losses (a critic's extra steps report the critic's alone); each set has its
-    own sums.
+    Steps may report different sets of losses (a critic's extra steps report the critic's alone): a loss's mean is over
+    the steps that reported it.
     """
 
     def __init__(self) -> None:
@@ -41,16 +41,23 @@ class LossLog:
         """The mean of each loss since the last flush: the one moment that waits for the device.
 
         `most_over_ranks` gives the largest value on any rank, so that every rank learns of a bad loss of one.
-        Raises UserError where a loss was not finite, naming it and the step.
+        Raises UserError where a loss was not finite, naming the first such loss and its step.
         """
         sums, self._sums = self._sums, {}
-        means: dict[str, float] = {}
+        totals: dict[str, float] = {}
+        steps: dict[str, int] = {}
+        bad: list[tuple[float, str]] = []
         for names, of_names in sums.items():
-            for name, bad_step in zip(names, most_over_ranks(of_names.first_bad_step).tolist(), strict=True):
-                if bad_step >= 0:
-                    raise UserError(
-                        f"the loss '{name}' was not finite at step {int(bad_step)}: the last checkpoint is good; "
-                        "try a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
-                    )
-            means |= zip(names, (of_names.total / of_names.steps).tolist(), strict=True)
-        return means
+            first_bad_steps = most_over_ranks(of_names.first_bad_step).tolist()
+            bad += [(step, name) for step, name in zip(first_bad_steps, names, strict=True) if step >= 0]
+            for name, total in zip(names, of_names.total.tolist(), strict=True):
+                totals[name] = totals.get(name, 0.0) + total
+                steps[name] = steps.get(name, 0) + of_names.steps
+        if bad:
+            # The first is the cause: one update with it, and every later loss is bad, too.
+            step, name = min(bad, key=lambda found: found[0])
+            raise UserError(
+                f"the loss '{name}' was not finite at step {int(step)}: the last checkpoint is good; "
+                "try a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
+            )
+        return {name: total / steps[name] for name, total in totals.items()}
