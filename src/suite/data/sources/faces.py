@@ -1,0 +1,50 @@
+"""The built-in faces as a data set: photos, and drawings of the same faces in one style."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from suite.data.arguments import one_of, whole_number
+from suite.data.catalog import Catalog, Record, Split
+from suite.data.faces import HANDS, LARGEST, SMALLEST, Face, FaceParameters, Style
+from suite.errors import UserError
+
+# Each split counts from its own number, so that no face is in two of them and a split keeps its faces whatever the
+# size of the others.
+NUMBERS: dict[str, range] = {
+    "train": range(800_000), "val": range(800_000, 900_000), "test": range(900_000, 1_000_000),
+}  # fmt: skip
+
+
+def faces(count: Mapping[str, int], size: int, seed: int = 0, style: str = "cartoon", hands: int = 1) -> Catalog:
+    """Paired photos and drawings, labelled female (0) or male (1); nothing is drawn before a picture is loaded.
+
+    `count` is the number of faces of each split (train, val, test), `size` the pixels of photo and drawing, 32..1024.
+    `style` is that of the drawings: cartoon, contour or loose; of a contour there is one drawing by each of 1..10
+    `hands`. `seed` chooses the series of faces. Raises UserError for any other value.
+    """
+    whole_number("seed", seed, 0)
+    whole_number("size", size, SMALLEST)
+    whole_number("hands", hands, 1)
+    one_of("style", style, ("cartoon", "contour", "loose"))
+    if size > LARGEST:
+        raise UserError(f"data.size={size}: the built-in faces are drawn at {SMALLEST} to {LARGEST} pixels")
+    most = len(HANDS) if style == "contour" else 1
+    if hands > most:
+        raise UserError(f"data.hands={hands}: data.style={style} is drawn by {most} at most")
+    for split, wanted in count.items():
+        one_of("count", split, tuple(NUMBERS))
+        whole_number(f"count.{split}", wanted, 0)
+        if wanted > len(NUMBERS[split]):
+            raise UserError(f"data.count.{split}={wanted}: there are {len(NUMBERS[split])} faces at most")
+    records = [
+        Record(
+            key=f"face-{index:06d}",
+            photo=Face(seed, index, "photo", size),
+            drawings=tuple(Face(seed, index, cast(Style, style), size, hand) for hand in range(hands)),
+            label=FaceParameters.sample(seed, index).sex,
+            split=cast(Split, split),
+        )
+        for split, wanted in count.items()
+        for index in NUMBERS[split][:wanted]
+    ]
+    return Catalog("faces", None, records, label_names=("female", "male"))
