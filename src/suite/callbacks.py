@@ -1,15 +1,15 @@
 """What happens around a training run: seeds per epoch, picture grids, checkpoints, progress."""
 
+import logging
 import os
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
@@ -18,6 +18,8 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.gan import GAN, Direction
 from suite.images import signed_to_uint8, to_pil, to_rgb
+
+log = logging.getLogger(__name__)
 
 
 class RunFiles(Callback):
@@ -58,6 +60,7 @@ class PictureGrids(Callback):
     def __init__(self, folder: Path, count: int, every_n_validations: int) -> None:
         self.folder, self.count, self.every = folder, count, every_n_validations
         self.validations = 0
+        self.collected = 0
         self.columns: dict[Direction, list[Tensor]] = {}  # per direction: uint8 (B, 3, H, W * pictures in a row)
 
     def on_validation_batch_end(
@@ -69,14 +72,15 @@ class PictureGrids(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if not trainer.is_global_zero or self.validations % self.every or outputs is None:
+        assert isinstance(pl_module, GAN)
+        if not trainer.is_global_zero or self.validations % self.every or self.collected >= self.count:
             return
-        for direction, output in outputs.items():
-            rows = self.columns.setdefault(direction, [])
-            if sum(map(len, rows)) < self.count:
-                source, target = batch[direction[0]], batch[direction[-1]]
-                pictures = [source, output, target] if batch["paired"] else [source, output]
-                rows.append(torch.cat([to_rgb(signed_to_uint8(p)) for p in pictures], dim=-1).cpu())
+        for direction, output in pl_module.predict(batch).items():
+            source, target = batch[direction[0]], batch[direction[-1]]
+            pictures = [source, output, target] if batch["paired"] else [source, output]
+            rows = torch.cat([to_rgb(signed_to_uint8(p)) for p in pictures], dim=-1).cpu()
+            self.columns.setdefault(direction, []).append(rows)
+        self.collected += len(batch["index"])
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.validations += 1
@@ -85,17 +89,20 @@ class PictureGrids(Callback):
         assert isinstance(pl_module, GAN)
         self.folder.mkdir(parents=True, exist_ok=True)
         for direction, rows in self.columns.items():
-            pictures = torch.cat(rows)[: self.count]
-            half = (len(pictures) + 1) // 2  # two blocks side by side fit a screen better than one long column
-            blocks = [torch.cat(list(pictures[:half]), dim=-2), torch.cat(list(pictures[half:]), dim=-2)]
-            if len(pictures) % 2:
-                blocks[1] = torch.nn.functional.pad(blocks[1], (0, 0, 0, pictures.shape[-2]), value=255)
-            grid = to_pil(torch.cat(blocks, dim=-1) if len(pictures) > 1 else blocks[0])
+            grid = to_pil(arrange(torch.cat(rows)[: self.count]))
             grid.save(self.folder / f"{direction}_epoch{trainer.current_epoch + 1:04d}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
                     logger.log_image(f"pictures/{direction}", [grid], step=pl_module.d_steps)
-        self.columns = {}
+        self.columns, self.collected = {}, 0
+
+
+def arrange(rows: Tensor) -> Tensor:
+    """Pictures (B, C, H, W) in two columns, which fit a screen better than one: (C, H * ceil(B / 2), 2 * W)."""
+    if len(rows) % 2 and len(rows) > 1:
+        rows = torch.cat([rows, torch.full_like(rows[:1], 255)])
+    columns = rows.chunk(2)
+    return torch.cat([torch.cat(list(column), dim=-2) for column in columns], dim=-1)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -136,6 +143,8 @@ class LastCheckpoint(ModelCheckpoint):
 class BestCheckpoint(ModelCheckpoint):
     """checkpoints/best.ckpt: of the validation with the best value of one metric."""
 
+    told = False
+
     def __init__(self, folder: Path, monitor: str, mode: str) -> None:
         super().__init__(
             dirpath=folder,
@@ -147,6 +156,14 @@ class BestCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
         )
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.monitor in trainer.callback_metrics:
+            super().on_validation_end(trainer, pl_module)
+        elif not self.told:
+            self.told = True
+            there = ", ".join(name for name in trainer.callback_metrics if name.startswith("val"))
+            log.warning("no best.ckpt: metrics.monitor=%s is not among the metrics: %s", self.monitor, there or "none")
+
 
 class EpochLines(Callback):
     """One line an epoch where no terminal can show a progress bar: in a log file, a batch job, a notebook."""
@@ -156,8 +173,3 @@ class EpochLines(Callback):
             values = ((name, float(value)) for name, value in trainer.progress_bar_metrics.items())
             shown = "  ".join(f"{name} {value:.3g}" for name, value in values)
             print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {shown}", flush=True)
-
-
-def progress() -> Callback:
-    """A progress bar with the losses on a terminal, a line an epoch elsewhere."""
-    return RichProgressBar(leave=False) if sys.stdout.isatty() else EpochLines()

@@ -1,15 +1,14 @@
 """What every command of the suite shares: Hydra in front, one line and exit code 2 for bad input."""
 
+import functools
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
 
 from omegaconf import DictConfig
 
-from suite.config import CONF, configuration_error, register_resolvers
-from suite.errors import UserError
+from suite.config import CONF, register_resolvers, user_message
 
 
 class Stopped(Exception):  # noqa: N818  # it went well
@@ -23,26 +22,51 @@ class Stopped(Exception):  # noqa: N818  # it went well
 def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     """Compose `conf/<config_name>.yaml` with the command line and hand it to the job.
 
-    Exit codes: 0 done, 2 bad input, 128 + n stopped by signal n, 1 anything else (with its traceback).
+    Exit codes: 0 done, 2 bad input, 128 + n stopped by signal n, 1 anything else (with its traceback). A job of a
+    multirun that ends with bad input leaves the others to run.
     """
     import hydra
+    from hydra.core.hydra_config import HydraConfig
+
+    failed = False
+
+    @functools.wraps(job)  # Hydra names the job after the function's module
+    def guarded(config: DictConfig) -> None:
+        nonlocal failed
+        try:
+            job(config)
+        except Stopped as stopped:
+            print(stopped, file=sys.stderr)
+            sys.exit(128 + stopped.number)
+        except Exception as error:
+            if not (reason := user_message(error)):
+                raise
+            _complain(reason)
+            failed = True
+            folder = HydraConfig.get().runtime.output_dir
+            if not os.listdir(folder):  # made by Hydra for a run that never began
+                os.rmdir(folder)
 
     register_resolvers()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through to here, where they become one line
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
-    except UserError as error:
-        _leave(str(error), 2)
-    except Stopped as stopped:
-        _leave(str(stopped), 128 + stopped.number)
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
     except KeyboardInterrupt:
-        _leave("interrupted", 128 + signal.SIGINT)
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
-        if reason := configuration_error(error):
-            _leave(reason, 2)
-        raise
+        if not (reason := user_message(error)):
+            raise
+        _complain(reason)
+        failed = True
+    if failed:
+        sys.exit(2)
 
 
-def _leave(message: str, code: int) -> NoReturn:
-    print(f"{'error: ' if code == 2 else ''}{message}", file=sys.stderr)
-    sys.exit(code)
+def _complain(reason: str) -> None:
+    if int(os.environ.get("LOCAL_RANK", "0")) == 0:  # every rank of a DDP run meets the same bad input
+        print(f"error: {reason}", file=sys.stderr)
+
+
+def on_terminal() -> bool:
+    """Whether a person watches: a progress bar would fill a log file with its every move."""
+    return sys.stdout.isatty()

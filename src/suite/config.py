@@ -2,7 +2,8 @@
 
 import difflib
 import inspect
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,28 +46,36 @@ def compose(config_name: str, overrides: list[str]) -> DictConfig:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             config = hydra.compose(config_name, overrides)
     except Exception as error:
-        if reason := configuration_error(error):
-            raise UserError(reason) from error
-        raise
+        raise (UserError(reason) if (reason := user_message(error)) else error) from error
     check_keys(config)
     return config
 
 
-def configuration_error(error: BaseException) -> str | None:
-    """Hydra's and OmegaConf's complaints as one line; None for any other error."""
+def user_message(error: BaseException) -> str | None:
+    """Why the user's input can't work, as one line; None for an error that is not the user's.
+
+    Those are our own UserErrors and what Hydra and OmegaConf say of a configuration.
+    """
     from hydra.errors import HydraException, InstantiationException
     from omegaconf.errors import OmegaConfBaseException
 
-    if isinstance(error.__cause__, UserError):  # raised while an interpolation was resolved
-        return str(error.__cause__)
+    for culprit in (error, error.__cause__):  # an interpolation wraps what its resolver raised
+        if isinstance(culprit, UserError):
+            return str(culprit)
     if isinstance(error, InstantiationException) or not isinstance(error, HydraException | OmegaConfBaseException):
         return None
-    if isinstance(cause := error.__cause__, OmegaConfBaseException):
-        reason = f"{error} ({cause})" if str(cause) not in str(error) else str(error)
-    else:
-        reason = str(error)
-    words = reason.split("\nTo append to your config")[0].split()
-    return " ".join(words).removesuffix(" object_type=dict")
+    reason = str(error).split("Config search path:")[0]
+    if unknown := re.match(r"Could not override '([\w./@]+)'", reason):
+        return _unknown_key(unknown[1], _keys_of_files(unknown[1].rpartition(".")[0]))
+    told = [line for line in reason.splitlines() if not line.strip().startswith(("full_key:", "object_type="))]
+    return " ".join(" ".join(told).split())
+
+
+def _keys_of_files(group: str) -> set[str]:
+    """All keys that the files of a group have; without a group, those of train.yaml and the groups themselves."""
+    files = (CONF / group.replace(".", "/")).glob("*.yaml") if group else [CONF / "train.yaml"]
+    keys = {str(key) for file in files for key in OmegaConf.load(file)} - {"defaults"}
+    return keys if group else keys | {folder.name for folder in CONF.iterdir() if folder.is_dir()}
 
 
 def check_keys(config: DictConfig) -> None:
@@ -107,12 +116,19 @@ def _arguments(target: Any) -> set[str]:
     return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
-def _refuse_unknown(where: str, node: Mapping[str, Any] | DictConfig, allowed: Collection[str]) -> None:
+def _refuse_unknown(where: str, node: DictConfig, allowed: Collection[str]) -> None:
     for key in node:
         if key not in allowed:
-            near = difflib.get_close_matches(str(key), sorted(allowed), n=1)
-            hint = f"did you mean {where}{near[0]}?" if near else f"known keys: {', '.join(sorted(allowed))}"
-            raise UserError(f"unknown key {where}{key}: {hint}")
+            raise UserError(_unknown_key(f"{where}{key}", allowed))
+
+
+def _unknown_key(key: str, allowed: Collection[str]) -> str:
+    if key.startswith(("backbone.", "discriminator.", "adversarial.")):
+        return f"unknown key {key}: did you mean model.{key}?"
+    where, dot, last = key.rpartition(".")
+    near = difflib.get_close_matches(last, sorted(allowed), n=1)
+    hint = f"did you mean {where}{dot}{near[0]}?" if near else "--cfg job shows every key"
+    return f"unknown key {key}: {hint}"
 
 
 def plain(node: DictConfig) -> dict[str, Any]:

@@ -158,11 +158,11 @@ class GAN(pl.LightningModule):
             for network in self.networks().values():
                 network.compile()  # in place: the names in a checkpoint stay what they are
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[Direction, Tensor]:
-        return self.predict(batch)
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Nothing: the callbacks for metrics and pictures call `predict` for what they need."""
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[Direction, Tensor]:
-        return self.predict(batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Nothing, as in validation."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["paper"] = f"{type(self).__module__}.{type(self).__qualname__}"

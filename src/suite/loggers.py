@@ -1,57 +1,87 @@
 """metrics.csv in the run folder, and the loggers that the configuration asks for."""
 
 import csv
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from suite.config import plain
 from suite.errors import UserError
 
+# What the curves of each W&B section are drawn over.
+AXES = {"train": "g_steps", "val": "epoch", "val_b2a": "epoch", "pictures": "epoch"}
 
-class MetricsCSV(CSVLogger):
-    """Lightning's CSV logger, writing `<run>/metrics.csv` and going on with it when a run is resumed.
 
-    Rows past `resumed_step` belong to an epoch that the resumed run trains again; they are dropped.
+class MetricsCSV(Logger):
+    """`<run>/metrics.csv`: one row a call, one column a metric, as they come; a resumed run goes on with it.
+
+    Rows past `resumed_step` belong to an epoch that the resumed run trains again; they are dropped. Lightning's own
+    CSV logger deletes the file of a resumed run.
     """
 
+    name, version = "csv", ""
+
     def __init__(self, run: Path, resumed_step: int | None = None) -> None:
-        super().__init__(save_dir=run, name="", version="", flush_logs_every_n_steps=1)
-        self._earlier: list[dict[str, Any]] = []
-        path = run / "metrics.csv"
-        if resumed_step is not None and path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["step"]) <= resumed_step]
-            self._earlier = [{key: value for key, value in row.items() if value} for row in rows]
-        path.unlink(missing_ok=True)  # Lightning would delete it too, with a warning
+        super().__init__()
+        self.path = run / "metrics.csv"
+        self.columns = ["step"]
+        if resumed_step is not None and self.path.is_file():
+            rows = [row for row in self._read() if int(row["step"]) <= resumed_step]
+            self.columns = list(rows[0]) if rows else self.columns
+            self._write(rows)
 
-    @property
-    def experiment(self) -> Any:
-        new = self._experiment is None
-        writer = super().experiment
-        if new and self._earlier:
-            writer.metrics = self._earlier
-        return writer
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        row: dict[str, Any] = {"step": step, **metrics}
+        if new := [name for name in row if name not in self.columns]:
+            earlier = self._read() if self.path.is_file() else []
+            self.columns += new
+            self._write([*earlier, row])
+        else:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self.columns).writerow(row)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: config.yaml has them."""
+
+    def _read(self) -> list[dict[str, str]]:
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(rows)
 
 
-def build_loggers(config: DictConfig, run: Path, resumed_step: int | None) -> list[Logger]:
-    """metrics.csv always, and what `logger=` names. W&B gets the whole configuration and sensible axes."""
+def configured_logger(config: DictConfig, run: Path) -> Logger | None:
+    """The logger that `logger=` names, writing into the run's folder. W&B gets the configuration and its axes."""
     from hydra.utils import get_class
 
-    loggers: list[Logger] = [MetricsCSV(run, resumed_step)]
     values = plain(config.logger)
     if not values:
-        return loggers
+        return None
+    if values.get("mode") != "online":
+        os.environ.setdefault("WANDB_SILENT", "true")  # `suite.train` says itself how to upload an offline run
     try:
         logger = get_class(values.pop("_target_"))(save_dir=run, **values)
     except ModuleNotFoundError as error:
         raise UserError(f"logger: {error.name} is not installed; {str(error).splitlines()[-1]}") from error
-    loggers.append(logger)
     if isinstance(logger, WandbLogger):
         logger.log_hyperparams(plain(config))
-        axes = {"train/*": "g_steps", "val/*": "epoch", "val_b2a/*": "epoch", "pictures/*": "epoch"}
-        for metrics, axis in axes.items():
-            logger.experiment.define_metric(metrics, step_metric=axis)
-    return loggers
+        for section, axis in AXES.items():
+            logger.experiment.define_metric(f"{section}/*", step_metric=axis)
+    return logger
+
+
+def finish_wandb(exit_code: int) -> None:
+    """Close the open W&B run, if any, so that the next job of a multirun opens its own."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish(exit_code=exit_code)

@@ -14,6 +14,7 @@ log = logging.getLogger("suite")
 
 def train(config: DictConfig) -> None:
     """Train one run, fresh or resumed; `config` is composed from conf/train.yaml."""
+    from suite.loggers import finish_wandb
     from suite.training import build_trainer, conclude, log_to, on_rank_zero, prepare_config, summary
 
     config, run = prepare_config(config)
@@ -24,10 +25,11 @@ def train(config: DictConfig) -> None:
     if resumed:
         runs.require_paper(resumed, model, run)
     if on_rank_zero():
+        data.prepare_data()  # before anything is written: a wrong root leaves no run behind
         runs.claim(run, resumed=bool(config.resume))
         runs.write_config(config, run)
         log_to(run / "log.txt")
-        print(summary(config, model, run, resumed["epoch"] + 1 if resumed else 0), flush=True)
+        print(summary(config, model, run, resumed["lr_schedulers"][0]["last_epoch"] if resumed else 0), flush=True)
 
     trainer = build_trainer(config, run, resumed["steps"]["d"] if resumed else None)
     started = time.monotonic()
@@ -49,14 +51,6 @@ def seed_everything(seed: int) -> None:
     import pytorch_lightning as pl
 
     pl.seed_everything(seed, workers=False, verbose=False)  # the data layer seeds its workers itself
-
-
-def finish_wandb(exit_code: int) -> None:
-    """Close this run's W&B run, so that the next job of a multirun opens its own."""
-    import sys
-
-    if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
-        sys.modules["wandb"].finish(exit_code=exit_code, quiet=True)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import sys
 import warnings
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from suite import runs
+from suite.cli import on_terminal
 from suite.config import CONF, plain
 from suite.errors import UserError
 
@@ -38,6 +40,7 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
 
     command = HydraConfig.get()
     run = Path(command.runtime.output_dir)
+    run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # shorter to read and to type
     if config.resume is not None:
         resume, overrides = config.resume, [word for word in command.overrides.task if not word.startswith("resume=")]
         config = changed(runs.read_config(run), overrides)
@@ -51,9 +54,7 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
             "sweep again; use trainer.devices=1, or one command a run"
         )
     if config.logger and "id" in config.logger and config.logger.id is None:
-        from wandb.util import generate_id
-
-        config.logger.id = generate_id()  # in config.yaml from the start, so that a resumed run goes on in it
+        config.logger.id = secrets.token_hex(4)  # in config.yaml from the start, so that a resumed run goes on in it
     return config, run
 
 
@@ -119,12 +120,14 @@ def precision(config: DictConfig) -> str:
 def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None) -> "pl.Trainer":
     """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there."""
     import pytorch_lightning as pl
+    from pytorch_lightning.callbacks import RichProgressBar
     from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
     from suite import callbacks
-    from suite.loggers import build_loggers
+    from suite.loggers import MetricsCSV, configured_logger
 
-    around: list[pl.Callback] = [callbacks.RunFiles(run), callbacks.EpochSeeds(config.seed), callbacks.progress()]
+    around: list[pl.Callback] = [callbacks.RunFiles(run), callbacks.EpochSeeds(config.seed)]
+    around.append(RichProgressBar() if on_terminal() else callbacks.EpochLines())
     if metrics := metrics_callback(config):
         around.append(metrics)
     if config.images.count > 0:
@@ -133,22 +136,34 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
         around.append(callbacks.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
     around.append(callbacks.LastCheckpoint(run / "checkpoints", config.checkpoint.every_n_epochs))
 
+    loggers = [MetricsCSV(run, resumed_step), configured_logger(config, run)]
     values = plain(config.trainer)
     values.pop("_target_")
+    values |= {"precision": precision(config), "accelerator": find_device(config.trainer.accelerator)}
     quiet_lightning()
     try:
         return pl.Trainer(
-            **(values | {"precision": precision(config)}),
+            **values,
             callbacks=around,
-            logger=build_loggers(config, run, resumed_step),
+            logger=[logger for logger in loggers if logger],
             plugins=[callbacks.AtomicCheckpointIO()],
             default_root_dir=run,
             num_sanity_val_steps=0,  # it would feed metrics and grids with pictures of an untrained network
             use_distributed_sampler=False,  # the data layer shards by rank itself, without repeats in training
+            enable_progress_bar=on_terminal(),
             enable_model_summary=False,  # `summary` says it
         )
     except MisconfigurationException as error:
-        raise UserError(f"trainer: {' '.join(str(error).split())}; trainer=cpu runs anywhere") from error
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def find_device(accelerator: str) -> str:
+    """The accelerator, refused where this machine has none of that kind. Raises UserError."""
+    import torch
+
+    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(f"accelerator={accelerator}: no GPU is found here; trainer=cpu runs anywhere")
+    return accelerator
 
 
 def metrics_callback(config: DictConfig, **changes: Any) -> Any:
@@ -172,7 +187,7 @@ def quiet_lightning() -> None:
 
 
 class _Unhelpful(logging.Filter):
-    HINTS = ("litlogger", "litmodels", "GPU available", "TPU available", "Tip:", "Restored all states", "💡")
+    HINTS = ("💡", "GPU available", "TPU available", "was configured so 100%", "Restor", "`max_epochs=")
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not any(hint in record.getMessage() for hint in self.HINTS)

@@ -1,0 +1,98 @@
+"""`python -m suite.evaluate run=<run folder>`: measure a trained model on its test pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite import cli, runs
+from suite.errors import UserError
+
+
+def evaluate(config: DictConfig) -> None:
+    """Print the table of metrics, add them to <run>/metrics.json and to the run's W&B run."""
+    import pytorch_lightning as pl
+
+    from suite.config import instantiate
+    from suite.loggers import configured_logger, finish_wandb
+    from suite.training import find_device, metrics_callback, quiet_lightning
+
+    if config.split not in ("test", "val"):
+        raise UserError(f"split={config.split}: use test or val")
+    run = Path(config.run)
+    saved = of_run(config)
+    model = runs.load_model(run, config.checkpoint)
+    _, data = instantiate(saved)
+    data.prepare_data()
+    metrics = metrics_callback(saved)
+    if metrics is None:
+        raise UserError(f"{run} was trained with metrics=none: choose what to measure, as in metrics=offline")
+
+    quiet_lightning()
+    trainer = pl.Trainer(
+        accelerator=find_device(config.accelerator),
+        devices=1,
+        callbacks=[metrics],
+        logger=configured_logger(saved, run) or False,
+        default_root_dir=run,
+        use_distributed_sampler=False,
+        enable_progress_bar=cli.on_terminal(),
+        enable_model_summary=False,
+    )
+    measure = trainer.test if config.split == "test" else trainer.validate
+    exit_code = 1
+    try:
+        (figures,) = measure(model, datamodule=data, verbose=False)
+        exit_code = 0
+    finally:
+        finish_wandb(exit_code)
+    keep(run, f"{config.split}/{config.checkpoint}", {"g_steps": model.g_steps, **figures})
+    show(run, config.checkpoint, model.g_steps, figures)
+
+
+def of_run(config: DictConfig) -> DictConfig:
+    """The run's own configuration, with what this command changes in it."""
+    saved = runs.read_config(Path(config.run))
+    saved.cache_dir = saved.data.cache_dir = config.cache_dir
+    if config.get("metrics"):
+        saved.metrics = config.metrics
+    saved.metrics.cache_dir = config.cache_dir
+    if config.references is not None:
+        saved.metrics.references = config.references
+    if config.data_root is not None:
+        saved.data.root = config.data_root
+    if config.batch_size is not None:
+        saved.data.eval_batch_size = config.batch_size
+    OmegaConf.resolve(saved)
+    return saved
+
+
+def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:
+    """Add an evaluation to metrics.json; others, of another split or checkpoint, stay."""
+    path = run / "metrics.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    content[entry] = figures
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def show(run: Path, checkpoint: str, g_steps: int, figures: dict[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{run}, {checkpoint} checkpoint, {g_steps} generator steps", title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4f}")
+    Console().print(table)
+    print(f"kept in {run / 'metrics.json'}")
+
+
+def main() -> None:
+    """The console script `suite-evaluate`."""
+    cli.run("evaluate", evaluate)
+
+
+if __name__ == "__main__":
+    main()

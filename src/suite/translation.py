@@ -1,0 +1,266 @@
+"""Picture files through a model, in batches, while threads decode what comes next and write what is done.
+
+files ─► decode, pad ─► batches of equal shape ─► model ─► crop, write ─► files
+"""
+
+import os
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from suite import images
+from suite.data.catalog import PictureFile
+from suite.data.decode import Array, Fit, flatten
+from suite.data.sources.folders import SUFFIXES, list_pictures
+from suite.errors import UserError
+from suite.gan import GAN, Direction
+
+Pair = tuple[Path, Path]  # a picture file, and the file for its translation
+
+_SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
+_WAITING = 64 * 2**20  # bytes of pictures that wait for others of their shape; larger ones go in smaller batches
+_THREADS = 8  # at most
+
+
+# Which file goes where -----------------------------------------------------------------------------------------------
+
+
+def match_outputs(source: Path, target: Path) -> list[Pair]:
+    """Every picture of `source`, a file or a folder and what is below it, with the file for its translation.
+
+    Pictures of a folder become PNGs of the same stem, sub-folders kept; where two would get one name, they keep their
+    suffixes: x.jpg.png, x.png.png. A single picture goes to the file `target`, or into that folder where the name has
+    no suffix of a picture. Raises UserError where there is no picture, or a translation would replace a picture.
+    """
+    if source.is_file():
+        return [(source, _file_for(source, target))]
+    if not source.is_dir():
+        raise UserError(f"input={source}: there is no such file or folder")
+    if _named_like_a_picture(target) and not target.is_dir():
+        raise UserError(f"output={target} is the name of a picture, but input={source} is a folder: name a folder")
+    root, out = source.resolve(), target.resolve()
+    if root == out:
+        raise UserError(f"output={target} is the input folder: name another")
+    pictures = [path.relative_to(source) for path in list_pictures(source, recursive=True).values()]
+    if out.is_relative_to(root):  # earlier translations, not to be translated again
+        pictures = [path for path in pictures if not path.is_relative_to(out.relative_to(root))]
+    if not pictures:
+        raise UserError(f"input={source}: no picture but those of output={target}")
+    pngs = _png_names(pictures)
+    if replaced := {root / path for path in pictures} & {out / png for png in pngs}:
+        raise UserError(f"output={target}: would replace the input picture {min(replaced)}; name another folder")
+    return [(source / path, target / png) for path, png in zip(pictures, pngs, strict=True)]
+
+
+def _file_for(source: Path, target: Path) -> Path:
+    if target.is_dir() or not _named_like_a_picture(target):
+        target = target / f"{source.stem}.png"
+    if target.suffix.lower() not in SUFFIXES:
+        raise UserError(f"output={target}: {target.suffix} can't be written; use .png")
+    if target.exists() and target.samefile(source):
+        raise UserError(f"output={target} is the input: name another file or folder")
+    return target
+
+
+def _named_like_a_picture(path: Path) -> bool:
+    return path.suffix.lower() in Image.registered_extensions()
+
+
+def _png_names(pictures: list[Path]) -> list[Path]:
+    """A name for each, all different."""
+    with_suffix: set[Path] = set()
+    while True:
+        names = [path.with_name(f"{path.name if path in with_suffix else path.stem}.png") for path in pictures]
+        count = Counter(names)
+        # More than once around only where a longer name meets another one, as of x.jpg, x.png and x.jpg.bmp.
+        clashing = {path for path, name in zip(pictures, names, strict=True) if count[name] > 1} - with_suffix
+        if not clashing:
+            return names
+        with_suffix |= clashing
+
+
+# Through the model ---------------------------------------------------------------------------------------------------
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the accelerator where there is one. Raises UserError where it is not here."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if name == "auto":
+        return accelerator or torch.device("cpu")
+    here = ["cpu"]
+    if accelerator:
+        here += [accelerator.type, *(f"{accelerator.type}:{n}" for n in range(torch.accelerator.device_count()))]
+    if name not in here:
+        raise UserError(f"device={name} is not on this machine: use auto, {', '.join(here)}")
+    return torch.device(name)
+
+
+class _Padded(NamedTuple):
+    """A picture on its way: pixels (C, H, W) uint8, of which the first height x width are the picture."""
+
+    source: Path
+    target: Path
+    pixels: Tensor
+    height: int
+    width: int
+
+
+class _Failed(NamedTuple):
+    source: Path
+    reason: str
+
+
+def translate_files(
+    model: GAN,
+    pairs: Iterable[Pair],
+    direction: Direction | None = None,
+    *,
+    size: int | None = None,
+    batch_size: int = 8,
+    bf16: bool = False,
+    on_done: Callable[[], object] = lambda: None,
+) -> dict[Path, str]:
+    """Translate picture files of any size, mode and format; the model is in eval mode, on the device to use.
+
+    pairs: input and output files. An output is replaced if it is there; its suffix says the format.
+    direction: the model's first where not given. size: of the shorter side in pixels, brought there before.
+    bf16: compute in bfloat16 instead of fp32. on_done: called once for each picture.
+    Returns what is wrong with the pictures that could not be translated, by input file.
+    Raises UserError for a direction that the model does not have, and for an output that can't be written.
+    """
+    direction = direction or model.directions[0]
+    if direction not in model.directions:
+        raise UserError(
+            f"direction={direction}: this {type(model).__name__} can only do {' and '.join(model.directions)}"
+        )
+    read = partial(_read, channels=model.hparams[f"channels_{direction[0]}"], size=size, divisor=model.divisor)
+    threads = min(_THREADS, os.cpu_count() or 1)
+    writes: deque[Future[None]] = deque()
+    failed: dict[Path, str] = {}
+
+    def fail(source: Path, reason: str) -> None:
+        failed[source] = " ".join(reason.split())
+        on_done()
+
+    def readable(pool: Executor) -> Iterator[_Padded]:
+        for picture in _read_ahead(pool, read, pairs, ahead=2 * threads):
+            if isinstance(picture, _Padded):
+                yield picture
+            else:
+                fail(*picture)
+
+    def finish_writes(until: int) -> None:
+        while len(writes) > until:
+            writes.popleft().result()
+            on_done()
+
+    with ThreadPoolExecutor(threads) as pool:
+        for batch in _in_batches(readable(pool), batch_size):
+            try:
+                translated = _forward(model, torch.stack([picture.pixels for picture in batch]), direction, bf16)
+            except torch.OutOfMemoryError:
+                for picture in batch:
+                    fail(picture.source, f"{picture.width}x{picture.height} is too large for the memory; try size=1024")
+                continue
+            for picture, result in zip(batch, translated, strict=True):
+                writes.append(pool.submit(_write, result[:, : picture.height, : picture.width], picture.target))
+            finish_writes(until=2 * threads)
+        finish_writes(until=0)
+    return failed
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it. Raises UserError where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't write to {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"can't write to {folder}: permission denied")
+
+
+def _read(pair: Pair, channels: int, size: int | None, divisor: int) -> _Padded | _Failed:
+    source, target = pair
+    try:
+        pixels = _decode(PictureFile(source), channels, size)
+    except (OSError, ValueError) as error:
+        return _Failed(source, str(error))
+    height, width = pixels.shape[1:]
+    # numpy reflects as often as it takes; torch refuses more padding than picture.
+    padded = np.pad(pixels, ((0, 0), (0, _missing(height, divisor)), (0, _missing(width, divisor))), mode="reflect")
+    return _Padded(source, target, torch.from_numpy(padded), height, width)
+
+
+def _decode(picture: PictureFile, channels: int, size: int | None) -> Array:
+    if size is not None:
+        return Fit(size, channels, "cover", whole=True).decode(picture)
+    array = np.asarray(flatten(picture.load(), "L" if channels == 1 else "RGB"))
+    return np.ascontiguousarray(array.reshape(*array.shape[:2], channels).transpose(2, 0, 1))
+
+
+def _missing(length: int, divisor: int) -> int:
+    return -max(length, _SHORTEST) % divisor + max(0, _SHORTEST - length)
+
+
+def _read_ahead(
+    pool: Executor, read: Callable[[Pair], _Padded | _Failed], pairs: Iterable[Pair], ahead: int
+) -> Iterator[_Padded | _Failed]:
+    """The pictures in order, of which the pool reads up to `ahead` before they are asked for."""
+    reading: deque[Future[_Padded | _Failed]] = deque()
+    for pair in pairs:
+        reading.append(pool.submit(read, pair))
+        if len(reading) > ahead:
+            yield reading.popleft().result()
+    while reading:
+        yield reading.popleft().result()
+
+
+def _in_batches(pictures: Iterable[_Padded], batch_size: int) -> Iterator[list[_Padded]]:
+    """The pictures in batches of one shape, in any order; few of them are ever held back."""
+    waiting: dict[torch.Size, list[_Padded]] = {}
+    for picture in pictures:
+        shape = picture.pixels.shape
+        waiting.setdefault(shape, []).append(picture)
+        if len(waiting[shape]) == batch_size:
+            yield waiting.pop(shape)
+        while sum(len(group) * shape.numel() for shape, group in waiting.items()) > _WAITING:
+            yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
+    yield from waiting.values()
+
+
+def _forward(model: GAN, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
+    """uint8 (B, C, H, W) to uint8, both in main memory."""
+    try:
+        x = images.unit_to_signed(images.uint8_to_unit(pixels.to(model.device)))
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+            y = model.translate(x, direction)
+        return images.signed_to_uint8(y).cpu()
+    except torch.OutOfMemoryError:
+        if len(pixels) == 1:
+            raise
+    # Not in the except block: there the failed pass still holds its memory.
+    return torch.cat([_forward(model, half, direction, bf16) for half in pixels.chunk(2)])
+
+
+def _write(picture: Tensor, target: Path) -> None:
+    """Write a picture, whole or not at all. Raises UserError."""
+    make_folder(target.parent)
+    unfinished = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        images.to_pil(picture).save(unfinished, Image.registered_extensions()[target.suffix.lower()], quality=95)
+        os.replace(unfinished, target)
+    except (OSError, ValueError) as error:
+        raise UserError(f"can't write {target}: {getattr(error, 'strerror', None) or error}") from error
+    finally:
+        with suppress(OSError):  # as a rule it is no longer there
+            unfinished.unlink()
