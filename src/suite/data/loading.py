@@ -66,8 +66,13 @@ class Loader(DataLoader[Any]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         try:
             yield from super().__iter__()
-        except UserError as error:  # torch wraps a worker's error in the worker's traceback
-            raise UserError(str(error).strip().rpartition(f"{UserError.__name__}: ")[2]) from None
+            return
+        except UserError as error:
+            told = str(error)
+            # Nothing holds the workers any more and they end; held by a traceback, they would be waited for at exit.
+            self._iterator = error.__traceback__ = None
+        # Torch has put the worker's traceback before the message.
+        raise UserError(told.strip().rpartition(f"{UserError.__name__}: ")[2])
 
 
 def make_loader(

@@ -1,0 +1,70 @@
+"""conf/data: every key has a meaning, every argument a key, and the numbers in both places agree."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from suite.data.module import PictureData, source_options
+
+CONF = Path(__file__).parents[2] / "conf"
+NAMES = sorted(path.stem for path in (CONF / "data").glob("*.yaml") if not path.stem.startswith("_"))
+ARGUMENTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(PictureData).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+}
+
+
+@pytest.fixture
+def composed(tmp_path):
+    (tmp_path / "main.yaml").write_text(
+        f"hydra: {{searchpath: ['file://{CONF}']}}\ndefaults: [_self_, data: faces]\nseed: 7\ncache_dir: {tmp_path}\n"
+    )
+
+    def make(*overrides):
+        with initialize_config_dir(str(tmp_path), version_base="1.3"):
+            return compose("main", list(overrides)).data
+
+    return make
+
+
+def test_the_data_sets_of_the_suite_are_there():
+    assert {"anime_faces", "faces", "paired_folders", "unpaired_folders"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_keys_are_the_arguments_of_the_module_and_the_source(composed, name):
+    data = composed(f"data={name}")
+    assert set(data) - {"_target_"} == set(ARGUMENTS) | source_options(data.source)
+    assert data._target_ == "suite.data.module.PictureData"
+
+
+def test_common_values_are_the_modules_defaults():
+    common = OmegaConf.load(CONF / "data" / "_common.yaml")
+    for key in set(ARGUMENTS) - {"source", "root", "seed", "cache_dir"}:
+        assert common[key] == ARGUMENTS[key], key
+
+
+@pytest.mark.parametrize("name", ["_common", *NAMES])
+def test_every_key_is_explained_where_it_first_stands(name):
+    for line in (CONF / "data" / f"{name}.yaml").read_text().splitlines():
+        is_key = line and line[0].isalpha() and line != "defaults:"
+        if is_key and (name == "_common" or line.split(":")[0] not in ARGUMENTS):
+            assert " # " in line, line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_composed_can_be_built_without_any_file(composed, name):
+    needed = [] if name == "faces" else ["data.root=/nowhere"]
+    data = composed(f"data={name}", *needed, "data.batch_size=3")
+    values = OmegaConf.to_container(data, resolve=True, throw_on_missing=True)
+    values.pop("_target_")
+    module = PictureData(**values)
+    assert (module.batch_size, module.seed) == (3, 7)
+
+
+def test_a_split_can_be_typed(composed):
+    assert composed("data=anime_faces", "data.split={train: 1000, test: 1000}").split == {"train": 1000, "test": 1000}

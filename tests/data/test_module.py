@@ -1,0 +1,412 @@
+import json
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import suite.data.module
+from suite.data.catalog import PictureFile
+from suite.data.decode import Fit
+from suite.data.module import PictureData, source_options
+from suite.errors import UserError
+
+
+def ready(data, rank=None, world=1):
+    if rank is not None:
+        strategy = SimpleNamespace(root_device=torch.device("cpu"))
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=world, training=False, strategy=strategy)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def epoch(loader, number=0):
+    loader.sampler.set_epoch(number)
+    return list(loader)
+
+
+def same(one, other):
+    return len(one) == len(other) and all(
+        x["key"] == y["key"]
+        and x["key_b"] == y["key_b"]
+        and torch.equal(x["a"], y["a"])
+        and torch.equal(x["b"], y["b"])
+        for x, y in zip(one, other, strict=True)
+    )
+
+
+# Batches
+
+
+def test_batches_of_the_unpaired_task(unpaired):
+    data = ready(unpaired())
+    batches = epoch(data.train_dataloader())
+    assert len(batches) == 3  # max(5, 7) samples, 2 a batch, the last one dropped
+    for batch in batches:
+        assert set(batch) == {"a", "b", "paired", "index", "fresh_a", "fresh_b", "key", "key_b"}
+        assert batch["a"].shape == batch["b"].shape == (2, 3, 10, 10)
+        assert batch["a"].dtype == torch.uint8
+        assert batch["fresh_a"].all() and batch["fresh_a"].dtype == torch.bool  # noqa: PT018
+        assert batch["paired"] is False
+        assert len(batch["key"]) == 2
+    (evaluation,) = data.val_dataloader()
+    assert evaluation["a"].shape == (4, 3, 8, 8)  # straight to `size`
+    assert evaluation["key"] == ["0", "1", "2", "0"]
+    assert evaluation["fresh_a"].tolist() == [True, True, True, False]
+    assert evaluation["index"].tolist() == [0, 1, 2, 3]
+
+
+def test_batches_of_the_paired_task(paired):
+    data = ready(paired(channels_b=1, split={"train": 4, "test": 2}))
+    batches = epoch(data.train_dataloader())
+    assert len(batches) == 2
+    assert batches[0]["b"].shape == (2, 1, 10, 10)
+    assert all(batch["paired"] is True and batch["key"] == batch["key_b"] for batch in batches)
+    (test,) = data.test_dataloader()
+    assert len(test["key"]) == 2
+
+
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_direction_swaps_sides_and_channels_follow_the_batch(unpaired, direction):
+    data = ready(unpaired(direction=direction, channels_a=1, channels_b=3))
+    (batch,) = data.val_dataloader()
+    assert (batch["a"].shape[1], batch["b"].shape[1]) == (1, 3)
+    assert batch["a"].shape[0] == 4
+    side = "trainA" if direction == "a2b" else "trainB"
+    picture = PictureFile(data.catalog.root / side / "2.png")
+    np.testing.assert_array_equal(data.reals("train", "a").dataset[2]["picture"], Fit(8, 1).decode(picture))
+    assert data.provides == (False, 8, 1, 3)
+
+
+def test_values_reach_the_network_in_its_range(unpaired):
+    data = ready(unpaired(crop=False, flip=0.0))
+    batch = next(iter(data.train_dataloader()))
+    moved = data.on_after_batch_transfer(dict(batch), 0)
+    torch.testing.assert_close(moved["a"], batch["a"].float() / 127.5 - 1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_augmentation_is_for_training_alone(paired, training):
+    data = ready(paired(same=True, split={"train": 4, "test": 2}), rank=0)
+    data.trainer.training = training
+    torch.manual_seed(0)
+    batch = next(iter(data.train_dataloader() if training else data.val_dataloader()))
+    moved = data.on_after_batch_transfer(batch, 0)
+    assert torch.equal(moved["a"], moved["b"])
+    assert moved["a"].shape[-1] == 8
+    assert torch.equal(moved["a"], batch["a"].float() / 255 * 2 - 1) is not training
+
+
+# Order and randomness
+
+
+@pytest.mark.parametrize("task", ["unpaired", "paired"])
+def test_an_epoch_is_the_same_fresh_or_after_others(unpaired, paired, task):
+    make = {"unpaired": unpaired, "paired": paired}[task]
+    arguments = {"resize": "cover", "load_size": 8}
+    used = ready(make(**arguments)).train_dataloader()
+    history = [epoch(used, number) for number in range(3)]
+    assert not same(history[0], history[1])
+    assert same(epoch(used, 3), epoch(ready(make(**arguments)).train_dataloader(), 3))
+    assert not same(epoch(used, 3), epoch(ready(make(seed=2, **arguments)).train_dataloader(), 3))
+
+
+def test_workers_change_nothing(unpaired):
+    arguments = {"resize": "cover", "load_size": 8}
+    alone = ready(unpaired(**arguments)).train_dataloader()
+    helped = ready(unpaired(workers=2, **arguments)).train_dataloader()
+    for number in range(2):  # the second epoch with the same, persistent workers
+        assert same(epoch(alone, number), epoch(helped, number))
+
+
+def test_ranks_train_on_different_samples(unpaired):
+    ranks = [epoch(ready(unpaired(8, 8), rank, 2).train_dataloader(), 5) for rank in (0, 1)]
+    indices = [{int(index) for batch in batches for index in batch["index"]} for batches in ranks]
+    assert [len(rank) for rank in indices] == [4, 4]
+    assert not indices[0] & indices[1]
+
+
+def test_ranks_evaluate_all_with_repeats_told_by_their_index(unpaired):
+    ranks = [list(ready(unpaired(), rank, 3).test_dataloader()) for rank in range(3)]
+    indices = [index for batches in ranks for batch in batches for index in batch["index"].tolist()]
+    assert len(indices) == 6
+    assert set(indices) == set(range(4))
+
+
+# Splits
+
+
+def test_splits_are_drawn_by_the_seed_and_written(paired, tmp_path):
+    written = []
+    for seed in (1, 1, 2):
+        data = ready(paired(pairs=12, seed=seed, split={"train": 6, "val": 2, "test": 3}))
+        data.write_splits(tmp_path / "splits.json")
+        written.append(json.loads((tmp_path / "splits.json").read_text()))
+    assert written[0] == written[1]
+    assert written[0]["train"] != written[2]["train"]
+    assert {split: len(written[0][split]["a"]) for split in ("train", "val", "test")} == {
+        "train": 6,
+        "val": 2,
+        "test": 3,
+    }
+    assert written[0]["train"]["a"] == written[0]["train"]["b"] == [record.key for record in ready(paired(
+        pairs=12, split={"train": 6, "val": 2, "test": 3})).splits["train"]]  # fmt: skip
+    assert (written[0]["dataset"], written[0]["seed"]) == ("paired_folders", 1)
+
+
+def test_validation_takes_the_test_split_where_there_is_no_other(unpaired):
+    data = ready(unpaired())
+    assert set(data.splits) == {"train", "test"}
+    (val,), (test,) = data.val_dataloader(), data.test_dataloader()
+    assert val["key"] == test["key"]
+    data = ready(unpaired(split={"train": 4, "val": 2}))
+    assert len(next(iter(data.test_dataloader()))["key"]) == 2
+
+
+def test_an_unpaired_task_on_pairs_is_measured_on_pairs(paired):
+    data = ready(paired(task="unpaired", pairs=10, split={"train": 6, "test": 4}))
+    (test,) = data.test_dataloader()
+    assert test["paired"] is True
+    assert test["key"] == test["key_b"]
+    assert any(batch["key"] != batch["key_b"] for batch in data.train_dataloader())
+
+
+@pytest.mark.parametrize("disjoint", [True, False])
+def test_disjoint_sides_share_no_scene(paired, disjoint, tmp_path):
+    data = ready(paired(task="unpaired", pairs=10, split={"train": 8, "test": 2}, disjoint=disjoint))
+    data.write_splits(tmp_path / "splits.json")
+    train = json.loads((tmp_path / "splits.json").read_text())["train"]
+    assert bool(set(train["a"]) & set(train["b"])) is not disjoint
+    assert (len(train["a"]), len(train["b"])) == ((4, 4) if disjoint else (8, 8))
+    seen = {key for number in range(3) for batch in epoch(data.train_dataloader(), number) for key in batch["key"]}
+    assert seen == set(train["a"])
+    assert len(data.reals("train", "b").dataset) == len(train["b"])
+
+
+def test_built_in_faces(tmp_path):
+    count = {"train": 6, "val": 3, "test": 2}
+    arguments = {"size": 32, "load_size": 32, "workers": 0, "disjoint": True, "cache_dir": str(tmp_path)}
+    data = ready(PictureData(source="faces", count=count, style="cartoon", **arguments))
+    assert {split: len(records) for split, records in data.splits.items()} == count
+    keys = {side: {key for batch in epoch(data.train_dataloader()) for key in batch[side]} for side in ("key", "key_b")}
+    assert not keys["key"] & keys["key_b"]
+    (val,) = data.val_dataloader()
+    assert val["paired"] is True
+    assert val["a"].shape == (3, 3, 32, 32)
+    assert len(data.reals("all", "a").dataset) == 11
+
+
+# Real pictures
+
+
+def test_reals_are_in_evaluation_form_and_the_same_on_every_rank(unpaired):
+    data = ready(unpaired(eval_batch_size=3), rank=1, world=2)
+    batches = list(data.reals("train", "b"))
+    assert [batch["picture"].shape for batch in batches] == [(3, 3, 8, 8), (3, 3, 8, 8), (1, 3, 8, 8)]
+    assert torch.cat([batch["index"] for batch in batches]).tolist() == list(range(7))
+    assert batches[0]["picture"].dtype == torch.uint8
+    assert len(data.reals("all", "b").dataset) == 7 + 4
+    subset = ready(unpaired(split={"train": 2, "test": 2}))
+    assert len(subset.reals("all", "a").dataset) == 5 + 3
+    with pytest.raises(UserError, match=r"data\.split=trian"):
+        data.reals("trian", "a")
+
+
+def test_the_fingerprint_follows_the_real_pictures(unpaired):
+    data = ready(unpaired())
+    prints = {split: data.fingerprint(split) for split in ("train", "test", "all")}
+    assert len(set(prints.values())) == 3
+    assert data.fingerprint("val") == prints["test"]
+    assert ready(unpaired(seed=9, load_size=12, batch_size=1)).fingerprint("test") == prints["test"]
+    assert ready(unpaired(size=9)).fingerprint("test") != prints["test"]
+    path = data.catalog.root / "testB" / "0.png"
+    Image.new("RGB", (3, 3)).save(path)
+    assert ready(unpaired(test=0)).catalog.root == data.catalog.root
+    assert data.fingerprint("test") != prints["test"]
+
+
+# Sizes
+
+
+def test_cover_cuts_random_windows_and_evaluates_the_centre(paired):
+    data = ready(paired(same=True, size=8, load_size=8, resize="cover", flip=0.0), rank=0)
+    assert data.train_dataloader().dataset.photos.store.read(0).shape == (3, 8, 10)  # 12 x 10 brought to 8
+    batches = [batch for number in range(10) for batch in epoch(data.train_dataloader(), number)]
+    assert all(batch["a"].shape[2:] == (8, 8) and torch.equal(batch["a"], batch["b"]) for batch in batches)
+    windows = {key: set() for key in "012345"}
+    for batch in batches:
+        for key, picture in zip(batch["key"], batch["a"], strict=True):
+            windows[key].add(picture.numpy().tobytes())
+    assert max(len(seen) for seen in windows.values()) == 3
+    (test,) = data.test_dataloader()
+    assert test["a"].shape[2:] == (8, 8)
+
+
+def test_without_crop_training_pictures_have_their_final_size(unpaired):
+    data = ready(unpaired(crop=False, size=20))
+    assert next(iter(data.train_dataloader()))["a"].shape == (2, 3, 20, 20)
+
+
+# The cache
+
+
+def test_with_and_without_a_cache_the_samples_are_the_same(unpaired, tmp_path):
+    with_cache = ready(unpaired())
+    assert len(list((tmp_path / "cache" / "pictures").iterdir())) == 4
+    without = ready(unpaired(cache=False, cache_dir=str(tmp_path / "none")))
+    assert same(epoch(with_cache.train_dataloader(), 2), epoch(without.train_dataloader(), 2))
+    assert not (tmp_path / "none").exists()
+
+
+def test_setup_twice_opens_once(unpaired, monkeypatch):
+    data = ready(unpaired())
+    catalog = data.catalog
+    monkeypatch.setattr(suite.data.module, "find_source", lambda _: pytest.fail("listed again"))
+    data.prepare_data()
+    data.setup("test")
+    assert data.catalog is catalog
+
+
+def test_a_drawing_source_is_told_the_size_that_is_stored(monkeypatch, tmp_path, unpaired):
+    unpaired()  # writes the pictures
+    asked = []
+
+    def drawn(*, size, count, seed=0):
+        asked.append((size, count, seed))
+        return suite.data.sources.folders.unpaired_folders(root=str(tmp_path / "set"))
+
+    monkeypatch.setitem(suite.data.sources.SOURCES, "drawn", f"{__name__}:drawn")
+    monkeypatch.setattr(suite.data.sources, "import_module", lambda _: SimpleNamespace(drawn=drawn))
+    assert source_options("drawn") == {"count"}
+    for crop in (True, False):
+        where = {"cache_dir": str(tmp_path / "cache"), "workers": 0}
+        ready(PictureData(source="drawn", size=8, load_size=10, crop=crop, seed=5, count=3, **where))
+    assert asked == [(10, 3, 0), (8, 3, 0)]
+
+
+# What users get wrong
+
+
+def broken_file(data, name, kind="text"):
+    """Spoil one file of the data set; the root is known before anything is listed."""
+    path = f"{data.root}/{name}"
+    with open(path, "r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.truncate()
+        file.write({"text": b"not a picture", "truncated": content[: len(content) // 2], "empty": b""}[kind])
+    return path
+
+
+@pytest.mark.parametrize("kind", ["text", "truncated", "empty"])
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_broken_file_is_named_in_one_line(unpaired, cache, kind):
+    data = unpaired(cache=cache, workers=1)
+    path = broken_file(data, "trainB/3.png", kind)
+
+    def read():
+        for number in range(9):  # without a cache the file is only read when its turn comes
+            epoch(ready(data).train_dataloader(), number)
+
+    with pytest.raises(UserError) as error:
+        read()
+    assert str(error.value).startswith(f"{path}: no readable picture (")
+    assert "\n" not in str(error.value)
+
+
+def test_few_broken_files_are_skipped_counted_and_reported(unpaired, caplog, tmp_path):
+    data = unpaired(photos=120, drawings=90, on_broken="skip")
+    paths = [broken_file(data, "trainA/17.png"), broken_file(data, "trainB/3.png", "truncated")]
+    with caplog.at_level(logging.WARNING):
+        ready(data)
+    (message,) = [line for line in data.catalog.warnings if "broken" in line]
+    assert message == f"2 of 217 pictures are broken and skipped: {paths[0]}, {paths[1]}"
+    assert message in caplog.text
+    batches = epoch(data.train_dataloader())
+    assert "17" not in {key for batch in batches for key in batch["key"]}
+    assert len(data.splits["train"]) == 120 + 90 - 2
+    data.write_splits(tmp_path / "splits.json")
+    assert "17" not in json.loads((tmp_path / "splits.json").read_text())["train"]["a"]
+    assert len(data.reals("train", "a").dataset) == 119
+    assert len(data.reals("all", "b").dataset) == 89 + 4
+
+
+def test_many_broken_files_are_refused(unpaired):
+    data = unpaired(photos=50, drawings=40, on_broken="skip")
+    path = broken_file(data, "trainA/1.png")
+    with pytest.raises(UserError, match=r"1 of 97 pictures are broken, more than 1 %: .*trainA/1\.png") as error:
+        ready(data)
+    assert path in str(error.value)
+
+
+def test_a_pair_with_a_broken_half_is_left_out(paired):
+    data = paired(pairs=120, on_broken="skip", split={"train": 110, "test": 10})
+    broken_file(data, "photos/5.png")
+    ready(data)
+    assert "5" not in {record.key for split in data.splits.values() for record in split}
+    assert sum(len(records) for records in data.splits.values()) == 119
+    batches = [*epoch(data.train_dataloader()), *data.test_dataloader()]
+    assert all(batch["key"] == batch["key_b"] and "5" not in batch["key"] for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": -1}, r"data\.batch_size=-1: give a whole number of at least 1"),
+        ({"batch_size": "two"}, r"data\.batch_size=two"),
+        ({"batch_size": True}, r"data\.batch_size=True"),
+        ({"eval_batch_size": 0}, r"data\.eval_batch_size=0"),
+        ({"workers": -2}, r"data\.workers=-2: give a whole number of at least 0"),
+        ({"seed": -1}, r"data\.seed=-1"),
+        ({"size": 0}, r"data\.size=0"),
+        ({"size": 300}, r"data\.size=300 is larger than data\.load_size=286"),
+        ({"load_size": 1.5}, r"data\.load_size=1\.5"),
+        ({"source": "celebb"}, r"data\.source=celebb: there is no such source; choose from unpaired_folders, paired"),
+        ({"task": "labelled"}, r"data\.task=labelled: choose from paired, unpaired"),
+        ({"resize": "crop"}, r"data\.resize=crop"),
+        ({"direction": "AtoB"}, r"data\.direction=AtoB: choose from a2b, b2a"),
+        ({"channels_a": 4}, r"data\.channels_a=4: choose from 1, 3"),
+        ({"channels_b": 2}, r"data\.channels_b=2"),
+        ({"flip": 2}, r"data\.flip=2: give a number from 0 to 1"),
+        ({"crop": "no"}, r"data\.crop=no: give true or false"),
+        ({"disjoint": 1}, r"data\.disjoint=1"),
+        ({"cache": None}, r"data\.cache=None"),
+        ({"epoch_length": "longest"}, r"data\.epoch_length=longest"),
+        ({"epoch_length": 0}, r"data\.epoch_length=0"),
+        ({"drawings": "some"}, r"data\.drawings=some"),
+        ({"on_broken": "ignore"}, r"data\.on_broken=ignore"),
+        ({"on_broken": "skip", "cache": False}, r"data\.on_broken=skip needs data\.cache=true"),
+        ({"split": {"trian": 3}}, r"data\.split\.trian: no such split"),
+        ({"recursiv": True}, r"data\.recursiv: .*no such option; did you mean data\.recursive\?"),
+        ({"hands": 3}, r"data\.hands: .*no such option; it has a, b, recursive"),
+    ],
+)
+def test_wrong_values_are_refused_before_the_disk_is_touched(arguments, message):
+    with pytest.raises(UserError, match=message) as error:
+        PictureData(**({"source": "unpaired_folders", "root": "/nowhere"} | arguments))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"root": None}, r"data\.root is missing: .*data\.source=unpaired_folders"),
+        ({"root": "/nowhere"}, r"data\.root: /nowhere: there is no such folder"),
+        ({"task": "paired"}, r"data\.task=paired needs pairs, and the split train has none"),
+        ({"split": {"train": 400}}, r"data\.split=.* there are 8 photos, too few"),
+        ({"batch_size": 9}, r"data\.batch_size=9: an epoch has only 7 samples"),
+        ({"split": {"test": 3}}, r"needs pictures on both sides, and the split train has none; data\.split="),
+    ],
+)
+def test_what_only_the_files_can_tell(unpaired, arguments, message):
+    with pytest.raises(UserError, match=message) as error:
+        ready(unpaired(**arguments)).train_dataloader()
+    assert "\n" not in str(error.value)
+
+
+def test_a_disjoint_draw_of_one_pair_is_refused(paired):
+    with pytest.raises(UserError, match="needs pictures on both sides"):
+        ready(paired(task="unpaired", pairs=2, split={"train": 1, "test": 1}, disjoint=True))
