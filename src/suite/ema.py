@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class EMA(nn.ModuleDict):
@@ -23,10 +23,11 @@ class EMA(nn.ModuleDict):
         return super().train(False)  # averaged networks are only ever used to translate
 
     @torch.no_grad()
-    def update(self, networks: Mapping[str, nn.Module]) -> None:
+    def average(self, networks: Mapping[str, nn.Module]) -> None:
         """Move every average one step towards the networks; buffers (BatchNorm statistics) are copied."""
         for name, network in networks.items():
-            averages, weights = list(self[name].parameters()), list(network.parameters())
+            averages: list[Tensor] = list(self[name].parameters())
+            weights: list[Tensor] = list(network.parameters())
             torch._foreach_lerp_(averages, weights, 1 - self.decay)
             for average, value in zip(self[name].buffers(), network.buffers(), strict=True):
                 average.copy_(value)

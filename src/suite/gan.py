@@ -126,7 +126,7 @@ class GAN(pl.LightningModule):
     def update_ema(self) -> None:
         """To be called after the generators' step."""
         if self.ema is not None:
-            self.ema.update(self.generators())
+            self.ema.average(self.generators())
 
     def translator(self, name: str) -> nn.Module:
         """The generator of that name as it should be used for pictures: averaged where there is an EMA."""
