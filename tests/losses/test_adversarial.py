@@ -1,0 +1,214 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+
+from suite.errors import UserError
+from suite.losses.adversarial import LOSSES, AdversarialLoss
+
+SHAPE = (2, 1, 5, 7)
+
+
+def logits(seed: int) -> Tensor:
+    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+def bce(x: Tensor, label: float) -> float:
+    return binary_cross_entropy_with_logits(x, torch.full_like(x, label)).item()
+
+
+def mse(x: Tensor, label: float) -> float:
+    return mse_loss(x, torch.full_like(x, label)).item()
+
+
+def mean_hinge(x: Tensor) -> float:
+    return float(np.maximum(0, 1 + x.numpy()).mean())
+
+
+@pytest.mark.parametrize(
+    ("loss", "discriminator", "generator"),
+    [
+        ("vanilla", lambda real, fake: (bce(real, 1) + bce(fake, 0)) / 2, lambda fake: bce(fake, 1)),
+        ("lsgan", lambda real, fake: (mse(real, 1) + mse(fake, 0)) / 2, lambda fake: mse(fake, 1)),
+        ("hinge", lambda real, fake: mean_hinge(-real) + mean_hinge(fake), lambda fake: -fake.numpy().mean()),
+        ("wgan", lambda real, fake: fake.numpy().mean() - real.numpy().mean(), lambda fake: -fake.numpy().mean()),
+    ],
+)
+def test_loss_is_the_formula(loss: str, discriminator, generator) -> None:
+    real, fake = logits(0), logits(1)
+    assert AdversarialLoss(loss).discriminator(real, fake).item() == pytest.approx(discriminator(real, fake), rel=1e-5)
+    assert AdversarialLoss(loss).generator(fake).item() == pytest.approx(generator(fake), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_players_want_opposite_things(loss: str) -> None:
+    game = AdversarialLoss(loss)
+    thinks_real, thinks_fake = torch.full(SHAPE, 0.8), torch.full(SHAPE, -0.8)
+    right = game.discriminator(real=thinks_real, fake=thinks_fake)
+    wrong = game.discriminator(real=thinks_fake, fake=thinks_real)
+    assert right < wrong
+    assert game.generator(thinks_real) < game.generator(thinks_fake)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_are_fp32_and_finite_for_extreme_halves(loss: str) -> None:
+    game = AdversarialLoss(loss)
+    huge = torch.full((2, 1, 64, 64), 3e4, dtype=torch.float16)  # their sum and their square are no halves
+    for value in (game.discriminator(huge, -huge), game.discriminator(-huge, huge), game.generator(-huge)):
+        assert value.dtype == torch.float32
+        assert torch.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"loss": "lsgna"}, "model.adversarial.loss=lsgna is unknown"),
+        ({"loss": "wgan", "penalty": "double"}, "model.adversarial.penalty=double is unknown"),
+        ({"loss": "wgan", "critic_steps": 0}, "model.adversarial.critic_steps=0 must be at least 1"),
+    ],
+)
+def test_a_wrong_setting_is_named(wrong: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        AdversarialLoss(**wrong)
+
+
+# The gradient penalty -------------------------------------------------------------------------------------------------
+
+
+class Linear(nn.Module):
+    """D(x) = <w, x>: its gradient is w, whatever the picture."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight).sum((1, 2, 3), keepdim=True)
+
+
+class Bowl(nn.Module):
+    """D(x) = |x|^2 / 2, as a map of logits: its gradient is the picture itself. Keeps what it was asked."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked = x
+        return (x.square() / 2).sum(1, keepdim=True)
+
+
+def conv_critic() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 3))
+
+
+def squared(weight: float = 10.0) -> AdversarialLoss:
+    return AdversarialLoss("wgan", penalty="squared", penalty_weight=weight)
+
+
+def pictures(count: int = 4, size: int = 6) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    real, fake = torch.rand(2, count, 3, size, size, generator=generator)
+    return real, fake
+
+
+def test_norm_is_over_the_whole_picture_and_one_picture_alone() -> None:
+    # |w| is 1 over the picture, 1 / 6 at a pixel over the channels, 2 over the batch of 4.
+    real, fake = pictures()
+    weight = torch.full((3, 6, 6), 1 / np.sqrt(3 * 6 * 6))
+    assert squared().gradient_penalty(Linear(weight), real, fake).item() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("norm", "by_square", "by_distance"), [(3.0, 4.0, 2.0), (0.5, 0.25, 0.5), (0.0, 1.0, 1.0)])
+def test_penalty_of_a_linear_critic(norm: float, by_square: float, by_distance: float) -> None:
+    real, fake = pictures()
+    critic = Linear(torch.full((3, 6, 6), norm / np.sqrt(3 * 6 * 6)))
+    absolute = AdversarialLoss("wgan", penalty="absolute", penalty_weight=7.0)
+    assert squared(7.0).gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_square, rel=1e-5)
+    assert absolute.gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_distance, rel=1e-5)
+
+
+def test_penalty_teaches_the_critic() -> None:
+    # d/dw of 10 (|w| - 1)^2 is 20 (|w| - 1) w / |w|
+    real, fake = pictures()
+    critic = Linear(torch.full((3, 6, 6), 2 / np.sqrt(3 * 6 * 6)))
+    squared().gradient_penalty(critic, real, fake).backward()
+    torch.testing.assert_close(critic.weight.grad, 20 * (2 - 1) * critic.weight.detach() / 2)
+
+
+def test_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
+    critic = Linear(torch.zeros(3, 6, 6))
+    squared().gradient_penalty(critic, *pictures()).backward()
+    assert torch.isfinite(critic.weight.grad).all()
+
+
+def test_pictures_are_penalised_one_by_one() -> None:
+    real, _ = pictures()
+    expected = 10 * np.mean([(np.linalg.norm(picture.numpy()) - 1) ** 2 for picture in real])
+    assert squared().gradient_penalty(Bowl(), real, real).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_penalty_is_taken_between_real_and_fake_at_a_place_drawn_for_each_picture() -> None:
+    torch.manual_seed(0)
+    real, fake = pictures(64)
+    critic = Bowl()
+    squared().gradient_penalty(critic, real, fake)
+    shares = ((critic.asked - fake) / (real - fake)).flatten(1).median(1).values
+    torch.testing.assert_close(critic.asked, fake + shares.reshape(-1, 1, 1, 1) * (real - fake))
+    assert 0 <= shares.min() < 0.1
+    assert 0.9 < shares.max() <= 1
+    assert shares.mean().item() == pytest.approx(0.5, abs=0.15)
+
+
+def test_penalty_gives_the_pictures_no_gradient() -> None:
+    real, fake = (x.requires_grad_() for x in pictures())
+    squared().gradient_penalty(conv_critic(), real, fake).backward()
+    assert real.grad is None
+    assert fake.grad is None
+
+
+def test_penalty_is_fp32_under_autocast() -> None:
+    critic, (real, fake) = conv_critic(), pictures()
+    torch.manual_seed(1)
+    expected = squared().gradient_penalty(critic, real, fake)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert critic(real).dtype == torch.bfloat16
+        penalty = squared().gradient_penalty(critic, real, fake)
+    assert penalty.dtype == torch.float32
+    assert penalty.item() == expected.item()
+
+
+class Wrapped(nn.Module):
+    """A module with a forward of its own: `.compile()` of a bare Sequential compiles nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = conv_critic()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+def test_penalty_of_a_compiled_critic() -> None:
+    critic, (real, fake) = Wrapped(), pictures()
+    torch.manual_seed(1)
+    expected = squared().gradient_penalty(critic, real, fake)
+    expected.backward()
+    gradient = critic.layers[0].weight.grad.clone()
+    critic.zero_grad()
+
+    critic.compile(backend="aot_eager")  # as the default backend, but for the C++ or Triton code at its end
+    critic(real)
+    torch.manual_seed(1)
+    penalty = squared().gradient_penalty(critic, real, fake)
+    penalty.backward()
+    assert penalty.item() == expected.item()
+    torch.testing.assert_close(critic.layers[0].weight.grad, gradient)
+
+
+def test_clipped_weights_stay_within_the_limit() -> None:
+    critic = conv_critic()
+    before = [weight.detach().clone() for weight in critic.parameters()]
+    AdversarialLoss("wgan", weight_clip=0.1).clip_weights(critic)
+    for weight, old in zip(critic.parameters(), before, strict=True):
+        torch.testing.assert_close(weight.detach(), old.clamp(-0.1, 0.1))
+    assert any((old.abs() > 0.1).any() for old in before)

@@ -1,0 +1,56 @@
+import pytest
+import torch
+from torch import nn
+
+from suite.errors import UserError
+from suite.networks.build import build_discriminator, build_generator
+from suite.networks.layers import norm_layer, uses_batch_statistics
+
+
+def test_weights_are_drawn_as_the_field_does() -> None:
+    torch.manual_seed(0)
+    network = build_generator({"name": "resnet", "blocks": 2, "width": 32, "norm": "batch"}, 3, 3)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            assert abs(layer.weight.mean()) < 0.001
+            assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
+        elif isinstance(layer, nn.BatchNorm2d):
+            assert layer.weight.mean().item() == pytest.approx(1, abs=0.02)
+            assert 0.01 < layer.weight.std() < 0.03
+    assert all(not weight.any() for name, weight in network.named_parameters() if name.endswith("bias"))
+
+
+@pytest.mark.parametrize(("norm", "biased"), [("instance", True), ("none", True), ("batch", False)])
+def test_only_batchnorm_takes_the_bias_of_its_convolution(norm: str, biased: bool) -> None:
+    network = build_generator({"name": "resnet", "blocks": 1, "width": 4, "norm": norm}, 3, 3)
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    assert [c.bias is not None for c in convolutions] == [biased] * (len(convolutions) - 1) + [True]
+
+
+@pytest.mark.parametrize(("norm", "together"), [("instance", False), ("none", False), ("batch", True)])
+def test_batch_statistics_are_noticed(norm: str, together: bool) -> None:
+    torch.manual_seed(0)
+    network = build_discriminator({"name": "patch", "downs": 1, "width": 4, "norm": norm}, 3)
+    x = torch.rand(2, 3, 16, 16)
+    alone = torch.cat([network(x[:1]), network(x[1:])])
+    assert torch.allclose(network(x), alone, atol=1e-6) is not together
+    assert uses_batch_statistics(network) is together
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"name": "resnett"}, "model.backbone.name=resnett is unknown: use one of resnet, unet"),
+        ({"name": "resnet", "depth": 3}, "model.backbone.depth is not an option of resnet: it takes blocks, "),
+        ({"name": "resnet", "in_channels": 3}, "model.backbone.in_channels is not an option of resnet"),
+        ({"name": "resnet", "norm": "layer"}, "norm='layer' is unknown: use instance, batch or none"),
+    ],
+)
+def test_a_wrong_entry_is_named(entry: dict, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        build_generator(entry, 3, 3)
+    assert str(error.value).startswith(message)
+
+
+def test_instance_norm_has_no_parameters_and_keeps_no_statistics() -> None:
+    assert not norm_layer("instance", 8).state_dict()
