@@ -182,6 +182,8 @@ def quiet_lightning() -> None:
         ".*does not have many workers.*",
         ".*smaller than the logging interval.*",
         ".*exists and is not empty.*",
+        ".*in eval mode at the start of training.*",  # the EMA's copies
+        ".*treespec, LeafSpec.*",  # Lightning's own use of torch
     ):
         warnings.filterwarnings("ignore", hint)
 
