@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from suite import cli, runs
 from suite.config import plain
 from suite.errors import UserError
+from suite.outputs import make_folder, match_outputs
 
 
 def translate(config: DictConfig) -> None:
@@ -19,10 +20,6 @@ def translate(config: DictConfig) -> None:
     if run.is_file() and values["checkpoint"] != "last":
         raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
 
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    from suite.translation import make_folder, match_outputs, pick_device, translate_files
-
     pairs = match_outputs(source, target)
     wanted = [pair for pair in pairs if values["overwrite"] or not pair[1].exists()]
     there = f"{len(pairs) - len(wanted)} already there (overwrite=true translates them again)"
@@ -30,7 +27,13 @@ def translate(config: DictConfig) -> None:
     if not wanted:
         print(f"nothing to do in {where}: {there}")
         return
+
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from suite.translation import pick_device, pick_direction, translate_files
+
     model = runs.load_model(run, values["checkpoint"], str(pick_device(values["device"])))
+    direction = pick_direction(model, values["direction"])
     make_folder(target if source.is_dir() else where.parent)
 
     columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
@@ -40,7 +43,7 @@ def translate(config: DictConfig) -> None:
         failed = translate_files(
             model,
             wanted,
-            values["direction"],
+            direction,
             size=values["size"],
             batch_size=values["batch_size"],
             bf16=values["bf16"],
@@ -49,7 +52,7 @@ def translate(config: DictConfig) -> None:
     seconds = time.monotonic() - started
     done = len(wanted) - len(failed)
     print(
-        f"{_pictures(done)} translated into {where}: {seconds:.1f} s, {done / seconds:.1f} pictures/s"
+        f"{_pictures(done)} translated ({direction}) into {where}: {seconds:.1f} s, {done / seconds:.1f} pictures/s"
         + f"; {there}" * (len(wanted) < len(pairs))
     )
     if failed:

@@ -5,7 +5,7 @@ files ─► decode, pad ─► batches of equal shape ─► model ─► crop,
 
 import os
 import secrets
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -21,75 +21,13 @@ from torch import Tensor
 from suite import images
 from suite.data.catalog import PictureFile
 from suite.data.decode import Array, Fit, flatten
-from suite.data.sources.folders import SUFFIXES, list_pictures
 from suite.errors import UserError
 from suite.gan import GAN, Direction
-
-Pair = tuple[Path, Path]  # a picture file, and the file for its translation
+from suite.outputs import Pair, make_folder
 
 _SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
 _WAITING = 64 * 2**20  # bytes of pictures that wait for others of their shape; larger ones go in smaller batches
 _THREADS = 8  # at most
-
-
-# Which file goes where -----------------------------------------------------------------------------------------------
-
-
-def match_outputs(source: Path, target: Path) -> list[Pair]:
-    """Every picture of `source`, a file or a folder and what is below it, with the file for its translation.
-
-    Pictures of a folder become PNGs of the same stem, sub-folders kept; where two would get one name, they keep their
-    suffixes: x.jpg.png, x.png.png. A single picture goes to the file `target`, or into that folder where the name has
-    no suffix of a picture. Raises UserError where there is no picture, or a translation would replace a picture.
-    """
-    if source.is_file():
-        return [(source, _file_for(source, target))]
-    if not source.is_dir():
-        raise UserError(f"input={source}: there is no such file or folder")
-    if _named_like_a_picture(target) and not target.is_dir():
-        raise UserError(f"output={target} is the name of a picture, but input={source} is a folder: name a folder")
-    root, out = source.resolve(), target.resolve()
-    if root == out:
-        raise UserError(f"output={target} is the input folder: name another")
-    pictures = [path.relative_to(source) for path in list_pictures(source, recursive=True).values()]
-    if out.is_relative_to(root):  # earlier translations, not to be translated again
-        pictures = [path for path in pictures if not path.is_relative_to(out.relative_to(root))]
-    if not pictures:
-        raise UserError(f"input={source}: no picture but those of output={target}")
-    pngs = _png_names(pictures)
-    if replaced := {root / path for path in pictures} & {out / png for png in pngs}:
-        raise UserError(f"output={target}: would replace the input picture {min(replaced)}; name another folder")
-    return [(source / path, target / png) for path, png in zip(pictures, pngs, strict=True)]
-
-
-def _file_for(source: Path, target: Path) -> Path:
-    if target.is_dir() or not _named_like_a_picture(target):
-        target = target / f"{source.stem}.png"
-    if target.suffix.lower() not in SUFFIXES:
-        raise UserError(f"output={target}: {target.suffix} can't be written; use .png")
-    if target.exists() and target.samefile(source):
-        raise UserError(f"output={target} is the input: name another file or folder")
-    return target
-
-
-def _named_like_a_picture(path: Path) -> bool:
-    return path.suffix.lower() in Image.registered_extensions()
-
-
-def _png_names(pictures: list[Path]) -> list[Path]:
-    """A name for each, all different."""
-    with_suffix: set[Path] = set()
-    while True:
-        names = [path.with_name(f"{path.name if path in with_suffix else path.stem}.png") for path in pictures]
-        count = Counter(names)
-        # More than once around only where a longer name meets another one, as of x.jpg, x.png and x.jpg.bmp.
-        clashing = {path for path, name in zip(pictures, names, strict=True) if count[name] > 1} - with_suffix
-        if not clashing:
-            return names
-        with_suffix |= clashing
-
-
-# Through the model ---------------------------------------------------------------------------------------------------
 
 
 def pick_device(name: str) -> torch.device:
@@ -103,6 +41,15 @@ def pick_device(name: str) -> torch.device:
     if name not in here:
         raise UserError(f"device={name} is not on this machine: use auto, {', '.join(here)}")
     return torch.device(name)
+
+
+def pick_direction(model: GAN, name: Direction | None) -> Direction:
+    """The direction of that name, or the model's first. Raises UserError where the model does not have it."""
+    if name is None:
+        return model.directions[0]
+    if name not in model.directions:
+        raise UserError(f"direction={name}: this {type(model).__name__} can only do {' and '.join(model.directions)}")
+    return name
 
 
 class _Padded(NamedTuple):
@@ -138,11 +85,7 @@ def translate_files(
     Returns what is wrong with the pictures that could not be translated, by input file.
     Raises UserError for a direction that the model does not have, and for an output that can't be written.
     """
-    direction = direction or model.directions[0]
-    if direction not in model.directions:
-        raise UserError(
-            f"direction={direction}: this {type(model).__name__} can only do {' and '.join(model.directions)}"
-        )
+    direction = pick_direction(model, direction)
     read = partial(_read, channels=model.hparams[f"channels_{direction[0]}"], size=size, divisor=model.divisor)
     threads = min(_THREADS, os.cpu_count() or 1)
     writes: deque[Future[None]] = deque()
@@ -177,16 +120,6 @@ def translate_files(
             finish_writes(until=2 * threads)
         finish_writes(until=0)
     return failed
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder, with those above it. Raises UserError where nothing can be written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"can't write to {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"can't write to {folder}: permission denied")
 
 
 def _read(pair: Pair, channels: int, size: int | None, divisor: int) -> _Padded | _Failed:

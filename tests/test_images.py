@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+
+from suite import images
+
+ALL = torch.arange(256, dtype=torch.uint8)
+
+
+def test_every_value_survives_the_way_there_and_back():
+    signed = images.unit_to_signed(images.uint8_to_unit(ALL))
+    assert signed.dtype == torch.float32
+    assert (signed.min(), signed.max()) == (-1, 1)
+    assert torch.equal(images.signed_to_uint8(signed), ALL)
+
+
+def test_rounds_to_nearest():
+    between = (ALL[:-1] + torch.tensor([[0.49], [0.51]])) / 127.5 - 1
+    assert torch.equal(images.signed_to_uint8(between), torch.stack([ALL[:-1], ALL[1:]]))
+
+
+def test_clamps_what_is_out_of_range():
+    wild = torch.tensor([-torch.inf, -1.01, 1.01, 300.0, torch.inf])
+    assert images.signed_to_uint8(wild).tolist() == [0, 0, 255, 255, 255]
+    assert images.signed_to_unit(wild).tolist() == [0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_comes_out_as_float32(half):
+    # 1 - 2**-9 is what bfloat16 lacks: the arithmetic itself must be in fp32.
+    unit = images.signed_to_unit(torch.tensor([-0.00390625], dtype=half))
+    assert unit.dtype == torch.float32
+    assert unit.item() == 0.5 - 2**-9
+
+
+def test_grey_becomes_rgb_and_rgb_stays():
+    grey, rgb = torch.rand(2, 1, 3, 4), torch.rand(2, 3, 3, 4)
+    assert torch.equal(images.to_rgb(grey), torch.cat([grey, grey, grey], dim=1))
+    assert torch.equal(images.to_rgb(rgb), rgb)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_to_pil(channels, mode):
+    picture = torch.arange(channels * 2 * 5, dtype=torch.uint8).reshape(channels, 2, 5)
+    pil = images.to_pil(picture)
+    assert (pil.mode, pil.size) == (mode, (5, 2))
+    np.testing.assert_array_equal(np.asarray(pil).reshape(2, 5, channels).transpose(2, 0, 1), picture.numpy())
