@@ -486,7 +486,6 @@ def test_one_line_and_exit_code_2(tmp_path, words, complaint):
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="suite.cli removes the working directory where it is empty")
 def test_an_empty_working_directory_outlives_bad_input(tmp_path):
     assert shell(tmp_path, "input=x", "output=y").returncode == 2
     assert tmp_path.is_dir()

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -43,9 +44,9 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
                 raise
             _complain(reason)
             failed = True
-            folder = HydraConfig.get().runtime.output_dir
-            if not os.listdir(folder):  # made by Hydra for a run that never began
-                os.rmdir(folder)
+            folder = Path(HydraConfig.get().runtime.output_dir)
+            if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
+                folder.rmdir()
 
     register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line

@@ -72,8 +72,8 @@ def user_message(error: BaseException) -> str | None:
 
 
 def _keys_of_files(group: str) -> set[str]:
-    """All keys that the files of a group have; without a group, those of train.yaml and the groups themselves."""
-    files = (CONF / group.replace(".", "/")).glob("*.yaml") if group else [CONF / "train.yaml"]
+    """All keys that the files of a group have; without a group, those of the commands and the groups themselves."""
+    files = (CONF / group.replace(".", "/") if group else CONF).glob("*.yaml")
     keys = {str(key) for file in files for key in OmegaConf.load(file)} - {"defaults"}
     return keys if group else keys | {folder.name for folder in CONF.iterdir() if folder.is_dir()}
 

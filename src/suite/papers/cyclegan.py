@@ -47,7 +47,7 @@ class CycleGAN(GAN):
         compile: bool = False,
     ) -> None:
         super().__init__(epochs, decay_epochs, clip_norm, ema_decay, compile)
-        self.save_hyperparameters()
+        self.save_hyperparameters(logger=False)
         if lambda_identity > 0 and channels_a != channels_b:
             raise UserError(
                 f"the identity loss needs as many channels on both sides, not {channels_a} and {channels_b}: "
