@@ -19,10 +19,17 @@ def make_cyclegan() -> Callable[..., CycleGAN]:
 
     def make(**changes: Any) -> CycleGAN:
         torch.manual_seed(0)
-        backbone = {"name": "resnet", "blocks": 1, "width": 4} | changes.pop("backbone", {})
-        discriminator = {"name": "patch", "downs": 2, "width": 4} | changes.pop("discriminator", {})
-        adversarial = {"loss": "lsgan"} | changes.pop("adversarial", {})
-        return CycleGAN(backbone, discriminator, adversarial, **({"epochs": 1, "decay_epochs": 1} | changes))
+        settings: dict[str, Any] = {
+            "backbone": {"name": "resnet", "blocks": 1, "width": 4},
+            "discriminator": {"name": "patch", "downs": 2, "width": 4},
+            "adversarial": {"loss": "lsgan"},
+            "epochs": 1,
+            "decay_epochs": 1,
+        }
+        for name, value in changes.items():
+            more = isinstance(value, dict) and "name" not in value  # a named network is a whole other one
+            settings[name] = settings[name] | value if more else value
+        return CycleGAN(**settings)
 
     return make
 

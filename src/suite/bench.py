@@ -9,6 +9,7 @@ import contextlib
 import json
 import sys
 import warnings
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -21,32 +22,31 @@ from suite.errors import UserError
 
 def bench(config: DictConfig) -> None:
     """Print the figures; `config` is composed from conf/bench.yaml."""
+    from hydra.core.hydra_config import HydraConfig
+
+    experiment = HydraConfig.get().runtime.choices.get("experiment")
+    if experiment is None:
+        raise UserError("which experiment? Say experiment=<name>")
     options = plain(config.bench)
     config = OmegaConf.masked_copy(config, [key for key in config if key != "bench"])  # type: ignore[misc]
-    experiment = check(config, options)
+    check_keys(config)
+    check(config, options)
     with contextlib.redirect_stdout(sys.stderr):  # what libraries have to say is no part of the line
         figures = measure(config, **options)
     print(json.dumps({"experiment": experiment, **figures}), flush=True)
 
 
-def check(config: DictConfig, options: dict[str, Any]) -> str:
-    """The experiment's name. Raises UserError for what can't be measured."""
-    from hydra.core.hydra_config import HydraConfig
-
+def check(config: DictConfig, options: dict[str, Any]) -> None:
+    """Raises UserError for what can't be measured."""
     from suite.training import precision
 
-    check_keys(config)
-    experiment = HydraConfig.get().runtime.choices.get("experiment")
-    if experiment is None:
-        raise UserError("which experiment? Say experiment=<name>")
-    for key, least in (("steps", 1), ("warmup", 1), ("repeats", 1)):
-        if not isinstance(options[key], int) or options[key] < least:
-            raise UserError(f"bench.{key}={options[key]}: give a whole number of at least {least}")
+    for key in ("steps", "warmup", "repeats"):
+        if not isinstance(options[key], int) or options[key] < 1:
+            raise UserError(f"bench.{key}={options[key]}: give a whole number of at least 1")
     if config.trainer.devices not in (1, "1"):
         raise UserError(f"trainer.devices={config.trainer.devices}: suite.bench measures one device, trainer.devices=1")
     if precision(config) not in ("32-true", "bf16-mixed"):
         raise UserError(f"trainer.precision={precision(config)}: suite.bench measures 32-true and bf16-mixed")
-    return experiment
 
 
 def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference: bool) -> dict[str, Any]:
@@ -96,15 +96,19 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
     bare = timing.bare(get_class(values.pop("_target_")), values, device)
     published = timing.reference(bare) if reference else None
     bare.setup("fit")  # compiles it, if asked to
-    ways: dict[str, list[float]] = {"lightning": [], "bare": []} | ({"reference": []} if published else {})
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
-    for turn in range(repeats):
-        say(f"turn {turn + 1} of {repeats}: {warmup} + {steps} steps in each of {len(ways)} ways")
-        ways["lightning"].append(timing.time_lightning(model, batch, warmup, steps, make_trainer))
-        ways["bare"].append(timing.time_steps(lambda b: bare.training_step(b, 0), batch, warmup, steps, autocast))
-        if published:
-            ways["reference"].append(timing.time_steps(published, batch, warmup, steps, autocast))
-    seconds = {way: median(turns) for way, turns in ways.items()}
+    ways: dict[str, Callable[[], float]] = {
+        "lightning": lambda: timing.time_lightning(model, batch, warmup, steps, make_trainer),
+        "bare": lambda: timing.time_steps(lambda b: bare.training_step(b, 0), batch, warmup, steps, autocast),
+    }
+    if published:
+        ways["reference"] = lambda: timing.time_steps(published, batch, warmup, steps, autocast)
+    turns: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(repeats):
+        say(f"turn {number + 1} of {repeats}: {warmup} + {steps} steps of {', '.join(ways)}")
+        for way, time_it in ways.items():
+            turns[way].append(time_it())
+    seconds = {way: median(times) for way, times in turns.items()}
 
     return {
         "device": timing.name_of(device),

@@ -1,0 +1,156 @@
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from suite import timing
+from suite.papers.cyclegan import CycleGAN
+
+
+def steps_of(model: CycleGAN, batches: list) -> CycleGAN:
+    for number, batch in enumerate(batches):
+        torch.manual_seed(number)
+        model.training_step(batch, 0)
+    return model
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pool_size": 2, "ema_decay": 0.9},
+        {"clip_norm": 0.5},
+        {"adversarial": {"loss": "wgan", "penalty": "squared", "critic_steps": 2}},
+    ],
+)
+def test_the_bare_step_is_the_one_under_lightning(
+    changes: dict, make_cyclegan: Callable, make_batches: Callable, fit: Callable
+) -> None:
+    class SameLuck(timing.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+            torch.manual_seed(batch_idx)
+
+    model, batches = make_cyclegan(**changes), make_batches(4)
+    bare = timing.bare(CycleGAN, dict(model.hparams), "cpu")
+    bare.load_state_dict(model.state_dict())
+    fit(model, batches, callbacks=SameLuck())
+    steps_of(bare, batches)
+    assert (bare.g_steps, bare.d_steps) == (model.g_steps, model.d_steps)
+    for (name, ours), theirs in zip(bare.named_parameters(), model.parameters(), strict=True):
+        assert torch.equal(ours, theirs), name
+    assert all(weight.requires_grad for network in bare.networks().values() for weight in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("adversarial", "there"),
+    [
+        ({"loss": "lsgan"}, True),
+        ({"loss": "vanilla"}, True),
+        ({"loss": "hinge"}, False),
+        ({"loss": "lsgan", "critic_steps": 2}, False),
+        ({"loss": "lsgan", "penalty": "squared"}, False),
+        ({"loss": "lsgan", "weight_clip": 0.1}, False),
+    ],
+)
+def test_there_is_a_reference_for_what_was_published(adversarial: dict, there: bool, make_cyclegan: Callable) -> None:
+    assert (timing.reference(make_cyclegan(adversarial=adversarial)) is not None) == there
+
+
+def test_the_reference_makes_the_models_step_on_copies(make_cyclegan: Callable, make_batches: Callable) -> None:
+    (batch,) = make_batches(1, dtype=torch.float64)
+    settings = {"lambda_a": 2.0, "lambda_b": 3.0, "lambda_identity": 0.1, "lr": 1e-2, "betas": (0.1, 0.2)}
+    values = dict(make_cyclegan(pool_size=0, **settings).hparams)
+    model = timing.bare(CycleGAN, values, "cpu").double()
+    step = timing.reference(model)
+    before = [weight.detach().clone() for weight in model.parameters()]
+    step(batch)
+    assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+    # What it did to its copies is what the model does to itself.
+    (published,) = (cell.cell_contents for cell in step.__closure__)
+    model.training_step(batch, 0)
+    for ours, theirs in zip(model.F.parameters(), published.F.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+
+
+def test_a_step_is_timed_after_the_warmup() -> None:
+    made: list[int] = []
+
+    def step(batch: dict) -> None:
+        made.append(batch["number"])
+        time.sleep(0.2 if len(made) <= 2 else 0.02)
+
+    off = torch.autocast("cpu", torch.bfloat16, enabled=False)
+    seconds = timing.time_steps(step, {"number": 7}, warmup=2, steps=5, autocast=off)
+    assert made == [7] * 7
+    assert 0.02 <= seconds < 0.1
+
+
+class Sleepy(timing.GAN):
+    """A model of no use that takes its time: long in its first steps, short in later ones."""
+
+    directions = ()
+
+    def __init__(self, long: int) -> None:
+        super().__init__(1, 0, 0.0, 0.0, False)
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.long = long
+
+    def generators(self) -> dict:
+        return {}
+
+    networks = generators
+
+    def translate(self, batch, direction="a2b"):
+        raise NotImplementedError
+
+    def training_step(self, batch, batch_idx) -> None:
+        time.sleep(0.2 if self.d_steps < self.long else 0.02)
+        self.d_steps += 1
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD([self.weight])], []
+
+
+@pytest.fixture
+def make_trainer(tmp_path) -> Callable:
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    return lambda **more: timing.pl.Trainer(
+        **quiet, **more, accelerator="cpu", max_epochs=-1, limit_val_batches=0, default_root_dir=tmp_path
+    )
+
+
+def test_lightnings_steps_are_timed_after_the_warmup(make_trainer: Callable) -> None:
+    model = Sleepy(long=2)
+    seconds = timing.time_lightning(model, {"a": torch.zeros(1)}, 2, 5, make_trainer)
+    assert model.d_steps == 7
+    assert 0.02 <= seconds < 0.1
+
+
+def test_waiting_for_the_loader_is_measured_across_epochs(make_trainer: Callable) -> None:
+    class SlowRows(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return 3  # batches an epoch
+
+        def __getitem__(self, row: int) -> dict:
+            if row >= 3:
+                raise IndexError
+            time.sleep(0.06)
+            return {"a": torch.full((1,), float(row))}
+
+    class Data(timing.pl.LightningDataModule):
+        def train_dataloader(self):
+            return timing.DataLoader(SlowRows(), batch_size=None)
+
+    model = Sleepy(long=2)
+    share, batch = timing.time_loader(model, Data(), 2, 5, make_trainer)
+    assert model.d_steps == 7
+    assert batch["a"].item() == 0  # the seventh
+    assert share == pytest.approx(0.06 / 0.08, abs=0.15)
+
+
+def test_peak_memory_is_this_processs() -> None:
+    before = timing.peak_memory(torch.device("cpu"))
+    assert 50 < before < 100_000
+    block = torch.ones(int(before * 2**20 / 4) + 2**24)  # as much again and 64 MiB
+    assert timing.peak_memory(torch.device("cpu")) - before > 32
+    del block
