@@ -117,7 +117,7 @@ def _arguments(target: Any) -> set[str]:
 
 
 def _refuse_unknown(where: str, node: DictConfig, allowed: Collection[str]) -> None:
-    for key in node:
+    for key in map(str, node):
         if key not in allowed:
             raise UserError(_unknown_key(f"{where}{key}", allowed))
 

@@ -1,6 +1,7 @@
 """`python -m suite.evaluate run=<run folder>`: measure a trained model on its test pictures."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def show(run: Path, checkpoint: str, g_steps: int, figures: dict[str, float]) -> None:
+def show(run: Path, checkpoint: str, g_steps: int, figures: Mapping[str, float]) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -135,11 +135,11 @@ class GAN(pl.LightningModule):
     def report(self, losses: Mapping[str, Tensor]) -> None:
         """Note the losses of this step; every `trainer.log_every_n_steps` their means go to the loggers."""
         self._losses.add(losses, self.d_steps)
-        if self.d_steps % self.trainer.log_every_n_steps == 0:
+        if self.d_steps % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._log_losses()
 
     def _log_losses(self) -> None:
-        means = self._losses.flush(lambda value: self.trainer.strategy.reduce(value, reduce_op="max"))  # type: ignore[return-value]
+        means = self._losses.flush(lambda value: self.trainer.strategy.reduce(value, reduce_op="max"))
         if not means:
             return
         # On the CPU: Lightning reads what a progress bar shows after every step, and would wait for the device.

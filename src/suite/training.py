@@ -79,7 +79,8 @@ def log_to(path: Path) -> None:
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler(sys.stdout)
     to_terminal.setFormatter(logging.Formatter("%(message)s"))
-    for name, handlers in (("suite", [to_file, to_terminal]), ("pytorch_lightning", [to_file])):
+    kept: dict[str, list[logging.Handler]] = {"suite": [to_file, to_terminal], "pytorch_lightning": [to_file]}
+    for name, handlers in kept.items():
         logger = logging.getLogger(name)
         for old in [h for h in logger.handlers if isinstance(h, logging.FileHandler) or name == "suite"]:
             logger.removeHandler(old)  # of an earlier job of this process

@@ -86,7 +86,7 @@ class CycleGAN(GAN):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         a, b = batch["a"], batch["b"]
-        opt_G, opt_D = self.optimizers()  # type: ignore[misc]  # always these two
+        opt_G, opt_D = self.optimizers()  # type: ignore[attr-defined]  # a list, as there are two
 
         # The generators move on the last of `critic_steps` batches, the critics on each.
         losses: dict[str, Tensor] = {}
