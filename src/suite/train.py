@@ -20,7 +20,7 @@ def train(config: DictConfig) -> None:
     config, run = prepare_config(config)
     check_keys(config)
     resumed = runs.read_checkpoint(runs.checkpoint_path(run)) if config.resume else None
-    seed_everything(config.seed)
+    settle(config.seed, config.threads)
     model, data = instantiate(config)
     if resumed:
         runs.require_paper(resumed, model, run)
@@ -47,10 +47,14 @@ def train(config: DictConfig) -> None:
         finish_wandb(exit_code)
 
 
-def seed_everything(seed: int) -> None:
+def settle(seed: int, threads: int | None) -> None:
+    """Seed what draws the first weights, and take as many CPU threads as asked for."""
     import pytorch_lightning as pl
+    import torch
 
     pl.seed_everything(seed, workers=False, verbose=False)  # the data layer seeds its workers itself
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def main() -> None:
