@@ -109,8 +109,10 @@ def test_a_new_size_or_precision_of_pictures() -> None:
     assert numbers(pool(numbered(10, 2, size=4))) == [10, 11]
     assert pool.stored.shape == (4, 3, 4, 4)
     assert pool.count == 2
-    pool(numbered(20, 1, size=4).bfloat16())  # a run that goes on in another precision keeps its pool
+    # A run that goes on in another precision, or on another device, keeps its pool.
+    assert pool(numbered(20, 1, size=4).bfloat16()).dtype == torch.bfloat16
     assert pool.count == 3
+    assert pool.stored.dtype == torch.bfloat16
     assert numbers(pool.stored[:3].float()) == [10, 11, 20]
 
 

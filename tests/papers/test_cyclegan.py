@@ -113,6 +113,21 @@ def test_each_loss_is_the_references(loss: str, identity: float, make_cyclegan: 
         torch.testing.assert_close(ours[name], value, atol=1e-6, rtol=1e-5, msg=name)
 
 
+def test_each_loss_moves_its_own_player_alone(make_cyclegan: Callable, make_batches: Callable, fit: Callable) -> None:
+    model = make_cyclegan()
+    gradients: Counter[str] = Counter()
+    for name, network in model.networks().items():
+        last = list(network.parameters())[-1]
+        last.register_post_accumulate_grad_hook(lambda _, name=name: gradients.update([name]))
+    fit(model, make_batches(2))
+    assert gradients == {
+        "G": 2,
+        "F": 2,
+        "D_A": 2,
+        "D_B": 2,
+    }  # a critic's in a generator's step would be work for nothing
+
+
 # Fused passes ---------------------------------------------------------------------------------------------------------
 
 
