@@ -3,13 +3,13 @@
 config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  images/  wandb/
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
+from suite.outputs import make_folder
 
 if TYPE_CHECKING:
     from suite.gan import GAN
@@ -88,11 +88,6 @@ def require_paper(content: dict[str, Any], model: "GAN", run: Path) -> None:
 
 def claim(run: Path, resumed: bool = False) -> None:
     """Make sure that a run's folder can be written, and holds no other run."""
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"can't write to {run}: {error.strerror}") from error
-    if not os.access(run, os.W_OK):
-        raise UserError(f"can't write to {run}: permission denied")
+    make_folder(run)
     if not resumed and (run / "config.yaml").exists():
         raise UserError(f"{run} already holds a run: resume={run}, or choose another folder")
