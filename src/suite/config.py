@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from suite.arguments import check_types
 from suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ def instantiate(config: DictConfig) -> "tuple[GAN, PictureData]":
     values = plain(config.data)
     data: PictureData = get_object(values.pop("_target_"))(**values)
     values = plain(config.model)
-    model: GAN = get_object(values.pop("_target_"))(**values)
+    paper = get_object(values.pop("_target_"))
+    check_types("model.", paper.__init__, values)
+    model: GAN = paper(**values)
     model.check_data(data)
     return model, data

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
+from suite.arguments import number, whole_number
 from suite.data.batch import Batch
 from suite.ema import EMA
 from suite.errors import UserError
@@ -37,6 +38,10 @@ class GAN(pl.LightningModule):
     def __init__(self, epochs: int, decay_epochs: int, clip_norm: float, ema_decay: float, compile: bool) -> None:
         super().__init__()
         self.automatic_optimization = False
+        whole_number("model.epochs", epochs, least=0)
+        whole_number("model.decay_epochs", decay_epochs, least=0)
+        number("model.clip_norm", clip_norm, least=0)
+        number("model.ema_decay", ema_decay, least=0, below=1)
         self.epochs = epochs
         self.decay_epochs = decay_epochs
         self.clip_norm = clip_norm

@@ -63,9 +63,9 @@ def test_losses_are_fp32_and_finite_for_extreme_halves(loss: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"loss": "lsgna"}, "model.adversarial.loss=lsgna is unknown"),
-        ({"loss": "wgan", "penalty": "double"}, "model.adversarial.penalty=double is unknown"),
-        ({"loss": "wgan", "critic_steps": 0}, "model.adversarial.critic_steps=0 must be at least 1"),
+        ({"loss": "lsgna"}, "model.adversarial.loss=lsgna: choose from vanilla, lsgan"),
+        ({"loss": "wgan", "penalty": "double"}, "model.adversarial.penalty=double: choose from none"),
+        ({"loss": "wgan", "critic_steps": 0}, "model.adversarial.critic_steps=0: give a whole number of at least 1"),
     ],
 )
 def test_a_wrong_setting_is_named(wrong: dict, message: str) -> None:

@@ -43,7 +43,7 @@ def test_batch_statistics_are_noticed(norm: str, together: bool) -> None:
         ({"name": "resnett"}, "model.backbone.name=resnett is unknown: use one of resnet, unet"),
         ({"name": "resnet", "depth": 3}, "model.backbone.depth is not an option of resnet: it takes blocks, "),
         ({"name": "resnet", "in_channels": 3}, "model.backbone.in_channels is not an option of resnet"),
-        ({"name": "resnet", "norm": "layer"}, "norm='layer' is unknown: use instance, batch or none"),
+        ({"name": "resnet", "norm": "layer"}, "model.backbone.norm=layer: choose from instance, batch, none"),
     ],
 )
 def test_a_wrong_entry_is_named(entry: dict, message: str) -> None:

@@ -1,25 +1,21 @@
-"""Checks of plain values that a user may have typed. Each raises UserError with one line that names the key."""
+"""`suite.arguments` for the keys of `data`, which are named here without that word."""
 
 from collections.abc import Sequence
 
-from suite.errors import UserError
+from suite import arguments
 
 
 def whole_number(key: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"data.{key}={value}: give a whole number of at least {least}")
+    arguments.whole_number(f"data.{key}", value, least)
 
 
 def share(key: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise UserError(f"data.{key}={value}: give a number from 0 to 1")
+    arguments.share(f"data.{key}", value)
 
 
 def one_of(key: str, value: object, choices: Sequence[object]) -> None:
-    if value not in choices:
-        raise UserError(f"data.{key}={value}: choose from {', '.join(str(choice) for choice in choices)}")
+    arguments.one_of(f"data.{key}", value, choices)
 
 
 def truth(key: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise UserError(f"data.{key}={value}: give true or false")
+    arguments.truth(f"data.{key}", value)

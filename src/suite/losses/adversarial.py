@@ -9,35 +9,33 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from suite.errors import UserError
+from suite.arguments import check_types, number, whole_number
 
-LOSSES = ("vanilla", "lsgan", "hinge", "wgan")
-PENALTIES = ("none", "squared", "absolute")
+Loss = Literal["vanilla", "lsgan", "hinge", "wgan"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
 
 
 @dataclass(frozen=True)
 class AdversarialLoss:
     """One adversarial game: its loss, and what keeps its critic Lipschitz."""
 
-    loss: Literal["vanilla", "lsgan", "hinge", "wgan"]
+    loss: Loss
     critic_steps: int = 1  # discriminator updates per generator update, each on a fresh batch
     penalty: Literal["none", "squared", "absolute"] = "none"
     penalty_weight: float = 10.0  # lambda of WGAN-GP
     weight_clip: float = 0.0  # the critic's weights are clamped to +- this after its update; 0: not
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise UserError(f"model.adversarial.loss={self.loss} is unknown: use one of {', '.join(LOSSES)}")
-        if self.penalty not in PENALTIES:
-            raise UserError(f"model.adversarial.penalty={self.penalty} is unknown: use one of {', '.join(PENALTIES)}")
-        if self.critic_steps < 1:
-            raise UserError(f"model.adversarial.critic_steps={self.critic_steps} must be at least 1")
+        check_types("model.adversarial.", type(self), vars(self))
+        whole_number("model.adversarial.critic_steps", self.critic_steps, least=1)
+        number("model.adversarial.penalty_weight", self.penalty_weight, least=0)
+        number("model.adversarial.weight_clip", self.weight_clip, least=0)
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """What the discriminator minimises; logits of any shape, in fp32 whatever they come in."""

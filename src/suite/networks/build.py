@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from suite.arguments import check_types, number, whole_number
 from suite.errors import UserError
 from suite.networks.discriminators import PatchDiscriminator, PixelDiscriminator
 from suite.networks.layers import init_normal
@@ -39,6 +40,12 @@ def _pick(entry: Mapping[str, Any], table: Mapping[str, Callable[..., N]], role:
     allowed = set(inspect.signature(table[name]).parameters) - {"in_channels", "out_channels"}
     if unknown := sorted(set(options) - allowed):
         raise UserError(f"model.{role}.{unknown[0]} is not an option of {name}: it takes {', '.join(sorted(allowed))}")
+    check_types(f"model.{role}.", table[name].__init__, options)
+    for count in ("blocks", "downs", "width"):
+        if count in options:
+            whole_number(f"model.{role}.{count}", options[count], least=1)
+    if "dropout" in options:
+        number(f"model.{role}.dropout", options["dropout"], least=0, below=1)
     return table[name], options
 
 

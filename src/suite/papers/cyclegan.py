@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from suite.arguments import number, whole_number
 from suite.data.batch import Batch
 from suite.ema import EMA
 from suite.errors import UserError
@@ -48,6 +49,12 @@ class CycleGAN(GAN):
     ) -> None:
         super().__init__(epochs, decay_epochs, clip_norm, ema_decay, compile)
         self.save_hyperparameters(logger=False)
+        for name, weight in (("lambda_a", lambda_a), ("lambda_b", lambda_b), ("lambda_identity", lambda_identity)):
+            number(f"model.{name}", weight, least=0)
+        whole_number("model.pool_size", pool_size, least=0)
+        number("model.lr", lr, least=0)
+        for beta in betas:
+            number("model.betas", beta, least=0, below=1)
         if lambda_identity > 0 and channels_a != channels_b:
             raise UserError(
                 f"the identity loss needs as many channels on both sides, not {channels_a} and {channels_b}: "
