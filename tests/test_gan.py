@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytorch_lightning as pl
@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
@@ -155,6 +156,22 @@ def test_a_progress_bar_makes_nobody_wait(make_cyclegan: Callable, make_batches:
     assert all(isinstance(value, Tensor) and value.device.type == "cpu" for value in shown)
 
 
+def test_an_epochs_losses_are_there_when_its_line_is_written(
+    make_cyclegan: Callable, make_batches: Callable, fit: Callable
+) -> None:
+    class Lines(Callback):
+        means: ClassVar[list[float]] = []
+
+        def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            self.means.append(trainer.progress_bar_metrics["cycle_a"])
+
+    model, lines, reported = make_cyclegan(), Lines(), []
+    report = model.report
+    model.report = lambda losses: reported.append(losses["cycle_a"].item()) or report(losses)
+    fit(model, make_batches(3), callbacks=lines, max_epochs=2)
+    assert lines.means == pytest.approx([sum(reported[:3]) / 3, sum(reported[3:]) / 3])
+
+
 @pytest.mark.parametrize("bad_step", [2, 3])
 def test_training_stops_at_a_bad_loss(bad_step: int, make_cyclegan: Callable, make_batches: Callable, fit: Callable):
     model = make_cyclegan(adversarial={"loss": "wgan", "critic_steps": 3})
@@ -166,14 +183,16 @@ def test_training_stops_at_a_bad_loss(bad_step: int, make_cyclegan: Callable, ma
     assert model.d_steps == 5
 
 
-def test_a_bad_loss_at_the_end_of_an_epoch_stops_before_it_is_saved(
+def test_a_bad_loss_of_an_epoch_stops_before_it_is_validated_and_saved(
     make_cyclegan: Callable, make_batches: Callable, fit: Callable, tmp_path: Path
 ) -> None:
-    batches = make_batches(2)
+    model, batches = make_cyclegan(), make_batches(3)
     batches[1]["a"].fill_(math.inf)
+    model.val_dataloader = lambda: DataLoader(make_batches(1), batch_size=None)
+    model.validation_step = lambda batch, batch_idx: pytest.fail("validated")
     saving = pl.callbacks.ModelCheckpoint(tmp_path, save_on_train_epoch_end=True)
     with pytest.raises(UserError, match="not finite at step 2: "):
-        fit(make_cyclegan(), batches, callbacks=saving, enable_checkpointing=True, log_every_n_steps=50)
+        fit(model, batches, callbacks=saving, enable_checkpointing=True, log_every_n_steps=50, limit_val_batches=1)
     assert not list(tmp_path.glob("*.ckpt"))
 
 
