@@ -50,6 +50,8 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
 
     register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line
+    # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
     except KeyboardInterrupt:
@@ -57,6 +59,8 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     except Exception as error:
         if not (reason := user_message(error)):
             raise
+        if isinstance(error, OSError) and error.filename:  # from Hydra, which makes the run's folder
+            reason = f"can't write to {reason}"
         _complain(reason)
         failed = True
     if failed:

@@ -1,6 +1,7 @@
 """Compose, check and instantiate the configuration: the way from words on a command line to objects."""
 
 import difflib
+import errno
 import inspect
 import re
 from collections.abc import Collection
@@ -55,21 +56,38 @@ def compose(config_name: str, overrides: list[str]) -> DictConfig:
 def user_message(error: BaseException) -> str | None:
     """Why the user's input can't work, as one line; None for an error that is not the user's.
 
-    Those are our own UserErrors and what Hydra and OmegaConf say of a configuration.
+    Those are our own UserErrors, what Hydra and OmegaConf say of a configuration, and files that can't be used.
     """
-    from hydra.errors import HydraException, InstantiationException
+    from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
-    for culprit in (error, error.__cause__):  # an interpolation wraps what its resolver raised
-        if isinstance(culprit, UserError):
-            return str(culprit)
-    if isinstance(error, InstantiationException) or not isinstance(error, HydraException | OmegaConfBaseException):
-        return None
-    reason = str(error).split("Config search path:")[0]
-    if unknown := re.match(r"Could not override '([\w./@]+)'", reason):
-        return _unknown_key(unknown[1], _keys_of_files(unknown[1].rpartition(".")[0]))
-    told = [line for line in reason.splitlines() if not line.strip().startswith(("full_key:", "object_type="))]
-    return " ".join(" ".join(told).split())
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OmegaConfBaseException):
+        inner = error.__cause__ or error.__context__
+        while inner is not None:  # an interpolation wraps what its resolver raised
+            if isinstance(inner, UserError):
+                return str(inner)
+            inner = inner.__cause__ or inner.__context__
+    if isinstance(error, OverrideParseException):
+        reason = "say key=value" if "=" not in error.override else f"{error.message.splitlines()[0]}; is a bracket or a quote missing?"
+        return f"can't read '{error.override}': {reason}"
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        choices = [option for option in error.options if not option.startswith("_")]
+        return f"{group}={choice}: there is none of that name; choose from {', '.join(choices)}"
+    if isinstance(error, HydraException | OmegaConfBaseException) and not isinstance(error, InstantiationException):
+        reason = str(error).split("Config search path:")[0]
+        if unknown := re.match(r"Could not override '([\w./@]+)'", reason):
+            return _unknown_key(unknown[1], _keys_of_files(unknown[1].rpartition(".")[0]))
+        told = [line for line in reason.splitlines() if not line.strip().startswith(("full_key:", "object_type="))]
+        return " ".join(" ".join(told).split())
+    if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
+        return f"{error.filename or 'writing a file'}: {error.strerror}"
+    return None
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # raised by a write, which knows no file name
 
 
 def _keys_of_files(group: str) -> set[str]:
@@ -124,12 +142,15 @@ def _refuse_unknown(where: str, node: DictConfig, allowed: Collection[str]) -> N
 
 
 def _unknown_key(key: str, allowed: Collection[str]) -> str:
-    if key.startswith(("backbone.", "discriminator.", "adversarial.")):
-        return f"unknown key {key}: did you mean model.{key}?"
     where, dot, last = key.rpartition(".")
-    near = difflib.get_close_matches(last, sorted(allowed), n=1)
-    hint = f"did you mean {where}{dot}{near[0]}?" if near else "--cfg job shows every key"
-    return f"unknown key {key}: {hint}"
+    if where in ("backbone", "discriminator", "adversarial"):
+        return f"unknown key {key}: did you mean model.{key}?"
+    near = [f"{where}{dot}{name}" for name in difflib.get_close_matches(last, sorted(allowed), n=1)]
+    if not near or near == [key]:
+        near = [f"{group}.{last}" for group in GROUPS if last in _keys_of_files(group)]
+    if key in near:
+        return f"unknown key {key}: only other choices of {where}= have it"
+    return f"unknown key {key}: " + (f"did you mean {' or '.join(near)}?" if near else "--cfg job shows every key")
 
 
 def plain(node: DictConfig) -> dict[str, Any]:
