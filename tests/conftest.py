@@ -63,6 +63,7 @@ def fit(tmp_path: Path) -> Callable[..., pl.Trainer]:
             "enable_progress_bar": False,
             "enable_model_summary": False,
             "limit_val_batches": 0,
+            "num_sanity_val_steps": 0,
             "default_root_dir": tmp_path,
         }
         trainer = pl.Trainer(**(settings | changes))

@@ -138,9 +138,13 @@ class GAN(pl.LightningModule):
         return self.generators()[name] if self.ema is None else self.ema[name]
 
     def report(self, losses: Mapping[str, Tensor]) -> None:
-        """Note the losses of this step; every `trainer.log_every_n_steps` their means go to the loggers."""
+        """Note the losses of this step; every `trainer.log_every_n_steps` their means go to the loggers.
+
+        And at the end of an epoch: before it is validated, and shown.
+        """
         self._losses.add(losses, self.d_steps)
-        if self.d_steps % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if self.d_steps % every == 0 or self.trainer.is_last_batch:
             self._log_losses()
 
     def _log_losses(self) -> None:
