@@ -16,6 +16,7 @@ SOURCES = {
     "paired_folders": "suite.data.sources.folders:paired_folders",
     "anime_faces": "suite.data.sources.anime_faces:anime_faces",
     "faces": "suite.data.sources.faces:faces",
+    "celeba": "suite.data.sources.celeba:celeba",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that

@@ -1,0 +1,161 @@
+"""CelebA, aligned and cropped: 202,599 photos of 10,177 people with 40 attributes (Liu et al., ICCV 2015).
+
+The root is the folder that holds the pictures (`000001.jpg` ...) and the annotations, in any of these layouts:
+
+| layout      | pictures                                           | annotations      |
+|-------------|----------------------------------------------------|------------------|
+| official    | `Img/img_align_celeba/`, `..._png/`                | `Anno/`, `Eval/` |
+| torchvision | `img_align_celeba/`, also in `celeba/`             | beside it        |
+| Kaggle      | `img_align_celeba/img_align_celeba/`               | `.csv` in root   |
+| flat        | the root, or `images/`                             | in the root      |
+
+Only the annotations are read, and the names in one folder; no picture is looked at.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from suite.data.arguments import one_of
+from suite.data.catalog import Catalog, PictureFile, Record, Split
+from suite.data.sources.attributes import read_attribute
+from suite.data.sources.folders import existing_folder
+from suite.data.sources.reading import first_file, holds, is_picture, picture_names, rows, wrong_root
+from suite.errors import UserError
+
+_FOLDERS = (
+    "img_align_celeba/img_align_celeba", "img_align_celeba", "Img/img_align_celeba/img_align_celeba",
+    "Img/img_align_celeba", "Img/img_align_celeba_png", "img_align_celeba_png", "images", "",
+)  # fmt: skip
+_SPLITS: dict[str, Split] = {"0": "train", "1": "val", "2": "test"}
+_LAST_TRAIN, _LAST_VAL = 162_770, 182_637  # of the official partition, which follows the numbers of the pictures
+_LAST_DAGAN_TRAIN = 160_000
+
+
+def celeba(
+    *,
+    root: str,
+    attribute: str | None = None,
+    partition: Literal["official", "dagan"] = "official",
+    images: str | None = None,
+) -> Catalog:
+    """Photos without drawings; the label is 1 for those that have the `attribute`, the group is the person.
+
+    `partition` is the official one (162,770 / 19,867 / 19,962), or DA-GAN's 160,000 train and 42,599 test, whose rule
+    the paper does not give: here the first 160,000 by number train. That cut goes through people: some are on both
+    sides of it. `images` names the folder of the pictures where it has another name. Raises UserError where the
+    pictures are not found, or the attribute is unknown or not annotated.
+    """
+    folder = existing_folder(root, "data.root")
+    one_of("partition", partition, ("official", "dagan"))
+    if images is not None:
+        pictures = existing_folder(folder / images, "data.images")
+    elif (found := _picture_folder(folder)) is not None:
+        pictures = found
+    else:
+        expected = "CelebA's pictures 000001.jpg ... in it, in img_align_celeba/ or in Img/img_align_celeba/"
+        raise wrong_root(folder, expected, lambda place: _picture_folder(place) is not None)
+
+    names = picture_names(pictures)
+    if not names:
+        raise UserError(f"{pictures}: no picture in it; expected 000001.jpg ... as data.images")
+    catalog = Catalog("celeba", folder, [])
+    places = annotation_places(folder)
+    listed: set[str] = set()
+    labels: dict[str, int] = {}
+    if attribute is not None:
+        file = first_file(places, "list_attr_celeba.txt", "list_attr_celeba.csv")
+        if file is None:
+            expected = f"list_attr_celeba.txt or .csv in it, in Anno/ or in celeba/, for data.attribute={attribute}"
+            raise wrong_root(folder, expected, _has_attributes)
+        annotated = read_attribute(file, attribute)
+        labels, attribute = annotated.labels, annotated.name
+        catalog.label_names = (f"not {attribute}", attribute)
+        catalog.warnings += annotated.warnings
+        listed |= labels.keys()
+        _warn_unlisted(catalog, names, labels, file)
+
+    splits: dict[str, Split] | None = None
+    if partition == "official" and (file := partition_file(places)) is not None:
+        splits = read_partition(file)
+        listed |= splits.keys()
+        _warn_unlisted(catalog, names, splits, file)
+    identities: dict[str, str] = {}
+    if (file := first_file(places, "identity_CelebA.txt")) is not None:
+        identities = _read_identities(file)
+
+    for stem, name in names.items():
+        if partition == "dagan":
+            split = _dagan_split(stem)
+        else:
+            split = official_split(stem) if splits is None else splits.get(stem)
+        photo = PictureFile(pictures / name)
+        catalog.records.append(Record(stem, photo, label=labels.get(stem), group=identities.get(stem), split=split))
+    catalog.missing = [f"{stem} in {pictures}" for stem in sorted(listed.difference(names))]
+    return catalog
+
+
+def annotation_places(root: Path) -> list[Path]:
+    """Where copies of CelebA keep their annotations."""
+    return [root / place for place in ("", "Anno", "Eval", "celeba", "celeba/Anno", "celeba/Eval", "img_align_celeba")]
+
+
+def partition_file(places: list[Path]) -> Path | None:
+    return first_file(places, "list_eval_partition.txt", "list_eval_partition.csv")
+
+
+def read_partition(path: Path) -> dict[str, Split]:
+    """Stem -> split. Raises UserError where the file is no partition."""
+    splits: dict[str, Split] = {}
+    for row in rows(path):
+        cells = row.replace(",", " ").split()
+        if len(cells) == 2 and cells[1] in _SPLITS:
+            splits[_stem(cells[0])] = _SPLITS[cells[1]]
+        elif cells != ["image_id", "partition"]:  # the header of the csv
+            raise UserError(f"{path}: {row[:60]!r} is no row of a partition; expected '000001.jpg 0'")
+    return splits
+
+
+def official_split(stem: str) -> Split | None:
+    """The split of a picture by its number; the same as the official list says. None for a name that is no number."""
+    if not stem.isdecimal():
+        return None
+    return "train" if int(stem) <= _LAST_TRAIN else "val" if int(stem) <= _LAST_VAL else "test"
+
+
+def _dagan_split(stem: str) -> Split | None:
+    if not stem.isdecimal():
+        return None
+    return "train" if int(stem) <= _LAST_DAGAN_TRAIN else "test"
+
+
+def _picture_folder(root: Path) -> Path | None:
+    for base in (root, root / "celeba"):
+        for place in _FOLDERS:
+            if holds(base / place, lambda name: is_picture(name) and name[:6].isdecimal() and name[6:7] == "."):
+                return base / place
+    return None
+
+
+def _has_attributes(root: Path) -> bool:
+    return first_file(annotation_places(root), "list_attr_celeba.txt", "list_attr_celeba.csv") is not None
+
+
+def _read_identities(path: Path) -> dict[str, str]:
+    identities: dict[str, str] = {}
+    once: dict[str, str] = {}  # one string for all pictures of a person
+    for row in rows(path):
+        cells = row.split()
+        if len(cells) == 2:
+            identities[_stem(cells[0])] = once.setdefault(cells[1], cells[1])
+    return identities
+
+
+def _warn_unlisted(
+    catalog: Catalog, names: dict[str, str], listed: dict[str, int] | dict[str, Split], file: Path
+) -> None:
+    if unlisted := sum(stem not in listed for stem in names):
+        catalog.warnings.append(f"{catalog.dataset}: {unlisted} pictures are not listed in {file}")
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
