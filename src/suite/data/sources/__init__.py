@@ -17,6 +17,7 @@ SOURCES = {
     "anime_faces": "suite.data.sources.anime_faces:anime_faces",
     "faces": "suite.data.sources.faces:faces",
     "celeba": "suite.data.sources.celeba:celeba",
+    "celeba_hq": "suite.data.sources.celeba_hq:celeba_hq",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that

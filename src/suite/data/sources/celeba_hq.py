@@ -1,0 +1,135 @@
+"""CelebA-HQ, also as CelebAMask-HQ: 30,000 of CelebA's photos at up to 1024 pixels (Karras et al., ICLR 2018).
+
+| layout        | pictures                                            | label                | split                |
+|---------------|-----------------------------------------------------|----------------------|----------------------|
+| CelebAMask-HQ | `CelebA-HQ-img/0.jpg` ... `29999.jpg`               | its attribute list   | through the mapping  |
+| flat          | `00000.jpg`, `imgHQ00000.png` ... in the root       | the same, if there   | the same             |
+| StarGAN v2    | `{train,val}/{female,male}/*.jpg`                   | the folder           | the folder           |
+
+The number in a picture's name counts, not how it is padded. The official split is that of CelebA: the mapping names
+the file of CelebA (`orig_file`) that each picture was made from. Lee et al.'s own script compares `orig_idx`, which
+counts from 0, with CelebA's numbers, which count from 1; that error is not repeated here.
+"""
+
+import re
+from pathlib import Path
+
+from suite.data.catalog import Catalog, PictureFile, Record, Split
+from suite.data.sources.attributes import read_attribute
+from suite.data.sources.celeba import annotation_places, official_split, partition_file, read_partition
+from suite.data.sources.folders import existing_folder, list_pictures
+from suite.data.sources.reading import first_file, holds, is_picture, picture_names, rows, wrong_root
+from suite.errors import UserError
+
+_FOLDERS = ("CelebA-HQ-img", "celeba_hq_256", "")
+_NUMBERED = re.compile(r"(?:imgHQ)?(\d+)", re.IGNORECASE)
+_MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
+_ATTRIBUTES = "CelebAMask-HQ-attribute-anno.txt"
+_STARGAN_SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
+    """Photos without drawings, keyed by their number.
+
+    The label is 1 for those that have the `attribute`; in StarGAN v2's folders, without `attribute`, the number of the
+    folder. A copy of CelebA's `list_eval_partition.txt` in the root is read; without it the official numbers serve.
+    Without the mapping there is no split. Raises UserError where the pictures are not found or the attribute is
+    unknown or not annotated.
+    """
+    folder = existing_folder(root, "data.root")
+    if _is_stargan(folder):
+        if attribute is not None:
+            raise UserError(
+                f"data.attribute={attribute}: the labels of {folder} are the names of its folders; leave it out"
+            )
+        return _stargan(folder)
+    pictures = _picture_folder(folder)
+    if pictures is None:
+        expected = "CelebA-HQ-img/0.jpg, or 00000.jpg, or train/female/ in it"
+        raise wrong_root(folder, expected, lambda place: _is_stargan(place) or _picture_folder(place) is not None)
+
+    catalog = Catalog("celeba_hq", folder, [])
+    names = _numbered(pictures, catalog)
+    labels: dict[int, int] = {}
+    if attribute is not None:
+        if (file := first_file([folder], _ATTRIBUTES)) is None:
+            expected = f"{_ATTRIBUTES} in it, for data.attribute={attribute}"
+            raise wrong_root(folder, expected, lambda place: (place / _ATTRIBUTES).is_file())
+        annotated = read_attribute(file, attribute)
+        labels = {number: value for stem, value in annotated.labels.items() if (number := _number(stem)) is not None}
+        catalog.label_names = (f"not {annotated.name}", annotated.name)
+        catalog.warnings += annotated.warnings
+    splits = _official_splits(folder, catalog)
+    for number, name in names.items():
+        photo = PictureFile(pictures / name)
+        catalog.records.append(Record(str(number), photo, label=labels.get(number), split=splits.get(number)))
+    listed = sorted({*labels, *splits}.difference(names))
+    catalog.missing = [f"{number}.jpg in {pictures}" for number in listed]
+    return catalog
+
+
+def _numbered(folder: Path, catalog: Catalog) -> dict[int, str]:
+    """Number -> file name, in the order of the numbers."""
+    names: dict[int, str] = {}
+    for stem, name in picture_names(folder).items():
+        number = _number(stem)
+        if number is None or number in names:
+            reason = "has no number for a name" if number is None else f"has the number of {names[number]}"
+            catalog.warnings.append(f"{folder / name}: left out, it {reason}")
+        else:
+            names[number] = name
+    return dict(sorted(names.items()))
+
+
+def _official_splits(root: Path, catalog: Catalog) -> dict[int, Split]:
+    """CelebA-HQ's number -> CelebA's split."""
+    if (mapping := first_file([root], _MAPPING)) is None:
+        catalog.warnings.append(f"{root}: no {_MAPPING}, so no official split; data.split={{...}} draws one")
+        return {}
+    listed = partition_file(annotation_places(root))
+    partition = read_partition(listed) if listed is not None else None
+    splits: dict[int, Split] = {}
+    for row in rows(mapping):
+        cells = row.split()
+        if cells[0] == "idx":
+            continue
+        if len(cells) != 3 or not cells[0].isdecimal():
+            raise UserError(f"{mapping}: {row[:60]!r} is no row of the mapping; expected '0 119613 119614.jpg'")
+        stem = cells[2].rpartition(".")[0]
+        split = official_split(stem) if partition is None else partition.get(stem)
+        if split is not None:
+            splits[int(cells[0])] = split
+    return splits
+
+
+def _stargan(root: Path) -> Catalog:
+    places = [(split, root / split) for split in _STARGAN_SPLITS if (root / split).is_dir()]
+    labels = sorted({place.name for _, folder in places for place in _domains(folder)})
+    catalog = Catalog("celeba_hq", root, [], label_names=tuple(labels))
+    for split, folder in places:
+        for domain in _domains(folder):
+            catalog.records += [
+                Record(f"{domain.name}/{key}", PictureFile(path), label=labels.index(domain.name), split=split)
+                for key, path in list_pictures(domain, recursive=False).items()
+            ]
+    return catalog
+
+
+def _domains(folder: Path) -> list[Path]:
+    return sorted(place for place in folder.iterdir() if place.is_dir() and holds(place, is_picture))
+
+
+def _is_stargan(root: Path) -> bool:
+    return (root / "train").is_dir() and bool(_domains(root / "train"))
+
+
+def _picture_folder(root: Path) -> Path | None:
+    def wanted(name: str) -> bool:
+        return is_picture(name) and _number(name.rpartition(".")[0]) is not None
+
+    return next((root / place for place in _FOLDERS if holds(root / place, wanted)), None)
+
+
+def _number(stem: str) -> int | None:
+    match = _NUMBERED.fullmatch(stem)
+    return int(match[1]) if match else None
