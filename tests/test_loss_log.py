@@ -58,7 +58,17 @@ def test_every_rank_learns_of_a_bad_loss_of_one() -> None:
     log = LossLog()
     log.add(losses(G=1.0), 8)
     with pytest.raises(UserError, match="the loss 'G' was not finite at step 7: "):
-        log.flush(lambda first_bad_step: torch.maximum(first_bad_step, torch.tensor([7.0])))
+        log.flush(lambda steps: torch.maximum(steps, torch.tensor([-7])))
+
+
+def test_the_first_bad_step_of_all_ranks_is_named() -> None:
+    log = LossLog()
+    log.add(losses(G=math.nan), 8)
+    with pytest.raises(UserError, match="at step 7: "):
+        log.flush(lambda steps: torch.maximum(steps, torch.tensor([-7])))
+    log.add(losses(G=math.nan), 8)
+    with pytest.raises(UserError, match="at step 8: "):
+        log.flush(lambda steps: torch.maximum(steps, torch.tensor([-9])))
 
 
 def test_halves_are_summed_in_fp32() -> None:

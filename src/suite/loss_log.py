@@ -8,12 +8,14 @@ from torch import Tensor
 
 from suite.errors import UserError
 
+NEVER = torch.iinfo(torch.int64).max
+
 
 @dataclass
 class _Sums:
     total: Tensor  # (losses,)
     steps: int
-    first_bad_step: Tensor  # (losses,), -1 while all was finite
+    first_bad_step: Tensor  # (losses,) int64, NEVER while all was finite
 
 
 class LossLog:
@@ -31,25 +33,25 @@ class LossLog:
         values = torch.stack([loss.detach().float() for loss in losses.values()])
         names = tuple(losses)
         if names not in self._sums:
-            self._sums[names] = _Sums(torch.zeros_like(values), 0, torch.full_like(values, -1))
+            self._sums[names] = _Sums(torch.zeros_like(values), 0, torch.full_like(values, NEVER, dtype=torch.int64))
         sums = self._sums[names]
         sums.total += values
         sums.steps += 1
-        sums.first_bad_step.masked_fill_(~torch.isfinite(values) & (sums.first_bad_step < 0), step)
+        sums.first_bad_step.masked_fill_(~torch.isfinite(values) & (sums.first_bad_step == NEVER), step)
 
     def flush(self, most_over_ranks: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """The mean of each loss since the last flush: the one moment that waits for the device.
 
-        `most_over_ranks` gives the largest value on any rank, so that every rank learns of a bad loss of one.
+        `most_over_ranks` gives the largest values on any rank, so that every rank learns of a bad loss of one.
         Raises UserError where a loss was not finite, naming the first such loss and its step.
         """
         sums, self._sums = self._sums, {}
         totals: dict[str, float] = {}
         steps: dict[str, int] = {}
-        bad: list[tuple[float, str]] = []
+        bad: list[tuple[int, str]] = []
         for names, of_names in sums.items():
-            first_bad_steps = most_over_ranks(of_names.first_bad_step).tolist()
-            bad += [(step, name) for step, name in zip(first_bad_steps, names, strict=True) if step >= 0]
+            first_bad_steps = (-most_over_ranks(-of_names.first_bad_step)).tolist()
+            bad += [(step, name) for step, name in zip(first_bad_steps, names, strict=True) if step < NEVER]
             for name, total in zip(names, of_names.total.tolist(), strict=True):
                 totals[name] = totals.get(name, 0.0) + total
                 steps[name] = steps.get(name, 0) + of_names.steps
@@ -57,7 +59,7 @@ class LossLog:
             # The first is the cause: one update with it, and every later loss is bad, too.
             step, name = min(bad, key=lambda found: found[0])
             raise UserError(
-                f"the loss '{name}' was not finite at step {int(step)}: the last checkpoint is good; "
-                "try a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
+                f"the loss '{name}' was not finite at step {step}: go on with resume=<the run's folder> "
+                "and a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
             )
         return {name: total / steps[name] for name, total in totals.items()}
