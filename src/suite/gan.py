@@ -118,7 +118,7 @@ class GAN(pl.LightningModule):
         """Constant for `epochs`, then linearly towards 0 over `decay_epochs` (CycleGAN, section 4)."""
 
         def factor(epoch: int) -> float:
-            return 1 - max(0, epoch + 1 - self.epochs) / (self.decay_epochs + 1)
+            return max(0.0, 1 - max(0, epoch + 1 - self.epochs) / (self.decay_epochs + 1))
 
         return LambdaLR(optimizer, factor)
 
@@ -166,6 +166,19 @@ class GAN(pl.LightningModule):
         if stage == "fit" and self.compile_networks:
             for network in self.networks().values():
                 network.compile()  # in place: the names in a checkpoint stay what they are
+
+    def on_train_start(self) -> None:
+        """Give the optimizers the settings of this run: those of a checkpoint may have been changed on resuming."""
+        configured: Any = self.configure_optimizers()
+        for optimizer, fresh in zip(self.trainer.optimizers, configured[0], strict=True):
+            for group, settings in zip(optimizer.param_groups, fresh.param_groups, strict=True):
+                group.update({name: value for name, value in settings.items() if name != "params"})
+        for config in self.trainer.lr_scheduler_configs:
+            scheduler: LambdaLR = config.scheduler  # type: ignore[assignment]
+            factors = [factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
+            scheduler.base_lrs = [group["initial_lr"] for group in scheduler.optimizer.param_groups]
+            for group, rate, factor in zip(scheduler.optimizer.param_groups, scheduler.base_lrs, factors, strict=True):
+                group["lr"] = rate * factor
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Nothing: the callbacks for metrics and pictures call `predict` for what they need."""
