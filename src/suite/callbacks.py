@@ -1,6 +1,7 @@
 """What happens around a training run: seeds per epoch, picture grids, checkpoints, progress."""
 
 import logging
+import math
 import os
 import random
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
@@ -30,7 +31,11 @@ class RunFiles(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            trainer.datamodule.write_splits(self.run / "splits.json")  # type: ignore[attr-defined]
+            path = self.run / "splits.json"
+            before = path.read_text(encoding="utf-8") if path.is_file() else None
+            trainer.datamodule.write_splits(path)  # type: ignore[attr-defined]
+            if before not in (None, path.read_text(encoding="utf-8")):
+                log.warning("the pictures are not those that the run began with: splits.json has changed")
 
 
 class EpochSeeds(Callback):
@@ -124,45 +129,50 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise UserError(f"can't save {path}: {reason}; the previous checkpoint is untouched") from error
 
 
-class LastCheckpoint(ModelCheckpoint):
-    """checkpoints/last.ckpt at the end of every n-th epoch: what a resumed run starts from."""
-
-    CHECKPOINT_NAME_LAST = "last"
+class LastCheckpoint(Checkpoint):
+    """checkpoints/last.ckpt at the end of every n-th epoch and of the last one: what a resumed run starts from."""
 
     def __init__(self, folder: Path, every_n_epochs: int) -> None:
-        super().__init__(
-            dirpath=folder,
-            save_top_k=0,
-            save_last=True,
-            every_n_epochs=every_n_epochs,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
+        self.path, self.every = folder / "last.ckpt", every_n_epochs
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        if done % self.every == 0 or done == trainer.max_epochs:
+            trainer.save_checkpoint(self.path)
 
 
-class BestCheckpoint(ModelCheckpoint):
-    """checkpoints/best.ckpt: of the validation with the best value of one metric."""
+class BestCheckpoint(Checkpoint):
+    """checkpoints/best.ckpt: of the validation with the best value of one metric.
 
-    told = False
+    Lightning's ModelCheckpoint keeps a NaN where it came first, and forgets the best value of a run whose folder moved.
+    """
 
     def __init__(self, folder: Path, monitor: str, mode: str) -> None:
-        super().__init__(
-            dirpath=folder,
-            filename="best",
-            monitor=monitor,
-            mode=mode,
-            save_top_k=1,
-            save_on_train_epoch_end=False,
-            enable_version_counter=False,
-        )
+        self.path, self.monitor, self.mode = folder / "best.ckpt", monitor, mode
+        self.best: float | None = None
+        self.told = False
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.monitor in trainer.callback_metrics:
-            super().on_validation_end(trainer, pl_module)
-        elif not self.told:
+        if self.monitor not in trainer.callback_metrics:
+            if not self.told:
+                there = ", ".join(sorted(name for name in trainer.callback_metrics if name.startswith("val")))
+                log.warning("no best.ckpt: metrics.monitor=%s is not among the metrics: %s", self.monitor, there or "-")
             self.told = True
-            there = ", ".join(name for name in trainer.callback_metrics if name.startswith("val"))
-            log.warning("no best.ckpt: metrics.monitor=%s is not among the metrics: %s", self.monitor, there or "none")
+            return
+        value = float(trainer.callback_metrics[self.monitor])  # the same on every rank
+        if math.isfinite(value) and (self.best is None or self._better(value, self.best)):
+            self.best = value
+            trainer.save_checkpoint(self.path)
+
+    def _better(self, value: float, than: float) -> bool:
+        return value < than if self.mode == "min" else value > than
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"monitor": self.monitor, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict["monitor"] == self.monitor:  # else the resumed run was told to watch another metric
+            self.best = state_dict["best"]
 
 
 class EpochLines(Callback):
@@ -172,4 +182,4 @@ class EpochLines(Callback):
         if trainer.is_global_zero:
             values = ((name, float(value)) for name, value in trainer.progress_bar_metrics.items())
             shown = "  ".join(f"{name} {value:.3g}" for name, value in values)
-            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {shown}", flush=True)
+            log.info("epoch %d/%d  %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
