@@ -1,6 +1,7 @@
 """What every command of the suite shares: Hydra in front, one line and exit code 2 for bad input."""
 
 import functools
+import logging
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
     failed = False
 
@@ -37,14 +39,16 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
         try:
             job(config)
         except Stopped as stopped:
-            print(stopped, file=sys.stderr)
+            _say(str(stopped))
             sys.exit(128 + stopped.number)
         except Exception as error:
             if not (reason := user_message(error)):
                 raise
-            _complain(reason)
+            command = HydraConfig.get()
+            job_number = f" in job {command.job.num}" if command.mode == RunMode.MULTIRUN else ""
+            _say(f"error{job_number}: {reason}")
             failed = True
-            folder = Path(HydraConfig.get().runtime.output_dir)
+            folder = Path(command.runtime.output_dir)
             if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
                 folder.rmdir()
 
@@ -61,15 +65,18 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
             raise
         if isinstance(error, OSError) and error.filename:  # from Hydra, which makes the run's folder
             reason = f"can't write to {reason}"
-        _complain(reason)
+        _say(f"error: {reason}")
         failed = True
     if failed:
         sys.exit(2)
 
 
-def _complain(reason: str) -> None:
-    if int(os.environ.get("LOCAL_RANK", "0")) == 0:  # every rank of a DDP run meets the same bad input
-        print(f"error: {reason}", file=sys.stderr)
+def _say(sentence: str) -> None:
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        return  # every rank of a DDP run meets the same bad input
+    print(sentence, file=sys.stderr)
+    if (log := logging.getLogger("suite")).hasHandlers():
+        log.error(sentence)
 
 
 def on_terminal() -> bool:

@@ -70,8 +70,9 @@ def user_message(error: BaseException) -> str | None:
                 return str(inner)
             inner = inner.__cause__ or inner.__context__
     if isinstance(error, OverrideParseException):
-        reason = "say key=value" if "=" not in error.override else f"{error.message.splitlines()[0]}; is a bracket or a quote missing?"
-        return f"can't read '{error.override}': {reason}"
+        if "=" not in error.override:
+            return f"can't read '{error.override}': say key=value"
+        return f"can't read '{error.override}': {error.message.splitlines()[0]}; is a bracket or a quote missing?"
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
         choices = [option for option in error.options if not option.startswith("_")]

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite import cli, runs
 from suite.errors import UserError
+from suite.outputs import write_whole
 
 
 def evaluate(config: DictConfig) -> None:
@@ -28,7 +29,7 @@ def evaluate(config: DictConfig) -> None:
     data.prepare_data()
     metrics = metrics_callback(saved)
     if metrics is None:
-        raise UserError(f"{run} was trained with metrics=none: choose what to measure, as in metrics=offline")
+        raise UserError("metrics=none measures nothing: choose metrics=full, offline or pixel")
 
     quiet_lightning()
     trainer = pl.Trainer(
@@ -74,14 +75,15 @@ def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:
     path = run / "metrics.json"
     content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     content[entry] = figures
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def show(run: Path, checkpoint: str, g_steps: int, figures: Mapping[str, float]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{run}, {checkpoint} checkpoint, {g_steps} generator steps", title_justify="left")
+    print(f"{run}, {checkpoint} checkpoint, {g_steps} generator steps")
+    table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in figures.items():

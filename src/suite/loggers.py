@@ -1,6 +1,7 @@
 """metrics.csv in the run folder, and the loggers that the configuration asks for."""
 
 import csv
+import io
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from suite.config import plain
 from suite.errors import UserError
+from suite.outputs import write_whole
 
 # What the curves of each W&B section are drawn over.
 AXES = {"train": "g_steps", "val": "epoch", "val_b2a": "epoch", "pictures": "epoch"}
@@ -31,7 +33,8 @@ class MetricsCSV(Logger):
         self.path = run / "metrics.csv"
         self.columns = ["step"]
         if resumed_step is not None and self.path.is_file():
-            rows = [row for row in self._read() if int(row["step"]) <= resumed_step]
+            # A kill in the middle of a line leaves one without a step.
+            rows = [row for row in self._read() if row["step"].isdigit() and int(row["step"]) <= resumed_step]
             self.columns = list(rows[0]) if rows else self.columns
             self._write(rows)
 
@@ -44,7 +47,7 @@ class MetricsCSV(Logger):
             self._write([*earlier, row])
         else:
             with self.path.open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, self.columns).writerow(row)
+                csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: config.yaml has them."""
@@ -54,10 +57,11 @@ class MetricsCSV(Logger):
             return list(csv.DictReader(file))
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        with self.path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self.path, text.getvalue())
 
 
 def configured_logger(config: DictConfig, run: Path) -> Logger | None:
@@ -74,10 +78,22 @@ def configured_logger(config: DictConfig, run: Path) -> Logger | None:
     except ModuleNotFoundError as error:
         raise UserError(f"logger: {error.name} is not installed; {str(error).splitlines()[-1]}") from error
     if isinstance(logger, WandbLogger):
+        start_wandb(logger, config)
+    return logger
+
+
+def start_wandb(logger: WandbLogger, config: DictConfig) -> None:
+    """Open the W&B run. Raises UserError where W&B does not take its settings, or can't be reached."""
+    import wandb
+
+    logger._wandb_init.pop("anonymous", None)  # Lightning passes it, and W&B warns that it no longer means anything
+    try:
         logger.log_hyperparams(plain(config))
         for section, axis in AXES.items():
             logger.experiment.define_metric(f"{section}/*", step_metric=axis)
-    return logger
+    except (wandb.errors.Error, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"logger: {reason}; logger.mode=offline and logger=none need no account") from error
 
 
 def finish_wandb(exit_code: int) -> None:

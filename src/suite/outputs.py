@@ -66,6 +66,17 @@ def _png_names(pictures: list[Path]) -> list[Path]:
         with_suffix |= clashing
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all: a kill or a full disk leaves the former one."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"can't write {path}: {error.strerror}") from error
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, with those above it. Raises UserError where nothing can be written there."""
     try:

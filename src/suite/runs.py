@@ -3,13 +3,14 @@
 config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  images/  wandb/
 """
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
-from suite.outputs import make_folder
+from suite.outputs import make_folder, write_whole
 
 if TYPE_CHECKING:
     from suite.gan import GAN
@@ -29,8 +30,7 @@ def read_config(run: Path) -> DictConfig:
 
 def write_config(config: DictConfig, run: Path) -> None:
     """Save the resolved configuration; it must hold no mandatory value that is missing."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True), encoding="utf-8")
+    write_whole(run / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
 
 def checkpoint_path(run: Path, which: str = "last") -> Path:
@@ -44,6 +44,12 @@ def checkpoint_path(run: Path, which: str = "last") -> Path:
             else f"{run} has no checkpoint yet: the run ended before its first epoch did"
         )
     return path
+
+
+def resumed_checkpoint(run: Path) -> Path | None:
+    """The checkpoint that a run goes on from; None where it ended before it saved its first."""
+    path = run / "checkpoints" / "last.ckpt"
+    return path if path.is_file() else None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -71,19 +77,21 @@ def load_model(run: str | Path, checkpoint: str = "last", device: str = "cpu") -
     path = run if run.is_file() else checkpoint_path(run, checkpoint)
     content = read_checkpoint(path)
     model: GAN = get_class(content["paper"])(**content["hyper_parameters"])
-    try:
-        model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise UserError(f"{path} does not fit its own settings: {str(error).splitlines()[1].strip()}") from error
+    load_weights(model, content, path)
     model.on_load_checkpoint(content)
     return model.to(device).eval()
 
 
-def require_paper(content: dict[str, Any], model: "GAN", run: Path) -> None:
-    """Refuse a checkpoint of another paper than the run's configuration names."""
+def load_weights(model: "GAN", content: dict[str, Any], path: Path) -> None:
+    """Put a checkpoint's weights into a model. Raises UserError where they are another paper's or another size's."""
     paper = f"{type(model).__module__}.{type(model).__qualname__}"
     if content["paper"] != paper:
-        raise UserError(f"the checkpoint of {run} is of {content['paper']}, its config.yaml asks for {paper}")
+        raise UserError(f"{path} is a checkpoint of {content['paper']}, and the run is of {paper}")
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        difference = textwrap.shorten(str(error).partition(":")[2], 160, placeholder=" …")
+        raise UserError(f"{path} does not fit the model's settings: {difference}") from error
 
 
 def claim(run: Path, resumed: bool = False) -> None:

@@ -6,8 +6,9 @@ import time
 
 from omegaconf import DictConfig
 
-from suite import cli, runs
+from suite import cli, logs, runs
 from suite.config import check_keys, instantiate
+from suite.errors import UserError
 
 log = logging.getLogger("suite")
 
@@ -15,33 +16,41 @@ log = logging.getLogger("suite")
 def train(config: DictConfig) -> None:
     """Train one run, fresh or resumed; `config` is composed from conf/train.yaml."""
     from suite.loggers import finish_wandb
-    from suite.training import build_trainer, conclude, log_to, on_rank_zero, prepare_config, summary
+    from suite.training import build_trainer, check_values, conclude, on_rank_zero, prepare_config, summary
 
+    memory = logs.start(speaks=on_rank_zero())
     config, run = prepare_config(config)
     check_keys(config)
-    resumed = runs.read_checkpoint(runs.checkpoint_path(run)) if config.resume else None
+    check_values(config)
+    start_from = runs.resumed_checkpoint(run) if config.resume else None
+    resumed = runs.read_checkpoint(start_from) if start_from else None
+    done_epochs = resumed["lr_schedulers"][0]["last_epoch"] if resumed else 0
     settle(config.seed, config.threads)
     model, data = instantiate(config)
-    if resumed:
-        runs.require_paper(resumed, model, run)
+    if resumed and start_from:
+        runs.load_weights(model, resumed, start_from)
+    if done_epochs >= config.trainer.max_epochs:
+        raise UserError(f"{run} has its {done_epochs} epochs; to train on, raise model.epochs or model.decay_epochs")
     if on_rank_zero():
         data.prepare_data()  # before anything is written: a wrong root leaves no run behind
         runs.claim(run, resumed=bool(config.resume))
         runs.write_config(config, run)
-        log_to(run / "log.txt")
-        print(summary(config, model, run, resumed["lr_schedulers"][0]["last_epoch"] if resumed else 0), flush=True)
+        logs.keep(memory, run / "log.txt")
+        log.info(summary(config, model, run, done_epochs))
 
-    trainer = build_trainer(config, run, resumed["steps"]["d"] if resumed else None)
     started = time.monotonic()
     exit_code = 1
     try:
-        trainer.fit(model, datamodule=data, ckpt_path=runs.checkpoint_path(run) if resumed else None, weights_only=True)
+        steps = None if not config.resume else resumed["steps"]["d"] if resumed else 0
+        trainer = build_trainer(config, run, steps)
+        trainer.fit(model, datamodule=data, ckpt_path=start_from, weights_only=True)
         exit_code = 0
         if on_rank_zero():
             log.info(conclude(trainer, run, time.monotonic() - started))
     except SystemExit as stop:  # how Lightning leaves after a signal
         number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
-        what = f"stopped in epoch {trainer.current_epoch + 1} by {number.name}"
+        saved = "" if runs.resumed_checkpoint(run) else ", before its first checkpoint"
+        what = f"stopped by {number.name} in epoch {trainer.current_epoch + 1}{saved}"
         raise cli.Stopped(number, f"{what}; go on with: python -m suite.train resume={run}") from stop
     finally:
         finish_wandb(exit_code)

@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from suite import runs
+from suite.arguments import one_of, whole_number
 from suite.cli import on_terminal
 from suite.config import CONF, plain
 from suite.errors import UserError
@@ -48,7 +48,7 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     elif command.runtime.choices.get("experiment") is None:
         names = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
         raise UserError(f"which experiment? Say experiment=<name>, one of: {names}")
-    if command.mode == RunMode.MULTIRUN and config.trainer.devices not in (1, "1"):
+    if command.mode == RunMode.MULTIRUN and several_devices(config):
         raise UserError(
             f"trainer.devices={config.trainer.devices} in a multirun: every further process would start the whole "
             "sweep again; use trainer.devices=1, or one command a run"
@@ -58,35 +58,28 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     return config, run
 
 
+def several_devices(config: DictConfig) -> bool:
+    """Whether a run takes more than one process; `devices: [1]` is one device, the second."""
+    devices = config.trainer.devices
+    return devices not in (1, "1") and not (OmegaConf.is_list(devices) and len(devices) == 1)
+
+
 def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
     """A saved configuration with some of its values changed. Raises UserError for a key it does not have."""
-    OmegaConf.set_struct(saved, True)
     for word in overrides:
         key = word.partition("=")[0]
-        if "." not in key and not isinstance(saved.get(key), int | float | str):
+        if "." not in key and key not in ("cache_dir", "threads"):
             raise UserError(
-                f"{word}: a resumed run keeps its groups; change single values, as in trainer.max_epochs=300"
+                f"{word}: a resumed run keeps its groups, name and seed; change single values, as in model.epochs=300"
             )
-        saved = OmegaConf.merge(saved, OmegaConf.from_dotlist([word]))  # type: ignore[assignment]
+        OmegaConf.set_struct(saved, not key.startswith("+"))
+        saved = OmegaConf.merge(saved, OmegaConf.from_dotlist([word.lstrip("+")]))  # type: ignore[assignment]
+        # What config.yaml holds is resolved; these are the values that a fresh run derives from others.
         if key in ("model.epochs", "model.decay_epochs"):
             saved.trainer.max_epochs = saved.model.epochs + saved.model.decay_epochs
+        if key == "cache_dir":
+            saved.data.cache_dir = saved.metrics.cache_dir = saved.cache_dir
     return saved
-
-
-def log_to(path: Path) -> None:
-    """Keep what the suite and Lightning log in a file, beside the terminal."""
-    to_file = logging.FileHandler(path, encoding="utf-8")
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    to_terminal = logging.StreamHandler(sys.stdout)
-    to_terminal.setFormatter(logging.Formatter("%(message)s"))
-    kept: dict[str, list[logging.Handler]] = {"suite": [to_file, to_terminal], "pytorch_lightning": [to_file]}
-    for name, handlers in kept.items():
-        logger = logging.getLogger(name)
-        for old in [h for h in logger.handlers if isinstance(h, logging.FileHandler) or name == "suite"]:
-            logger.removeHandler(old)  # of an earlier job of this process
-        logger.setLevel(logging.INFO)
-        for handler in handlers:
-            logger.addHandler(handler)
 
 
 def summary(config: DictConfig, model: "GAN", run: Path, done_epochs: int) -> str:
@@ -101,8 +94,8 @@ def summary(config: DictConfig, model: "GAN", run: Path, done_epochs: int) -> st
         "networks": f"{config.model.backbone.name} + {config.model.discriminator.name}",
         "adversarial": f"{adversarial.loss}{penalty}{critic}",
         "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
-        + (f" on each of {trainer.devices} devices" if trainer.devices not in (1, "1") else ""),
-        "training": f"{trainer.max_epochs} epochs, {precision(config)}, seed {config.seed}",
+        + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
+        "training": f"{_count(trainer.max_epochs, 'epoch')}, {precision(config)}, seed {config.seed}",
         "config": f"{run / 'config.yaml'}",
     }
     return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
@@ -154,8 +147,32 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
             enable_progress_bar=on_terminal(),
             enable_model_summary=False,  # `summary` says it
         )
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def check_values(config: DictConfig) -> None:
+    """Refuse values of the groups that no class of ours checks. Raises UserError."""
+    trainer = config.trainer
+    whole_number("seed", config.seed, least=0)
+    if config.threads is not None:
+        whole_number("threads", config.threads, least=1)
+    whole_number("images.count", config.images.count, least=0)
+    whole_number("images.every_n_validations", config.images.every_n_validations, least=1)
+    whole_number("checkpoint.every_n_epochs", config.checkpoint.every_n_epochs, least=1)
+    one_of("metrics.mode", config.metrics.mode, ("min", "max"))
+    one_of("trainer.precision", trainer.precision, ("auto", "32-true", "16-mixed", "bf16-mixed"))
+    for key in ("max_epochs", "check_val_every_n_epoch", "log_every_n_steps"):
+        whole_number(f"trainer.{key}", trainer[key], least=1)
+    epochs = config.model.epochs + config.model.decay_epochs
+    if trainer.max_epochs > epochs:
+        raise UserError(
+            f"trainer.max_epochs={trainer.max_epochs}: the learning rate is 0 after {epochs} epochs; "
+            "raise model.epochs or model.decay_epochs, which it follows"
+        )
+    for key, instead in (("gradient_clip_val", "model.clip_norm"), ("accumulate_grad_batches", "data.batch_size")):
+        if trainer.get(key):
+            raise UserError(f"trainer.{key}: Lightning can't where updates alternate; use {instead}")
 
 
 def find_device(accelerator: str) -> str:
@@ -201,7 +218,8 @@ class _Unhelpful(logging.Filter):
 
 def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
     """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
-    lines = [f"\n{trainer.current_epoch} epochs, {seconds / 60:.1f} minutes"]
+    time = _count(round(seconds), "second") if seconds < 120 else _count(round(seconds / 60), "minute")
+    lines = [f"\n{_count(trainer.current_epoch, 'epoch')}, {time}"]
     metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
     lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
     grids = sorted((run / "images").glob("*.png"), key=lambda path: path.stat().st_mtime)
@@ -213,3 +231,7 @@ def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
     if any((run / "wandb").glob("offline-run-*")):
         lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
     return "\n".join(lines)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
