@@ -18,6 +18,7 @@ SOURCES = {
     "faces": "suite.data.sources.faces:faces",
     "celeba": "suite.data.sources.celeba:celeba",
     "celeba_hq": "suite.data.sources.celeba_hq:celeba_hq",
+    "cufs": "suite.data.sources.cufs:cufs",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that
