@@ -138,7 +138,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         done = trainer.current_epoch + 1
         if done % self.every == 0 or done == trainer.max_epochs:
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
 
 
 class BestCheckpoint(Checkpoint):
@@ -162,7 +162,7 @@ class BestCheckpoint(Checkpoint):
         value = float(trainer.callback_metrics[self.monitor])  # the same on every rank
         if math.isfinite(value) and (self.best is None or self._better(value, self.best)):
             self.best = value
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
 
     def _better(self, value: float, than: float) -> bool:
         return value < than if self.mode == "min" else value > than
