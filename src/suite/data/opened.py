@@ -88,9 +88,11 @@ class OpenedSplits:
 
     def _no_split(self, split: str) -> UserError:
         task, need = ("paired", "pairs") if self.paired else ("unpaired", "pictures on both sides")
+        mend = "data.split={train: 0.9, test: 0.1} draws new splits"
+        if self.paired and not any(record.paired for record in self.catalog.records):
+            mend = "data.task=unpaired needs no pairs"
         return UserError(
-            f"{self.catalog.summary()}: data.task={task} needs {need}, and the split {split} has none; "
-            "data.split={train: 0.9, test: 0.1} draws new splits"
+            f"{self.catalog.summary()}: data.task={task} needs {need}, and the split {split} has none; {mend}"
         )
 
     def _real_pictures(self, split: str, kind: Kind) -> list[tuple[int, str, Picture]]:
