@@ -85,7 +85,7 @@ class GAN(pl.LightningModule):
             nearest = max(self.divisor, round(data.size / self.divisor) * self.divisor)
             raise UserError(
                 f"data.size={data.size} is not a multiple of {self.divisor}, which this backbone needs: "
-                f"use data.size={nearest}, or another backbone"
+                f"use data.size={nearest}, another backbone, or with a U-Net a lower model.backbone.downs"
             )
         smallest = max(int(getattr(network, "smallest", 1)) for network in self.networks().values())
         if data.size < smallest:
