@@ -10,7 +10,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import torch
 from PIL import Image, ImageDraw
+
+import suite
+from suite.images import signed_to_uint8
+from suite.metrics.features import RandomVGG
+from suite.metrics.pairwise import l1, psnr, ssim
+from suite.metrics.table import join, summarise
 
 METRICS = {
     "val/fd_random_vgg": "FD random VGG ↓",
@@ -27,10 +34,11 @@ def main(sweep: Path, output: Path) -> None:
     for run in sorted(sweep.glob("*-*")):
         if (run / "metrics.csv").is_file():
             runs[run.name.rpartition("-")[0]].append(run)
-    (output / "results.md").write_text(table(runs), encoding="utf-8")
+    results = table(runs) + untranslated()
+    (output / "results.md").write_text(results, encoding="utf-8")
     curves(runs, output / "curves.png")
     grid({name: of_name[0] for name, of_name in runs.items()}, output / "grid.png")
-    print(table(runs))
+    print(results)
 
 
 def table(runs: dict[str, list[Path]]) -> str:
@@ -49,6 +57,23 @@ def table(runs: dict[str, list[Path]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def untranslated() -> str:
+    """The table's yardstick: the validation photos as they are, held against the cartoons."""
+    _, data = suite.build("cyclegan_lsgan", ["scale=demo"])
+    data.setup()
+    extractor, parts = RandomVGG(), []
+    for batch in data.val_dataloader():
+        pictures = data.augment(batch, training=False)
+        photo, cartoon = pictures["a"], pictures["b"]
+        columns = {"psnr": psnr(photo, cartoon), "ssim": ssim(photo, cartoon), "l1": l1(photo, cartoon)}
+        parts.append({"index": batch["index"], "features": extractor(signed_to_uint8(photo)), **columns})
+    reals = [extractor(batch["picture"]) for batch in data.reals("val", "b")]
+    names = ("fid", "kid", "psnr", "ssim", "l1")
+    figures, _ = summarise(join(parts), {"": torch.cat(reals)}, names, "random_vgg")
+    cells = " | ".join(f"{figures[metric.removeprefix('val/')]:.4g}" for metric in METRICS)
+    return f"| the photos, untranslated | | | {cells} |\n"
+
+
 def curves(runs: dict[str, list[Path]], path: Path) -> None:
     figure, axes = plt.subplots(1, len(CURVES), figsize=(12, 3.2), constrained_layout=True)
     for axis, (column, title) in zip(axes, CURVES.items(), strict=True):
@@ -57,7 +82,7 @@ def curves(runs: dict[str, list[Path]], path: Path) -> None:
                 points = [(float(row["step"]), float(row[column])) for row in rows_of(run) if row.get(column)]
                 label = name.removeprefix("cyclegan_") if run == of_name[0] else None
                 axis.plot(*zip(*points, strict=True), color=f"C{number}", linewidth=0.8, alpha=0.8, label=label)
-        axis.set(title=title, xlabel="batches", yscale="symlog" if "D_" in column else "linear")
+        axis.set(title=title, xlabel="batches")
     axes[0].legend(fontsize=8)
     figure.savefig(path, dpi=110)
 
