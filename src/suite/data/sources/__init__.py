@@ -19,6 +19,7 @@ SOURCES = {
     "celeba": "suite.data.sources.celeba:celeba",
     "celeba_hq": "suite.data.sources.celeba_hq:celeba_hq",
     "cufs": "suite.data.sources.cufs:cufs",
+    "cufsf": "suite.data.sources.cufsf:cufsf",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from suite.data.catalog import PictureFile
+from suite.data.catalog import Picture
 from suite.data.decode import flatten
 
 SIZE = (200, 250)  # pixels, width and height of the cropped copies
@@ -21,7 +21,7 @@ class AlignedPicture:
     `points` is the file of its fiducial points. What lies outside the picture is white.
     """
 
-    picture: PictureFile
+    picture: Picture
     points: Path
 
     def load(self) -> Image.Image:

@@ -120,11 +120,11 @@ def person(stem: str) -> tuple[str | None, str]:
 
 def _interpret(path: Path, root: Path) -> _Found | None:
     folders = [name.lower() for name in path.relative_to(root).parts[:-1]]
-    side, version = _side(folders)
+    side, version = side_and_version(folders)
     if side is None:
         return None
     part, key = person(path.stem)
-    split = _split(folders)
+    split = split_of(folders)
     if part == "cuhk" and split is None and side == "sketch":
         split = "train" if re.match("[fm]2-", path.stem.lower()) else "test"
     if part is None:
@@ -134,7 +134,7 @@ def _interpret(path: Path, root: Path) -> _Found | None:
     return _Found(path, side, version, part, split, key)
 
 
-def _side(folders: list[str]) -> tuple[Literal["photo", "sketch"] | None, Version]:
+def side_and_version(folders: list[str]) -> tuple[Literal["photo", "sketch"] | None, Version]:
     """What the nearest folder that says anything says of the side, and of the version."""
     side: Literal["photo", "sketch"] | None = None
     version: Version | None = None
@@ -157,7 +157,7 @@ def _part(folders: list[str]) -> str | None:
     return None
 
 
-def _split(folders: list[str]) -> Split | None:
+def split_of(folders: list[str]) -> Split | None:
     for name in reversed(folders):
         for word in re.split("[^a-z]+", name):
             if word.startswith(("train", "test")):
@@ -194,7 +194,7 @@ def _points(root: Path) -> dict[tuple[str, str], Path]:
 
 def _point_files(root: Path) -> Iterator[tuple[str, str, Path]]:
     for path in sorted(root.rglob("*.dat")):
-        side, _ = _side([name.lower() for name in path.relative_to(root).parts[:-1]])
+        side, _ = side_and_version([name.lower() for name in path.relative_to(root).parts[:-1]])
         part, key = person(path.stem.removesuffix("_f02"))  # an ending of XM2VTS's photos
         if side is not None and part is not None:
             yield side, key, path

@@ -1,0 +1,186 @@
+"""CUFSF: 1194 sketches of FERET's faces, with exaggerated shapes (Zhang, Wang & Tang, CVPR 2011).
+
+    cropped_sketch/00001.jpg, original_sketch/00001.jpg      sketches, named by the person's number
+    photos/00001.jpg                                         photos of prepared copies, beside `sketches/`
+    .../00001fb010_930831.tif, .../00043_931230_fb.ppm.bz2   FERET's grey and colour photos, in any folder
+    names_of_photos_used_for_drawing_sketches.txt            which of FERET's photos of a person was drawn
+    sketch_points/00001.3pts, photo_points/00001fb010_930831.3pts or .tif.pos
+
+FERET's photos have a licence of their own and are not part of CUFSF; without them the sketches come alone.
+"""
+
+import bz2
+import io
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from suite.data.arguments import one_of
+from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
+from suite.data.sources.alignment import AlignedPicture
+from suite.data.sources.cufs import side_and_version, split_of
+from suite.data.sources.folders import existing_folder, natural_order
+from suite.data.sources.reading import fixed_draw, is_picture, rows, wrong_root
+
+_PUBLISHED = (250, 944)  # train and test
+_GREY = re.compile(r"(?P<id>\d{5})(?P<pose>[a-z]{2})\d{3}(?P<letter>[a-z]?)_(?P<date>\d{6})", re.IGNORECASE)
+_COLOUR = re.compile(r"(?P<id>\d{5})_(?P<date>\d{6})_(?P<pose>[a-z]{2})(?:_(?P<letter>[a-z]))?", re.IGNORECASE)
+_LISTS = ("names_of_photos_used_for_drawing_sketches.txt", "feret_filenames.txt")
+
+
+@dataclass(frozen=True)
+class PackedPicture:
+    """A picture file inside a .bz2, unpacked on loading."""
+
+    path: Path
+
+    def load(self) -> Image.Image:
+        """Raises OSError where it can't be unpacked or decoded."""
+        try:
+            picture = Image.open(io.BytesIO(bz2.decompress(self.path.read_bytes())))
+            picture.load()
+        except Exception as error:  # as many kinds as PIL has formats
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        return picture
+
+    def identity(self) -> str:
+        stat = self.path.stat()
+        return f"{self.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """Which of FERET's photos of a person: pose, date, and a letter where a day had several."""
+
+    pose: str
+    date: str
+    letter: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: Path
+    cropped: bool
+    split: Split | None
+    shot: _Shot | None = None  # None: a sketch, or a photo of a prepared copy
+
+
+def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cropped", "original"] = "auto") -> Catalog:
+    """Sketches, with their photos where those are found below the root or below the folder `photos`.
+
+    `version` is that of the sketches; auto takes cropped where there are any. Originals are brought to the cropped
+    frame by their points, both or none. The split is that of the folders, else a fixed draw in the literature's
+    proportion of 250 to 944. Raises UserError where no sketch is found.
+    """
+    folder = existing_folder(root, "data.root")
+    one_of("version", version, ("auto", "cropped", "original"))
+    sketches, shots = _read_tree(folder)
+    if photos is not None:
+        for number, found in _read_tree(existing_folder(folder / Path(photos).expanduser(), "data.photos"))[1].items():
+            shots[number] += found
+    wanted_version = _version(sketches, version)
+    chosen = {number: one for number, found in sketches.items() for one in found if one.cropped == wanted_version}
+    if not chosen:
+        expected = "sketches 00001.jpg ... in it, in cropped_sketch/ or in original_sketch/"
+        raise wrong_root(folder, expected, _looks_right)
+
+    catalog = Catalog("cufsf", folder, [])
+    drawn_from = _drawn_from(folder)
+    points = {path.name.split(".")[0].lower(): path for path in _point_files(folder)}
+    drawn = fixed_draw([number for number, one in chosen.items() if one.split is None], *_PUBLISHED)
+    unaligned, ambiguous = 0, 0
+    for number in sorted(chosen):
+        sketch = chosen[number]
+        photo, several = _pick(shots.get(number, []), drawn_from.get(number))
+        ambiguous += several
+        pictures = [_picture(sketch, points)] + ([_picture(photo, points)] if photo else [])
+        in_frame = [isinstance(pictures[0], AlignedPicture) or sketch.cropped]
+        in_frame += [isinstance(pictures[1], AlignedPicture) or photo.cropped] if photo else []
+        if not all(in_frame):
+            unaligned += 1
+            pictures = [one.picture if isinstance(one, AlignedPicture) else one for one in pictures]
+        split = sketch.split or (photo.split if photo else None) or drawn.get(number)
+        catalog.records.append(Record(number, pictures[1] if photo else None, (pictures[0],), split=split))
+    catalog.orphan_photos = [str(found[0].path) for number, found in sorted(shots.items()) if number not in chosen]
+    if any(record.paired for record in catalog.records):
+        catalog.orphan_drawings = [record.drawings[0].name for record in catalog.records if not record.paired]
+        catalog.records = [record for record in catalog.records if record.paired]
+    if ambiguous:
+        catalog.warnings.append(
+            f"cufsf: {ambiguous} people have several photos and no list says which was drawn; put {_LISTS[0]} below "
+            f"{folder}"
+        )
+    if unaligned:
+        catalog.warnings.append(f"cufsf: {unaligned} sketches or pairs lack points (.3pts, .pos) and are not aligned")
+    return catalog
+
+
+def _read_tree(root: Path) -> tuple[dict[str, list[_Found]], dict[str, list[_Found]]]:
+    """Sketches and photos by the person's number."""
+    sketches: dict[str, list[_Found]] = defaultdict(list)
+    photos: dict[str, list[_Found]] = defaultdict(list)
+    paths = (path for path in root.rglob("*") if is_picture(path.name.removesuffix(".bz2")))
+    for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):
+        folders = [name.lower() for name in (root.name, *path.relative_to(root).parts[:-1])]
+        side, version = side_and_version(folders)
+        stem = path.name.removesuffix(".bz2").rpartition(".")[0]
+        if match := _GREY.fullmatch(stem) or _COLOUR.fullmatch(stem):
+            shot = _Shot(match["pose"].lower(), match["date"], (match["letter"] or "").lower())
+            cropped = any("cropped" in name for name in folders)
+            photos[match["id"]].append(_Found(path, cropped, split_of(folders[1:]), shot))
+        elif re.fullmatch(r"\d{5}", stem):
+            of_side = photos if side == "photo" else sketches
+            of_side[stem].append(_Found(path, version == "cropped", split_of(folders[1:])))
+    return sketches, photos
+
+
+def _version(sketches: dict[str, list[_Found]], version: str) -> bool:
+    """Whether cropped sketches are taken."""
+    if version != "auto":
+        return version == "cropped"
+    return any(one.cropped for found in sketches.values() for one in found)
+
+
+def _drawn_from(root: Path) -> dict[str, _Shot]:
+    """Person -> the photo that was drawn, from the list of names, else from the names of the photos' points."""
+    listed = next((path for name in _LISTS for path in sorted(root.rglob(name))), None)
+    names = rows(listed) if listed else (path.name for path in _point_files(root))
+    matches = (_GREY.match(re.split(r"[\\/]", name)[-1]) for name in names)
+    return {m["id"]: _Shot(m["pose"].lower(), m["date"], m["letter"].lower()) for m in matches if m}
+
+
+def _pick(found: list[_Found], drawn_from: _Shot | None) -> tuple[_Found | None, bool]:
+    """The photo that was drawn; and whether there are several and nothing says which."""
+    if prepared := [one for one in found if one.shot is None]:
+        return prepared[0], False
+    if drawn_from is not None:
+        wanted = (drawn_from.pose, drawn_from.date)
+        same_day = [one for one in found if one.shot and (one.shot.pose, one.shot.date) == wanted]
+        exact = [one for one in same_day if one.shot == drawn_from]
+        return next(iter(exact or same_day), None), False
+    several = len({one.shot for one in found}) > 1
+    return (None if several or not found else found[0]), several
+
+
+def _picture(found: _Found, points: dict[str, Path]) -> Picture:
+    picture: Picture = PackedPicture(found.path) if found.path.suffix == ".bz2" else PictureFile(found.path)
+    stem = found.path.name.split(".")[0].lower()
+    if found.cropped or stem not in points:
+        return picture
+    return AlignedPicture(picture, points[stem])
+
+
+def _point_files(root: Path) -> list[Path]:
+    return sorted([*root.rglob("*.pos"), *root.rglob("*.3pts")])
+
+
+def _looks_right(place: Path) -> bool:
+    return (place / "cropped_sketch").is_dir() or (place / "original_sketch").is_dir()
