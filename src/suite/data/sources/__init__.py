@@ -20,6 +20,7 @@ SOURCES = {
     "celeba_hq": "suite.data.sources.celeba_hq:celeba_hq",
     "cufs": "suite.data.sources.cufs:cufs",
     "cufsf": "suite.data.sources.cufsf:cufsf",
+    "photo_sketch": "suite.data.sources.photo_sketch:photo_sketch",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that
