@@ -21,6 +21,7 @@ SOURCES = {
     "cufs": "suite.data.sources.cufs:cufs",
     "cufsf": "suite.data.sources.cufsf:cufsf",
     "photo_sketch": "suite.data.sources.photo_sketch:photo_sketch",
+    "sketchy": "suite.data.sources.sketchy:sketchy",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that

@@ -1,0 +1,156 @@
+"""Sketchy: 125 categories of 100 photos, each sketched from memory by several people (Sangkloy et al., 2016).
+
+    [rendered_256x256/][256x256/]photo/tx_000000000000/<category>/n02691156_58.jpg
+    [rendered_256x256/][256x256/]sketch/tx_000000000000/<category>/n02691156_58-1.png ...
+    info/testset.txt, info/invalid-{error,ambiguous,pose,context}.txt
+
+Copies without the tx folders, with train/ and test/ below them, or with other spellings of a category are read, too.
+The sketches of tx_000000000000 are scaled as its photos are; they are not drawn over them.
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from suite.data.arguments import one_of
+from suite.data.catalog import Catalog, PictureFile, Record, Split
+from suite.data.sources.folders import existing_folder, natural_order
+from suite.data.sources.reading import first_file, picture_names, rows, wrong_root
+from suite.errors import UserError
+
+DROP = ("error", "ambiguous", "pose", "context")
+_PLACES = ("", "256x256", "rendered_256x256/256x256", "rendered_256x256", "Sketchy")
+_SPLITS: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
+
+
+def sketchy(
+    *,
+    root: str,
+    categories: Sequence[str] | None = None,
+    drop: Sequence[str] | str = ("error",),
+    photo_tx: str = "tx_000000000000",
+    sketch_tx: str = "tx_000000000000",
+) -> Catalog:
+    """Photos with all their sketches; label and group are the category, in alphabetical order.
+
+    `categories` in any spelling (`car (sedan)`), all if None. `drop` leaves out the sketches that the lists of those
+    names call invalid: error, ambiguous, pose, context. Split: by folder, else `testset.txt`. Raises UserError where
+    folders or lists are not found, and for an unknown category.
+    """
+    folder = existing_folder(root, "data.root")
+    dropped = [drop] if isinstance(drop, str) else list(drop)
+    for name in dropped:
+        one_of("drop", name, DROP)
+    rendered = _rendered(folder)
+    if rendered is None:
+        raise wrong_root(folder, "photo/ and sketch/ in it or in 256x256/", lambda place: _rendered(place) is not None)
+    photo_folders = dict(_categories(_tx(rendered / "photo", photo_tx, "photo_tx")))
+    sketch_folders = dict(_categories(_tx(rendered / "sketch", sketch_tx, "sketch_tx")))
+    wanted = _wanted(photo_folders, categories)
+    places = [folder, folder / "info", rendered / "info", rendered.parent / "info", rendered.parent.parent / "info"]
+    invalid = _invalid(folder, places, dropped)
+    test = first_file(places, "testset.txt")
+    tested = _photo_names(test) if test is not None else None
+
+    names = {slug: min(place.name for place in photo_folders[slug].values()) for slug in wanted}
+    catalog = Catalog("sketchy", folder, [], label_names=tuple(names[slug] for slug in wanted))
+    for label, slug in enumerate(wanted):
+        sketches: dict[str, list[Path]] = defaultdict(list)
+        for place in sketch_folders.get(slug, {}).values():
+            for stem, name in picture_names(place).items():
+                if stem not in invalid:  # the number is the sketch's; the rest is the name of the photo
+                    sketches[re.sub(r"-\d+$", "", stem)].append(place / name)
+        found: set[str] = set()
+        for split, place in photo_folders[slug].items():
+            for stem, name in picture_names(place).items():
+                found.add(stem)
+                if stem not in sketches:
+                    catalog.orphan_photos.append(str(place / name))
+                    continue
+                if split is None and tested is not None:
+                    split_of: Split | None = "test" if (slug, stem) in tested else "train"
+                else:
+                    split_of = split
+                drawings = tuple(PictureFile(path) for path in sketches[stem])
+                photo = PictureFile(place / name)
+                catalog.records.append(Record(f"{slug}/{stem}", photo, drawings, label, names[slug], split_of))
+        catalog.orphan_drawings += [str(path) for stem in sketches if stem not in found for path in sketches[stem]]
+        listed = sorted(stem for of, stem in tested or () if of == slug and stem not in found)
+        catalog.missing += [f"{slug}/{stem}" for stem in listed]
+    if tested is None and not any(record.split for record in catalog.records):
+        catalog.warnings.append(f"sketchy: no info/testset.txt below {folder}, so no official split")
+    return catalog
+
+
+def slug(category: str) -> str:
+    """One spelling of a category: `hot-air balloon`, `hot_air_balloon` and `hot-air_balloon` are the same."""
+    return re.sub("[^a-z0-9]+", "_", category.lower()).strip("_")
+
+
+def _rendered(root: Path) -> Path | None:
+    found = (root / place for place in _PLACES)
+    return next((place for place in found if (place / "photo").is_dir() and (place / "sketch").is_dir()), None)
+
+
+def _tx(side: Path, tx: str, key: str) -> Path:
+    """The folder of one rendering, or the side itself in copies without renderings."""
+    there = sorted(place.name for place in side.iterdir() if place.is_dir() and place.name.startswith("tx_"))
+    if there and tx not in there:
+        raise UserError(f"data.{key}={tx}: {side} has no such folder; there is {', '.join(there)}")
+    return side / tx if there else side
+
+
+def _categories(folder: Path) -> Iterator[tuple[str, dict[Split | None, Path]]]:
+    """Category -> its folder, or one for each split."""
+    inner = _folders(folder)
+    by_split: list[tuple[Split | None, Path]] = [(None, folder)]
+    if inner and inner.keys() <= _SPLITS.keys():
+        by_split = [(_SPLITS[name], place) for name, place in inner.items()]
+    found: dict[str, dict[Split | None, Path]] = defaultdict(dict)
+    for split, place in by_split:
+        for name, category in _folders(place).items():
+            found[slug(name)][split] = category
+    yield from found.items()
+
+
+def _folders(place: Path) -> dict[str, Path]:
+    with os.scandir(place) as entries:
+        found = [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return {path.name: path for path in sorted(found, key=lambda path: natural_order(path.name))}
+
+
+def _wanted(there: dict[str, dict[Split | None, Path]], categories: Sequence[str] | None) -> list[str]:
+    if categories is None:
+        return sorted(there)
+    for category in categories:
+        if slug(category) not in there:
+            names = ", ".join(sorted(there)) or "none"
+            raise UserError(f"data.categories: {category} is not among the photos; there is {names}")
+    return sorted({slug(category) for category in categories})
+
+
+def _invalid(root: Path, places: list[Path], dropped: list[str]) -> set[str]:
+    """Sketches on the lists, by stem. Some copies write `stem,number` for `stem-number`."""
+    invalid: set[str] = set()
+    for name in dropped:
+        path = first_file(places, f"invalid-{name}.txt")
+        if path is None:
+            raise UserError(
+                f"{root}: data.drop={name} needs info/invalid-{name}.txt, of the archive info-06-04; "
+                "put it there, or set data.drop=[] to keep all sketches"
+            )
+        invalid |= {re.sub(r",\s*", "-", row) for row in rows(path)}
+    return invalid
+
+
+def _photo_names(path: Path) -> set[tuple[str, str]]:
+    """Category and stem of each `category/photo.jpg`."""
+    found: set[tuple[str, str]] = set()
+    for row in rows(path):
+        category, slash, name = row.partition("/")
+        if not slash:
+            raise UserError(f"{path}: {row[:60]!r} is no photo; expected 'airplane/n02691156_10151.jpg'")
+        found.add((slug(category), name.rpartition(".")[0] or name))
+    return found
