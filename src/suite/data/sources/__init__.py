@@ -22,6 +22,7 @@ SOURCES = {
     "cufsf": "suite.data.sources.cufsf:cufsf",
     "photo_sketch": "suite.data.sources.photo_sketch:photo_sketch",
     "sketchy": "suite.data.sources.sketchy:sketchy",
+    "wikiart": "suite.data.sources.wikiart:wikiart",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that

@@ -1,0 +1,132 @@
+"""WikiArt as ArtGAN refined it: 81,446 paintings of 27 styles (Tan et al., IEEE TIP 2019).
+
+    [wikiart/]<Style>/<artist>_<title>.jpg
+    style_train.csv, style_val.csv, style_class.txt      also genre_..., artist_...; in the root, in Style/ ...
+
+The lists name the pictures and their class by number. The class Art_Nouveau lies in the folder Art_Nouveau_Modern, so
+the number counts and not the folder. Unpacking mangles names that are not ASCII: what is listed and not found under
+its name is counted as missing and left out.
+"""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+from suite.data.arguments import one_of
+from suite.data.catalog import Catalog, PictureFile, Record, Split
+from suite.data.sources.folders import existing_folder, natural_order
+from suite.data.sources.reading import first_file, holds, is_picture, rows, wrong_root
+from suite.errors import UserError
+
+By = Literal["style", "genre", "artist"]
+_STYLES = {"Impressionism", "Realism", "Romanticism", "Expressionism", "Cubism", "Baroque", "Art_Nouveau_Modern"}
+
+
+def wikiart(*, root: str, by: By = "style") -> Catalog:
+    """Paintings alone, as photos of their records: what sketches are made of. The group is the folder.
+
+    The label is the class in the lists of `by`, which also give the split (train, val) and, for genre and artist, which
+    paintings have one. Without lists the label is the folder's place in the alphabet, and there is no split. Raises
+    UserError where no painting, or for genre and artist no list, is found.
+    """
+    folder = existing_folder(root, "data.root")
+    one_of("by", by, get_args(By))
+    paintings = _paintings(folder)
+    if paintings is None:
+        expected = "folders of styles (Impressionism/ ...) in it or in wikiart/"
+        raise wrong_root(folder, expected, lambda place: _paintings(place) is not None)
+    places = [folder, folder / "wikiart_csv", folder / by.capitalize(), folder / "wikiart_csv" / by.capitalize()]
+    if paintings != folder:
+        places += [paintings, paintings / by.capitalize()]
+    splits: tuple[Split, Split] = ("train", "val")
+    lists = {split: first_file(places, f"{by}_{split}.csv", f"{by}_{split}") for split in splits}
+
+    catalog = Catalog("wikiart", folder, [])
+    files = _files(paintings)
+    if lists["train"] is None and lists["val"] is None:
+        if by != "style":
+            raise UserError(f"{folder}: data.by={by} needs {by}_train.csv and {by}_val.csv of ArtGAN's wikiart_csv.zip")
+        catalog.warnings.append(f"wikiart: no style_train.csv below {folder}: labels are the folders, without a split")
+        styles = sorted({style for style, _ in files.values()})
+        catalog.label_names = tuple(styles)
+        for key, (style, path) in files.items():
+            photo = PictureFile(path)
+            catalog.records.append(Record(_without_suffix(key), photo, label=styles.index(style), group=style))
+        return catalog
+
+    listed: dict[str, tuple[int, Split]] = {}
+    for split, file in lists.items():
+        if file is None:
+            catalog.warnings.append(f"wikiart: no {by}_{split}.csv beside the other list; its paintings are left out")
+        else:
+            listed |= {key: (label, split) for key, label in _read_list(file)}
+    catalog.label_names = _class_names(first_file(places, f"{by}_class.txt", f"{by}_class"), listed)
+    for key in sorted(listed, key=natural_order):
+        label, of = listed[key]
+        if key in files:
+            style, path = files[key]
+            catalog.records.append(Record(_without_suffix(key), PictureFile(path), label=label, group=style, split=of))
+        else:
+            catalog.missing.append(key)
+    if catalog.missing:
+        mangled = sum(not key.isascii() for key in catalog.missing)
+        catalog.warnings.append(
+            f"wikiart: {len(catalog.missing)} listed paintings are not there under their names and are left out, "
+            f"{mangled} of them with names that are not ASCII"
+        )
+    if by == "style" and (unlisted := len(files.keys() - listed.keys())):
+        catalog.warnings.append(f"wikiart: {unlisted} pictures are in no list and are left out")
+    if not catalog.records:
+        raise UserError(f"{paintings}: none of the {len(listed)} listed paintings is there, like {catalog.missing[0]}")
+    return catalog
+
+
+def _read_list(path: Path) -> Iterator[tuple[str, int]]:
+    """Path and class of each row `Style/name.jpg,12`; the repository's own files have a heading and a second comma."""
+    for number, row in enumerate(rows(path)):
+        name, _, label = row.rpartition(",")
+        if label.strip().isdecimal() and "/" in name:
+            yield unicodedata.normalize("NFC", name.rstrip(", ")), int(label)
+        elif number > 0:
+            raise UserError(f"{path}: {row[:60]!r} is no row of a list; expected 'Style/artist_title.jpg,12'")
+
+
+def _class_names(path: Path | None, listed: dict[str, tuple[int, Split]]) -> tuple[str, ...]:
+    """The names by number; a class of no name is called by its number."""
+    names: dict[int, str] = {}
+    for row in rows(path) if path is not None else ():
+        number, _, name = row.partition(" ")
+        if number.isdecimal():
+            names[int(number)] = re.sub(r"\s+", " ", name).strip()
+    count = 1 + max([*names, *(label for label, _ in listed.values())], default=-1)
+    return tuple(names.get(number, str(number)) for number in range(count))
+
+
+def _files(paintings: Path) -> dict[str, tuple[str, Path]]:
+    """`Style/name.jpg` -> style and file, in natural order; one listing a folder."""
+    found: dict[str, tuple[str, Path]] = {}
+    for style in _folders(paintings):
+        for name in sorted((name for name in os.listdir(style) if is_picture(name)), key=natural_order):
+            found[unicodedata.normalize("NFC", f"{style.name}/{name}")] = (style.name, style / name)
+    return found
+
+
+def _paintings(root: Path) -> Path | None:
+    """The folder of the styles."""
+    for place in (root, root / "wikiart"):
+        folders = _folders(place) if place.is_dir() else []
+        if any(folder.name in _STYLES for folder in folders) and any(holds(folder, is_picture) for folder in folders):
+            return place
+    return None
+
+
+def _folders(place: Path) -> list[Path]:
+    with os.scandir(place) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _without_suffix(key: str) -> str:
+    return key.rpartition(".")[0]
