@@ -99,3 +99,12 @@ def test_what_is_missing_is_named(tree):
         anime_faces(root=root, layout="ugatit")
     with pytest.raises(UserError, match=r"data\.layout=whitebocks: choose from auto, animegan"):
         anime_faces(root=root, layout="whitebocks")
+
+
+@pytest.mark.parametrize("given", ["", "dataset/face_photo", "dataset/face_cartoon/pa_face"])
+def test_a_root_too_high_or_too_low_is_told_where_it_lies(tree, given):
+    root = tree("dataset/face_photo/1.jpg", "dataset/face_cartoon/pa_face/a.jpg")
+    with pytest.raises(UserError) as error:
+        anime_faces(root=f"{root}/{given}".rstrip("/"))
+    assert str(error.value).endswith(f"set data.root={root}/dataset")
+    assert "\n" not in str(error.value)

@@ -23,6 +23,7 @@ SOURCES = {
     "photo_sketch": "suite.data.sources.photo_sketch:photo_sketch",
     "sketchy": "suite.data.sources.sketchy:sketchy",
     "wikiart": "suite.data.sources.wikiart:wikiart",
+    "identity_folders": "suite.data.sources.identity_folders:identity_folders",
 }
 
 # What the DataModule decides for every source: `root` and `size` are its own arguments of the same name. A source that

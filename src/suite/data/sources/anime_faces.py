@@ -23,6 +23,7 @@ from typing import Literal, get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import existing_folder, list_pictures
+from suite.data.sources.reading import wrong_root
 from suite.errors import UserError
 
 Layout = Literal["auto", "animegan", "whitebox", "ugatit", "plain"]
@@ -73,18 +74,25 @@ def anime_faces(
 
 
 def _recognise(root: Path, domain: Domain, a_suffix: str, b_suffix: str, photos: str | None) -> Layout:
+    if (known := _known_layout(root, domain, a_suffix, b_suffix)) is not None:
+        return known
+    if photos is not None:
+        return "plain"
+    expected = (
+        f"train_photo/ (animegan), {domain}_photo/ (whitebox), trainA{a_suffix}/ (ugatit), "
+        "or a plain folder of anime faces with data.photos=<folder of real faces>"
+    )
+    raise wrong_root(root, expected, lambda place: _known_layout(place, domain, a_suffix, b_suffix) is not None)
+
+
+def _known_layout(root: Path, domain: Domain, a_suffix: str, b_suffix: str) -> Layout | None:
     if (root / "train_photo").is_dir():
         return "animegan"
     if (root / f"{domain}_photo").is_dir() or (root / f"photo_{domain}").is_dir():
         return "whitebox"
     if (root / f"trainA{a_suffix}").is_dir() or (root / f"trainB{b_suffix}").is_dir():
         return "ugatit"
-    if photos is not None:
-        return "plain"
-    raise UserError(
-        f"{root}: expected train_photo/ (animegan), {domain}_photo/ (whitebox), trainA{a_suffix}/ (ugatit), "
-        "or a plain folder of anime faces with data.photos=<folder of real faces>"
-    )
+    return None
 
 
 def _animegan(root: Path, style: str) -> Sides:

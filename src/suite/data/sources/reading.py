@@ -81,16 +81,19 @@ def fixed_draw(keys: Sequence[str], train: int, test: int) -> dict[str, Split]:
 
 
 def _around(root: Path) -> Iterator[Path]:
-    """The folders two levels up and down, nearest first."""
-    yield from islice(root.resolve().parents, 2)
+    """The folders two levels up and down; up first where pictures lie in the root itself."""
+    above = list(islice(root.resolve().parents, 2))
+    too_low = holds(root, is_picture)
+    yield from above if too_low else ()
     waiting = deque((place, 1) for place in _folders(root))
     for _ in range(_NEARBY):
         if not waiting:
-            return
+            break
         place, level = waiting.popleft()
         yield place
         if level < 2:
             waiting.extend((inner, level + 1) for inner in _folders(place))
+    yield from () if too_low else above
 
 
 def _folders(place: Path) -> list[Path]:

@@ -1,0 +1,66 @@
+"""One folder an identity: what face swapping is trained on (Dong et al., 2017), and any set of that shape.
+
+[train/]<identity>/*.jpg   or with folders inside: <identity>/<video>/*.jpg
+[val/, test/ alike]
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from suite.data.catalog import Catalog, PictureFile, Record, Split
+from suite.data.sources.folders import existing_folder, list_pictures, natural_order
+from suite.data.sources.reading import holds, is_picture, wrong_root
+from suite.errors import UserError
+
+
+def identity_folders(*, root: str, identities: Sequence[str] | None = None) -> Catalog:
+    """Photos whose label and group are the folder, in natural order, or in the order of `identities`.
+
+    The split is that of train/, val/ and test/ where the root has a train/; an identity may be in any of them. Raises
+    UserError for fewer than two identities, for one that is not there, and for a folder without pictures.
+    """
+    folder = existing_folder(root, "data.root")
+    places = _people(folder)
+    there = _names(folder)
+    if len(there) < 2:
+        raise wrong_root(folder, "one folder of pictures for each identity in it, two at least", _looks_right)
+    wanted = there if identities is None else list(identities)
+    for name in wanted:
+        if name not in there:
+            raise UserError(f"data.identities: {name} has no folder in {folder}; there is {', '.join(there)}")
+    if len(set(wanted)) < 2:
+        raise UserError(f"data.identities={wanted}: give two identities at least; there is {', '.join(there)}")
+
+    catalog = Catalog("identity_folders", folder, [], label_names=tuple(dict.fromkeys(wanted)))
+    for label, name in enumerate(catalog.label_names):
+        for split, person in places:
+            if person.name == name:
+                catalog.records += [
+                    Record(f"{name}/{key}", PictureFile(path), label=label, group=name, split=split)
+                    for key, path in list_pictures(person, recursive=True).items()
+                ]
+    if loose := sum(holds(place, is_picture) for place in {person.parent for _, person in places}):
+        catalog.warnings.append(f"identity_folders: pictures of no identity in {loose} folders at or below {folder}")
+    return catalog
+
+
+def _people(root: Path) -> list[tuple[Split | None, Path]]:
+    """Split and folder of each identity."""
+    if (root / "train").is_dir() and _folders(root / "train"):
+        return [(split, person) for split in get_args(Split) for person in _folders(root / split)]
+    return [(None, person) for person in _folders(root)]
+
+
+def _names(root: Path) -> list[str]:
+    return sorted({person.name for _, person in _people(root)}, key=natural_order)
+
+
+def _looks_right(place: Path) -> bool:
+    return sum(holds(person, is_picture) for _, person in _people(place)) > 1
+
+
+def _folders(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return []
+    return [inner for inner in place.iterdir() if inner.is_dir() and not inner.name.startswith(".")]

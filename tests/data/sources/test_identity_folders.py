@@ -1,0 +1,56 @@
+import pytest
+
+from suite.data.sources.identity_folders import identity_folders
+
+
+def found(catalog):
+    return [(record.key, record.label, record.group, record.split) for record in catalog.records]
+
+
+def test_a_folder_is_an_identity(tree):
+    root = tree("p10/1.jpg", "p2/10.JPG", "p2/9.png", "p2/video 1/9.jpg", "p2/Thumbs.db", ".cache/1.jpg")
+    catalog = identity_folders(root=root)
+    assert found(catalog) == [
+        ("p2/9", 0, "p2", None),
+        ("p2/10", 0, "p2", None),
+        ("p2/video 1/9", 0, "p2", None),
+        ("p10/1", 1, "p10", None),
+    ]
+    assert (catalog.label_names, catalog.warnings) == (("p2", "p10"), [])
+
+
+def test_folders_for_the_splits(tree):
+    root = tree("train/a/1.jpg", "train/b/1.jpg", "test/b/2.jpg", "val/a/3.jpg")
+    assert sorted(found(identity_folders(root=root))) == [
+        ("a/1", 0, "a", "train"),
+        ("a/3", 0, "a", "val"),
+        ("b/1", 1, "b", "train"),
+        ("b/2", 1, "b", "test"),
+    ]
+
+
+def test_identities_are_chosen_and_numbered_as_given(tree, refused):
+    root = tree("a/1.jpg", "b/1.jpg", "c/1.jpg", "loose.jpg")
+    catalog = identity_folders(root=root, identities=["c", "a"])
+    assert [row[:2] for row in found(catalog)] == [("c/1", 0), ("a/1", 1)]
+    assert "pictures of no identity in 1 folders" in catalog.warnings[0]
+    assert "zoe has no folder" in refused(identity_folders, root=root, identities=["a", "zoe"])
+    assert "data.identities=['a', 'a']: give two identities at least" in refused(
+        identity_folders, root=root, identities=["a", "a"]
+    )
+
+
+def test_pictures_of_equal_names_keep_apart(tree):
+    keys = [row[0] for row in found(identity_folders(root=tree("a/1.jpg", "a/1.png", "b/1.jpg", "b/x/1.jpg")))]
+    assert len(set(keys)) == 4
+
+
+@pytest.mark.parametrize("given", ["", "faces/a"])
+def test_a_root_too_high_or_too_low_is_named(tree, refused, given):
+    root = tree("faces/a/1.jpg", "faces/b/1.jpg")
+    message = refused(identity_folders, root=f"{root}/{given}".rstrip("/"))
+    assert message.endswith(f"set data.root={root}/faces")
+
+
+def test_an_identity_without_pictures_is_named(tree, refused):
+    assert "/b: no picture in it" in refused(identity_folders, root=tree("a/1.jpg", "b/notes.txt"))
