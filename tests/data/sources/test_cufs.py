@@ -2,8 +2,10 @@ import random
 from collections import Counter
 
 import pytest
+from PIL import Image
 
 from suite.data.catalog import PictureFile
+from suite.data.module import PictureData
 from suite.data.sources.alignment import AlignedPicture
 from suite.data.sources.cufs import cufs, person
 
@@ -183,3 +185,19 @@ def test_a_root_far_above_the_data_is_refused(tree, refused):
     message = refused(cufs, root=tree(*names, "CUFS/photos/f-005-01.jpg", "CUFS/sketches/F2-005-01-sz1.jpg"))
     assert "of up to 606 people" in message
     assert message.endswith("/CUFS")
+
+
+def test_cmyk_photos_and_palette_sketches_train_as_pairs(tmp_path):
+    for number, (photo, sketch) in enumerate([("f-001-01", "F2-001-01-sz1"), ("f1-001-01", "f1-001-01-sz1")]):
+        for folder, name, mode in (("photos", f"{photo}.JPG", "CMYK"), ("sketches", f"{sketch}.png", "P")):
+            path = tmp_path / "cufs" / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20, 25), (100 * number,) * 3).convert(mode).save(path)
+    where = {"root": str(tmp_path / "cufs"), "cache_dir": str(tmp_path / "cache")}
+    data = PictureData(source="cufs", task="paired", size=8, load_size=8, workers=0, **where)
+    for loader, key, level in ((data.train_dataloader(), "f-001-01", 0), (data.test_dataloader(), "f1-001-01", 100)):
+        [batch] = loader
+        assert batch["key"] == [f"cuhk/{key}"]
+        for side in "ab":
+            assert batch[side].shape == (1, 3, 8, 8)
+            assert (batch[side].float() - level).abs().max() < 8
