@@ -56,7 +56,8 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
     from hydra.utils import get_class
 
     from suite import timing
-    from suite.training import find_device, precision, quiet_lightning
+    from suite.train import settle
+    from suite.training import find_device, make_trainer, precision, quiet_lightning
 
     # Whole rounds of critic steps, or turns would hold unequally many generator steps.
     round_length = OmegaConf.select(config, "model.adversarial.critic_steps", default=1)
@@ -69,8 +70,8 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
         "deterministic": config.trainer.deterministic,
     }
 
-    def make_trainer(**more: Any) -> pl.Trainer:
-        return pl.Trainer(
+    def bare_trainer(**more: Any) -> pl.Trainer:
+        return make_trainer(
             **settings,
             **more,
             max_epochs=-1,
@@ -84,12 +85,12 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
 
     quiet_lightning()
     warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")
-    pl.seed_everything(config.seed, verbose=False)
+    settle(config.seed, config.threads)
     model, data = instantiate(config)
-    device = make_trainer().strategy.root_device
+    device = bare_trainer().strategy.root_device
 
     say(f"{timing.name_of(device)}: {warmup} + {steps} steps fed by {config.data.source}")
-    waiting, batch = timing.time_loader(model, data, warmup, steps, make_trainer)
+    waiting, batch = timing.time_loader(model, data, warmup, steps, bare_trainer)
     memory = timing.peak_memory(device)  # of one model in training, before the others are there
 
     values = plain(config.model)
@@ -98,7 +99,7 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
     bare.setup("fit")  # compiles it, if asked to
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
     ways: dict[str, Callable[[], float]] = {
-        "lightning": lambda: timing.time_lightning(model, batch, warmup, steps, make_trainer),
+        "lightning": lambda: timing.time_lightning(model, batch, warmup, steps, bare_trainer),
         "bare": lambda: timing.time_steps(lambda b: bare.training_step(b, 0), batch, warmup, steps, autocast),
     }
     if published:

@@ -19,6 +19,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.gan import GAN, Direction
 from suite.images import signed_to_uint8, to_pil, to_rgb
+from suite.signals import signals_wait
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,6 @@ class PictureGrids(Callback):
 
     def __init__(self, folder: Path, count: int, every_n_validations: int) -> None:
         self.folder, self.count, self.every = folder, count, every_n_validations
-        self.validations = 0
         self.collected = 0
         self.columns: dict[Direction, list[Tensor]] = {}  # per direction: uint8 (B, 3, H, W * pictures in a row)
 
@@ -78,7 +78,8 @@ class PictureGrids(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         assert isinstance(pl_module, GAN)
-        if not trainer.is_global_zero or self.validations % self.every or self.collected >= self.count:
+        number = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # of this validation
+        if not trainer.is_global_zero or number % self.every or self.collected >= self.count:
             return
         for direction, output in pl_module.predict(batch).items():
             source, target = batch[direction[0]], batch[direction[-1]]
@@ -88,7 +89,6 @@ class PictureGrids(Callback):
         self.collected += len(batch["index"])
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.validations += 1
         if not self.columns:
             return
         assert isinstance(pl_module, GAN)
@@ -118,14 +118,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         partial = path.with_name(path.name + ".partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
+            with signals_wait(), partial.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, path)
         except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
             partial.unlink(missing_ok=True)
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            cause: Any = error
+            while cause and not isinstance(cause, OSError):
+                cause = cause.__context__
+            reason = cause.strerror if cause else str(error).splitlines()[0]
             raise UserError(f"can't save {path}: {reason}; the previous checkpoint is untouched") from error
 
 

@@ -5,12 +5,17 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from suite.config import CONF, register_resolvers, user_message
+
+# As a rule, every process of a DDP run meets the same bad input. The first says so and ends the others in that time; a
+# message that is still there then is one that only this process has.
+_FIRST_RANK_ENDS = 20  # seconds
 
 
 class Stopped(Exception):  # noqa: N818  # it went well
@@ -39,7 +44,8 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
         try:
             job(config)
         except Stopped as stopped:
-            _say(str(stopped))
+            if _rank() == 0:
+                _say(str(stopped))
             sys.exit(128 + stopped.number)
         except Exception as error:
             if not (reason := user_message(error)):
@@ -71,9 +77,13 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
         sys.exit(2)
 
 
+def _rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def _say(sentence: str) -> None:
-    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        return  # every rank of a DDP run meets the same bad input
+    if _rank() > 0:
+        time.sleep(_FIRST_RANK_ENDS)
     print(sentence, file=sys.stderr)
     if (log := logging.getLogger("suite")).hasHandlers():
         log.error(sentence)

@@ -84,7 +84,7 @@ def user_message(error: BaseException) -> str | None:
         told = [line for line in reason.splitlines() if not line.strip().startswith(("full_key:", "object_type="))]
         return " ".join(" ".join(told).split())
     if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
-        return f"{error.filename or 'writing a file'}: {error.strerror}"
+        return f"{error.filename or 'a file could not be written'}: {error.strerror}"
     return None
 
 

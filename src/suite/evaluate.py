@@ -7,19 +7,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from suite import cli, runs
+from suite import cli, logs, runs
 from suite.errors import UserError
 from suite.outputs import write_whole
 
 
 def evaluate(config: DictConfig) -> None:
     """Print the table of metrics, add them to <run>/metrics.json and to the run's W&B run."""
-    import pytorch_lightning as pl
-
     from suite.config import instantiate
-    from suite.loggers import configured_logger, finish_wandb
-    from suite.training import find_device, metrics_callback, quiet_lightning
+    from suite.training import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
 
+    logs.start(speaks=on_rank_zero())
     if config.split not in ("test", "val"):
         raise UserError(f"split={config.split}: use test or val")
     run = Path(config.run)
@@ -30,27 +28,25 @@ def evaluate(config: DictConfig) -> None:
     metrics = metrics_callback(saved)
     if metrics is None:
         raise UserError("metrics=none measures nothing: choose metrics=full, offline or pixel")
+    metrics.find_weights(data)
 
     quiet_lightning()
-    trainer = pl.Trainer(
+    trainer = make_trainer(
         accelerator=find_device(config.accelerator),
         devices=1,
         callbacks=[metrics],
-        logger=configured_logger(saved, run) or False,
+        logger=False,  # it would log at step 0, into the curves of the training
         default_root_dir=run,
         use_distributed_sampler=False,
         enable_progress_bar=cli.on_terminal(),
         enable_model_summary=False,
     )
     measure = trainer.test if config.split == "test" else trainer.validate
-    exit_code = 1
-    try:
-        (figures,) = measure(model, datamodule=data, verbose=False)
-        exit_code = 0
-    finally:
-        finish_wandb(exit_code)
+    (figures,) = measure(model, datamodule=data, verbose=False)
     keep(run, f"{config.split}/{config.checkpoint}", {"g_steps": model.g_steps, **figures})
     show(run, config.checkpoint, model.g_steps, figures)
+    if config.log:
+        log_summary(saved, run, f"{config.split}_{config.checkpoint}", figures)
 
 
 def of_run(config: DictConfig) -> DictConfig:
@@ -58,7 +54,9 @@ def of_run(config: DictConfig) -> DictConfig:
     saved = runs.read_config(Path(config.run))
     saved.cache_dir = saved.data.cache_dir = config.cache_dir
     if config.get("metrics"):
+        references = saved.metrics.references  # the paper's protocol, whatever the features
         saved.metrics = config.metrics
+        saved.metrics.references = references
     saved.metrics.cache_dir = config.cache_dir
     if config.references is not None:
         saved.metrics.references = config.references
@@ -68,6 +66,18 @@ def of_run(config: DictConfig) -> DictConfig:
         saved.data.eval_batch_size = config.batch_size
     OmegaConf.resolve(saved)
     return saved
+
+
+def log_summary(saved: DictConfig, run: Path, entry: str, figures: Mapping[str, float]) -> None:
+    """Add the figures to the summary of the run's W&B run, where it has one; the curves are the training's."""
+    from pytorch_lightning.loggers import WandbLogger
+
+    from suite.loggers import configured_logger, finish_wandb
+
+    logger = configured_logger(saved, run)
+    if isinstance(logger, WandbLogger):
+        logger.experiment.summary.update({f"{entry}/{name}": value for name, value in figures.items()})
+        finish_wandb(exit_code=0)
 
 
 def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ class ReplayPool(nn.Module):
         return returned
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {"stored": None if self.stored is None else self.stored[: self.count], "count": self.count}
+        return {"stored": None if self.stored is None else self.stored[: self.count].clone(), "count": self.count}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.count, kept = state["count"], state["stored"]

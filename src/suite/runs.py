@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from suite.errors import UserError
 from suite.outputs import make_folder, write_whole
@@ -23,8 +24,12 @@ def read_config(run: Path) -> DictConfig:
     path = run / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run} is not a run folder: it has no config.yaml")
-    config = OmegaConf.load(path)
-    assert isinstance(config, DictConfig)
+    try:
+        config = OmegaConf.load(path)
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+    if not isinstance(config, DictConfig):
+        raise UserError(f"{path} is damaged: it holds no settings")
     return config
 
 
@@ -58,8 +63,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist") from error
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
     except Exception as error:  # torch raises half a dozen types for a damaged file
         raise UserError(f"{path} is damaged or not a checkpoint: use another of {path.parent}") from error
     if not isinstance(content, dict) or not str(content.get("paper", "")).startswith(PAPERS):

@@ -16,7 +16,16 @@ log = logging.getLogger("suite")
 def train(config: DictConfig) -> None:
     """Train one run, fresh or resumed; `config` is composed from conf/train.yaml."""
     from suite.loggers import finish_wandb
-    from suite.training import build_trainer, check_values, conclude, on_rank_zero, prepare_config, summary
+    from suite.signals import Signals, end_other_processes
+    from suite.training import (
+        build_trainer,
+        check_values,
+        conclude,
+        metrics_callback,
+        on_rank_zero,
+        prepare_config,
+        summary,
+    )
 
     memory = logs.start(speaks=on_rank_zero())
     config, run = prepare_config(config)
@@ -32,7 +41,10 @@ def train(config: DictConfig) -> None:
     if done_epochs >= config.trainer.max_epochs:
         raise UserError(f"{run} has its {done_epochs} epochs; to train on, raise model.epochs or model.decay_epochs")
     if on_rank_zero():
-        data.prepare_data()  # before anything is written: a wrong root leaves no run behind
+        # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
+        data.prepare_data()
+        if metrics := metrics_callback(config):
+            metrics.find_weights(data)
         runs.claim(run, resumed=bool(config.resume))
         runs.write_config(config, run)
         logs.keep(memory, run / "log.txt")
@@ -40,6 +52,7 @@ def train(config: DictConfig) -> None:
 
     started = time.monotonic()
     exit_code = 1
+    trainer = None
     try:
         steps = None if not config.resume else resumed["steps"]["d"] if resumed else 0
         trainer = build_trainer(config, run, steps)
@@ -48,11 +61,15 @@ def train(config: DictConfig) -> None:
         if on_rank_zero():
             log.info(conclude(trainer, run, time.monotonic() - started))
     except SystemExit as stop:  # how Lightning leaves after a signal
-        number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave W&B unfinished
+        assert trainer is not None
+        number = next(callback.number for callback in trainer.callbacks if isinstance(callback, Signals))  # type: ignore[attr-defined]
         saved = "" if runs.resumed_checkpoint(run) else ", before its first checkpoint"
         what = f"stopped by {number.name} in epoch {trainer.current_epoch + 1}{saved}"
         raise cli.Stopped(number, f"{what}; go on with: python -m suite.train resume={run}") from stop
     finally:
+        if trainer and exit_code:
+            end_other_processes(trainer)
         finish_wandb(exit_code)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
     from suite.gan import GAN
+    from suite.metrics.callback import MetricsCallback
 
 
 def on_rank_zero() -> bool:
@@ -41,6 +42,8 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     command = HydraConfig.get()
     run = Path(command.runtime.output_dir)
     run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # shorter to read and to type
+    if config.resume is not None and command.mode == RunMode.MULTIRUN:
+        raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
     if config.resume is not None:
         resume, overrides = config.resume, [word for word in command.overrides.task if not word.startswith("resume=")]
         config = changed(runs.read_config(run), overrides)
@@ -115,12 +118,12 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
     """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there."""
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import RichProgressBar
-    from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
     from suite import callbacks
     from suite.loggers import MetricsCSV, configured_logger
+    from suite.signals import Signals
 
-    around: list[pl.Callback] = [callbacks.RunFiles(run), callbacks.EpochSeeds(config.seed)]
+    around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run), callbacks.EpochSeeds(config.seed)]
     around.append(RichProgressBar() if on_terminal() else callbacks.EpochLines())
     if metrics := metrics_callback(config):
         around.append(metrics)
@@ -135,18 +138,26 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
     values.pop("_target_")
     values |= {"precision": precision(config), "accelerator": find_device(config.trainer.accelerator)}
     quiet_lightning()
+    return make_trainer(
+        **values,
+        callbacks=around,
+        logger=[logger for logger in loggers if logger],
+        plugins=[callbacks.AtomicCheckpointIO()],
+        default_root_dir=run,
+        num_sanity_val_steps=0,  # it would feed metrics and grids with pictures of an untrained network
+        use_distributed_sampler=False,  # the data layer shards by rank itself, without repeats in training
+        enable_progress_bar=on_terminal(),
+        enable_model_summary=False,  # `summary` says it
+    )
+
+
+def make_trainer(**settings: Any) -> "pl.Trainer":
+    """Lightning's Trainer. Raises UserError, in one line, for what it refuses."""
+    import pytorch_lightning as pl
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
     try:
-        return pl.Trainer(
-            **values,
-            callbacks=around,
-            logger=[logger for logger in loggers if logger],
-            plugins=[callbacks.AtomicCheckpointIO()],
-            default_root_dir=run,
-            num_sanity_val_steps=0,  # it would feed metrics and grids with pictures of an untrained network
-            use_distributed_sampler=False,  # the data layer shards by rank itself, without repeats in training
-            enable_progress_bar=on_terminal(),
-            enable_model_summary=False,  # `summary` says it
-        )
+        return pl.Trainer(**settings)
     except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
@@ -155,6 +166,9 @@ def check_values(config: DictConfig) -> None:
     """Refuse values of the groups that no class of ours checks. Raises UserError."""
     trainer = config.trainer
     whole_number("seed", config.seed, least=0)
+    if config.seed >= 2**32:
+        raise UserError(f"seed={config.seed}: give a number below {2**32}")
+    find_device(trainer.accelerator)  # before the data is decoded
     if config.threads is not None:
         whole_number("threads", config.threads, least=1)
     whole_number("images.count", config.images.count, least=0)
@@ -170,7 +184,11 @@ def check_values(config: DictConfig) -> None:
             f"trainer.max_epochs={trainer.max_epochs}: the learning rate is 0 after {epochs} epochs; "
             "raise model.epochs or model.decay_epochs, which it follows"
         )
-    for key, instead in (("gradient_clip_val", "model.clip_norm"), ("accumulate_grad_batches", "data.batch_size")):
+    for key, instead in (
+        ("gradient_clip_val", "model.clip_norm"),
+        ("accumulate_grad_batches", "data.batch_size"),
+        ("max_steps", "model.epochs"),
+    ):
         if trainer.get(key):
             raise UserError(f"trainer.{key}: Lightning can't where updates alternate; use {instead}")
 
@@ -184,13 +202,12 @@ def find_device(accelerator: str) -> str:
     return accelerator
 
 
-def metrics_callback(config: DictConfig, **changes: Any) -> Any:
+def metrics_callback(config: DictConfig) -> "MetricsCallback | None":
     """The metrics that `metrics=` names, or None."""
     from suite.metrics.callback import MetricsCallback
 
-    values = plain(config.metrics) | changes
-    values.pop("monitor", None), values.pop("mode", None)
-    return MetricsCallback(**values) if values.get("names") else None
+    values = {key: value for key, value in plain(config.metrics).items() if key not in ("monitor", "mode")}
+    return MetricsCallback(**values) if values["names"] else None
 
 
 def quiet_lightning() -> None:

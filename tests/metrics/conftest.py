@@ -44,6 +44,10 @@ class Data(pl.LightningDataModule):
         self.print = "first"
         self.asked: list[tuple[str, str]] = []
 
+    @property
+    def has_truth(self) -> bool:
+        return self.paired
+
     def loader(self) -> DataLoader:
         length = max(len(side) for side in self.sides.values())
         columns: dict[str, Tensor] = {"index": torch.arange(length)}

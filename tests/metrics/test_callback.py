@@ -248,6 +248,14 @@ def test_missing_weights_end_the_run_before_its_first_step(trainer, toys, data, 
         assert model.drawn == []
 
 
+def test_lpips_asks_for_no_weights_where_nothing_is_paired(trainer, toys, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "find", lambda *_, **__: pytest.fail("asked for weights that nothing needs"))
+    data = toys.Data(*(toys.make_pictures(4, seed=seed, size=32) for seed in (0, 1)), paired=False)
+    callback = MetricsCallback(names=["lpips", "fid"], features="random_vgg", cache_dir=tmp_path)
+    callback.find_weights(data)
+    assert set(evaluated(trainer, callback, toys.Translator(), data)) >= {"val/fd_random_vgg"}
+
+
 def test_lpips_is_measured_on_paired_pictures(trainer, toys, tmp_path):
     from torchvision.models import alexnet
 

@@ -4,6 +4,7 @@ A sampler yields (epoch, index) pairs. So the workers, which hold a copy of the 
 told the epoch, and a sample depends on (seed, epoch, index) and on nothing that happened before.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,9 +88,16 @@ def make_loader(
         persistent_workers=workers > 0,
         pin_memory=pin_memory,
         collate_fn=collate,
+        worker_init_fn=_apart,
         # Its own: making an iterator draws a number, which would shift the global generator's stream.
         generator=torch.Generator(),
     )
+
+
+def _apart(worker: int) -> None:
+    """Out of reach of signals to the run's process group: the run ends its workers itself, after its own work."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
 
 
 def collate(samples: list[dict[str, Any]]) -> Batch:

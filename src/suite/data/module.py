@@ -128,6 +128,11 @@ class PictureData(LightningDataModule):
         """The readable records of each split that serves the task; after `setup`."""
         return self._open().records
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether evaluation knows what a translation should look like: every picture there has its counterpart."""
+        return self.task == "paired" or any(self._open().all_pairs(split) for split in ("val", "test"))
+
     def prepare_data(self) -> None:
         """List the source and build the cache, on one rank. Raises UserError for what is wrong with the data."""
         self._open()
@@ -208,6 +213,8 @@ class PictureData(LightningDataModule):
             )
             if self._rank_and_world()[0] == 0:
                 _log.info(catalog.summary())
+                if self._opened.validates_on_test:
+                    _log.info("no validation pictures: validation, and the choice of best.ckpt, use the test pictures")
                 for warning in catalog.warnings:
                     _log.warning(warning)
         return self._opened

@@ -59,6 +59,11 @@ class OpenedSplits:
                 return candidate
         raise self._no_split(split)
 
+    @property
+    def validates_on_test(self) -> bool:
+        """Whether validation has no pictures of its own, so that what is best in it is best on the test pictures."""
+        return self._serves("test") and not self._serves("val")
+
     def both(self, split: str) -> tuple[Side, Side]:
         """Photos and drawings as they are stored for the task."""
         found = self.resolve(split)

@@ -82,32 +82,41 @@ class MetricsCallback(Callback):
     # --- networks: held here, so that they never enter the module's state_dict -------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        compares_sets = any(name in SET_METRICS for name in self.names)
-        if compares_sets and self.extractor is None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if any(name in SET_METRICS for name in self.names) and self.extractor is None:
             if self.features == "inception":
                 self.extractor = Inception(self._weight_file("inception", trainer))
             else:
                 self.extractor = RandomVGG()
-        if "lpips" in self.names and self.lpips is None:
+        if "lpips" in self.names and data.has_truth and self.lpips is None:
             self.lpips = pairwise.LPIPS(self._weight_file("alexnet", trainer))
+
+    def find_weights(self, data: Any) -> None:
+        """Find or download the files that `setup` will load, for a datamodule that is prepared.
+
+        Raises UserError where one can't be had.
+        """
+        if self.features == "inception" and any(name in SET_METRICS for name in self.names):
+            self._find("inception")
+        if "lpips" in self.names and data.has_truth:
+            self._find("alexnet")
+
+    def _find(self, name: str) -> Path:
+        option, without = f"metrics.weights.{name}", NEEDED_WEIGHTS[name]
+        return weight_files.find(name, self.weights.get(name), option=option, without=without)
 
     def _weight_file(self, name: str, trainer: Trainer) -> Path:
         """Found by one process a machine first, so that a file is downloaded once; all fail together or none does."""
-
-        def find() -> Path:
-            option, without = f"metrics.weights.{name}", NEEDED_WEIGHTS[name]
-            return weight_files.find(name, self.weights.get(name), option=option, without=without)
-
         message = None
         if trainer.local_rank == 0:
             try:
-                find()
+                self._find(name)
             except UserError as error:
                 message = str(error)
         for problem in _gather(message, trainer):
             if problem is not None:
                 raise UserError(problem)
-        return find()
+        return self._find(name)
 
     # --- collecting --------------------------------------------------------------------------------------------------
 
