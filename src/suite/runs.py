@@ -4,6 +4,7 @@ config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  im
 """
 
 import textwrap
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,14 +75,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def load_model(run: str | Path, checkpoint: str = "last", device: str = "cpu") -> "GAN":
     """A trained model in eval mode, from a run folder or a checkpoint file; see `suite.load`."""
-    from hydra.utils import get_class
-
     run = Path(run)
     if not run.exists():
         raise UserError(f"{run} does not exist: give a run folder or a checkpoint file")
     path = run if run.is_file() else checkpoint_path(run, checkpoint)
     content = read_checkpoint(path)
-    model: GAN = get_class(content["paper"])(**content["hyper_parameters"])
+    module, _, name = content["paper"].rpartition(".")
+    try:
+        paper: type[GAN] = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{path} is a checkpoint of {content['paper']}, which this version does not have") from error
+    model = paper(**content["hyper_parameters"])
     load_weights(model, content, path)
     model.on_load_checkpoint(content)
     return model.to(device).eval()

@@ -197,6 +197,7 @@ def find_device(accelerator: str) -> str:
     """The accelerator, refused where this machine has none of that kind. Raises UserError."""
     import torch
 
+    one_of("accelerator", accelerator, ("auto", "cpu", "gpu", "cuda", "mps", "tpu"))
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UserError(f"accelerator={accelerator}: no GPU is found here; trainer=cpu runs anywhere")
     return accelerator
