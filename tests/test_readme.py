@@ -17,8 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.config import CONF, compose, instantiate, register_resolvers
 from suite.errors import UserError
-from suite.train import settle
-from suite.training import build_trainer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -185,51 +183,6 @@ def test_keys_in_prose_exist(code: str) -> None:
         except UserError as error:
             refused.append(error)
     raise refused[0]
-
-
-# Promises -------------------------------------------------------------------------------------------------------------
-
-
-def train_run(folder: Path, epochs: int, seed: int = 0, resume: bool = False) -> dict[str, torch.Tensor]:
-    """Every tensor of last.ckpt, by its place in there, of a run with pools and an EMA."""
-    words = ["experiment=cyclegan_lsgan", "scale=smoke", "metrics=pixel", "model.ema_decay=0.9"]
-    words += [f"trainer.max_epochs={epochs}", "trainer.accelerator=cpu", f"cache_dir={folder.parent / 'cache'}"]
-    config = compose("train", words)
-    settle(seed, threads=1)
-    model, data = instantiate(config)
-    checkpoint = folder / "checkpoints" / "last.ckpt"
-    folder.mkdir(exist_ok=True)
-    steps = torch.load(checkpoint, weights_only=True)["steps"]["d"] if resume else None
-    trainer = build_trainer(config, folder, steps)
-    trainer.fit(model, datamodule=data, ckpt_path=checkpoint if resume else None, weights_only=True)
-    return dict(tensors(torch.load(checkpoint, weights_only=True)))
-
-
-def tensors(content: Any, place: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(content, torch.Tensor):
-        yield place, content
-    elif isinstance(content, dict | list | tuple):
-        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
-            yield from tensors(value, f"{place}/{key}")
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_run_stopped_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
-    whole = train_run(tmp_path / "whole", epochs=4)
-    half = train_run(tmp_path / "parts", epochs=2)
-    rest = train_run(tmp_path / "parts", epochs=4, seed=1, resume=True)
-    assert list(whole) == list(rest)
-    for part in (
-        "/state_dict/G.",
-        "/state_dict/D_A.",
-        "/state_dict/ema.",
-        "/optimizer_states/0",
-        "/optimizer_states/1",
-    ):
-        assert any(place.startswith(part) for place in whole)
-    assert any("pool_a" in place and place.endswith("stored") for place in whole)
-    assert not any(torch.equal(half[place], whole[place]) for place in whole if place.startswith("/state_dict/ema."))
-    assert [place for place in whole if not torch.equal(whole[place], rest[place])] == []
 
 
 # Links and paths ------------------------------------------------------------------------------------------------------
