@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 os.fsync(file.fileno())
             os.replace(partial, path)
         except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             cause: Any = error
             while cause and not isinstance(cause, OSError):
                 cause = cause.__context__

@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,14 +92,20 @@ def summary(config: DictConfig, model: "GAN", run: Path, done_epochs: int) -> st
     adversarial, data, trainer = config.model.adversarial, config.data, config.trainer
     critic = "" if adversarial.critic_steps == 1 else f", {adversarial.critic_steps} critic steps"
     penalty = "" if adversarial.penalty == "none" else f", {adversarial.penalty} gradient penalty"
+    single = {key: value for key, value in plain(config.model).items() if not key.startswith("_")}
+    settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
     rows = {
         "run": f"{run}" + (f"   (resumed after epoch {done_epochs})" if config.resume else ""),
         "model": f"{type(model).__name__}: " + ", ".join(f"{name} {count:,}" for name, count in networks.items()),
         "networks": f"{config.model.backbone.name} + {config.model.discriminator.name}",
         "adversarial": f"{adversarial.loss}{penalty}{critic}",
+        "settings": textwrap.fill(settings, 100, subsequent_indent=" " * 14),
         "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
         "training": f"{_count(trainer.max_epochs, 'epoch')}, {precision(config)}, seed {config.seed}",
+        "metrics": f"{', '.join(config.metrics.names) or 'none'}"
+        + (f" ({config.metrics.features})" if config.metrics.names else "")
+        + (f", best by {config.metrics.monitor}" if config.metrics.monitor else ""),
         "config": f"{run / 'config.yaml'}",
     }
     return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
