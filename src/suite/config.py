@@ -106,7 +106,10 @@ def check_keys(config: DictConfig) -> None:
     from suite.data.module import PictureData, source_options
     from suite.losses.adversarial import AdversarialLoss
 
-    _refuse_unknown("", config, set(OmegaConf.load(CONF / "train.yaml")) - {"defaults"} | set(GROUPS))
+    of_file: Any = OmegaConf.load(CONF / "train.yaml")
+    _refuse_unknown("", config, set(of_file) - {"defaults"} | set(GROUPS))
+    for section in ("images", "checkpoint"):
+        _refuse_unknown(f"{section}.", config[section], set(of_file[section]))
     source = OmegaConf.select(config, "data.source")
     for group in GROUPS:
         node = config.get(group)
@@ -144,7 +147,7 @@ def _refuse_unknown(where: str, node: DictConfig, allowed: Collection[str]) -> N
 
 def _unknown_key(key: str, allowed: Collection[str]) -> str:
     where, dot, last = key.rpartition(".")
-    if where in ("backbone", "discriminator", "adversarial"):
+    if key.partition(".")[0] in ("backbone", "discriminator", "adversarial"):
         return f"unknown key {key}: did you mean model.{key}?"
     near = [f"{where}{dot}{name}" for name in difflib.get_close_matches(last, sorted(allowed), n=1)]
     if not near or near == [key]:

@@ -1,0 +1,216 @@
+"""Seeds, picture grids and checkpoints around a run, each in a Trainer of its own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from suite.callbacks import AtomicCheckpointIO, BestCheckpoint, EpochSeeds, LastCheckpoint, PictureGrids, arrange
+from suite.errors import UserError
+from suite.gan import GAN
+
+
+class Drawer(GAN):
+    """Translates every picture to black; one weight, no losses."""
+
+    directions = ("a2b", "b2a")
+
+    def __init__(self) -> None:
+        super().__init__(epochs=9, decay_epochs=0, clip_norm=0, ema_decay=0, compile=False)
+        self.weight = nn.Linear(1, 1)
+
+    def generators(self) -> dict[str, nn.Module]:
+        return {"G": self.weight}
+
+    networks = generators
+
+    def translate(self, batch: Any, direction: str = "a2b") -> Tensor:
+        return torch.full_like(batch["b" if direction == "a2b" else "a"], -1)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        self.update(self.optimizers(), self.weight(torch.ones(1, 1)).sum())  # type: ignore[arg-type]
+
+    def configure_optimizers(self) -> tuple[list, list]:
+        optimizer = self.adam([self.weight], 1e-3, (0.5, 0.999))
+        return [optimizer], [self.linear_decay(optimizer)]
+
+
+def pictures(count: int, paired: bool = True) -> list[dict[str, Any]]:
+    """One batch a picture; `a` is white in its upper half, `b` grey."""
+    a = torch.full((1, 3, 4, 4), -1.0)
+    a[:, :, :2] = 1
+    b = torch.zeros(1, 1, 4, 4)
+    return [{"a": a, "b": b, "paired": paired, "index": torch.tensor([n])} for n in range(count)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., pl.Trainer]:
+    def make(*callbacks: pl.Callback, epochs: int = 1, val: list | None = None, **more: Any) -> pl.Trainer:
+        ckpt_path = more.pop("ckpt_path", None)
+        trainer = pl.Trainer(
+            accelerator="cpu", max_epochs=epochs, callbacks=list(callbacks), logger=False, default_root_dir=tmp_path,
+            enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+            plugins=[AtomicCheckpointIO()], **more,
+        )  # fmt: skip
+        loaders = [DataLoader(batches, batch_size=None) for batches in (pictures(2), val or pictures(1))]  # type: ignore[arg-type, var-annotated]
+        trainer.fit(Drawer(), *loaders, ckpt_path=ckpt_path, weights_only=True)
+        return trainer
+
+    return make
+
+
+# Seeds ---------------------------------------------------------------------------------------------------------------
+
+
+class Draws(pl.Callback):
+    def __init__(self) -> None:
+        self.drawn: list[float] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.drawn.append(torch.rand(1).item())
+
+
+def test_an_epoch_draws_the_same_however_the_run_came_to_it(run: Callable) -> None:
+    once, again = Draws(), Draws()
+    run(EpochSeeds(0), once, epochs=2)
+    torch.rand(5)
+    run(EpochSeeds(0), again, epochs=2)
+    assert once.drawn == again.drawn
+    assert len(set(once.drawn)) == 4
+    other = Draws()
+    run(EpochSeeds(1), other, epochs=2)
+    assert not set(other.drawn) & set(once.drawn)
+
+
+def test_ranks_draw_differently(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Draws(), Draws()
+    run(EpochSeeds(0), first)
+    monkeypatch.setattr(pl.Trainer, "global_rank", property(lambda self: 1))
+    run(EpochSeeds(0), second)
+    assert not set(first.drawn) & set(second.drawn)
+
+
+# Pictures ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_grid_shows_input_output_and_truth_in_the_whole_range(run: Callable, tmp_path: Path) -> None:
+    run(PictureGrids(tmp_path / "images", count=1, every_n_validations=1))
+    a2b = Image.open(tmp_path / "images" / "a2b_epoch0001.png")
+    assert a2b.mode == "RGB"
+    assert a2b.size == (12, 4)
+    assert [a2b.getpixel((x, 0)) for x in (0, 4, 8)] == [(255,) * 3, (0,) * 3, (128,) * 3]
+    assert a2b.getpixel((0, 3)) == (0, 0, 0)
+    b2a = Image.open(tmp_path / "images" / "b2a_epoch0001.png")
+    assert [b2a.getpixel((x, 0)) for x in (0, 4, 8)] == [(128,) * 3, (0,) * 3, (255,) * 3]
+
+
+def test_without_true_counterparts_none_is_shown(run: Callable, tmp_path: Path) -> None:
+    run(PictureGrids(tmp_path / "images", 1, 1), val=pictures(1, paired=False))
+    assert Image.open(tmp_path / "images" / "a2b_epoch0001.png").size == (8, 4)
+
+
+def test_a_grid_holds_so_many_pictures_in_two_columns(run: Callable, tmp_path: Path) -> None:
+    run(PictureGrids(tmp_path / "images", count=3, every_n_validations=1), val=pictures(5))
+    grid = Image.open(tmp_path / "images" / "a2b_epoch0001.png")
+    assert grid.size == (24, 8)
+    assert grid.getpixel((16, 7)) == (255, 255, 255)  # the place that three pictures leave empty
+
+
+def test_grids_of_every_other_validation(run: Callable, tmp_path: Path) -> None:
+    run(PictureGrids(tmp_path / "images", 1, every_n_validations=2), epochs=4)
+    assert sorted(path.stem for path in tmp_path.glob("images/a2b*")) == ["a2b_epoch0002", "a2b_epoch0004"]
+
+
+def test_one_picture_is_one_column() -> None:
+    assert arrange(torch.zeros(1, 3, 4, 12)).shape == (3, 4, 12)
+
+
+# Checkpoints ---------------------------------------------------------------------------------------------------------
+
+
+class Scores(pl.Callback):
+    """Gives `val/fid` the values of a list, one a validation."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = list(values)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.log("val/fid", torch.tensor(self.values.pop(0)))
+
+
+def epoch_of(path: Path) -> int:
+    return torch.load(path, weights_only=True)["epoch"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "best"),
+    [("min", (3.0, 1.0, 2.0), 1), ("max", (3.0, 1.0, 2.0), 0), ("min", (float("nan"), 5.0, 6.0), 1)],
+    ids=["lowest", "highest", "never a NaN"],
+)
+def test_the_best_validation_is_kept(mode: str, values: tuple, best: int, run: Callable, tmp_path: Path) -> None:
+    run(Scores(*values), BestCheckpoint(tmp_path, "val/fid", mode), epochs=3)
+    assert epoch_of(tmp_path / "best.ckpt") == best
+
+
+def test_no_finite_value_no_best(run: Callable, tmp_path: Path) -> None:
+    run(Scores(float("nan"), float("inf")), BestCheckpoint(tmp_path, "val/fid", "min"), epochs=2)
+    assert not (tmp_path / "best.ckpt").exists()
+
+
+def test_a_resumed_run_remembers_its_best_value_also_in_another_folder(run: Callable, tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    run(Scores(1.0, 2.0), BestCheckpoint(old, "val/fid", "min"), LastCheckpoint(old, 1), epochs=2)
+    old.rename(new)
+    callbacks = [BestCheckpoint(new, "val/fid", "min"), LastCheckpoint(new, 1)]
+    run(Scores(1.5), *callbacks, epochs=3, ckpt_path=new / "last.ckpt")
+    assert epoch_of(new / "best.ckpt") == 0
+    run(Scores(0.5), *callbacks, epochs=4, ckpt_path=new / "last.ckpt")
+    assert epoch_of(new / "best.ckpt") == 3
+
+
+def test_another_metric_starts_anew(run: Callable, tmp_path: Path) -> None:
+    run(Scores(1.0), BestCheckpoint(tmp_path, "val/fid", "min"), LastCheckpoint(tmp_path, 1))
+    best = BestCheckpoint(tmp_path, "val/kid", "min")
+    run(Scores(2.0), best, LastCheckpoint(tmp_path, 1), epochs=2, ckpt_path=tmp_path / "last.ckpt")
+    assert best.best is None
+
+
+def test_a_metric_that_is_not_there_is_said_once(run: Callable, tmp_path: Path, caplog) -> None:
+    run(Scores(1.0, 1.0), BestCheckpoint(tmp_path, "val/fdi", "min"), epochs=2)
+    told = [record.getMessage() for record in caplog.records if "best.ckpt" in record.getMessage()]
+    assert told == ["no best.ckpt: metrics.monitor=val/fdi is not among the metrics: val/fid"]
+
+
+@pytest.mark.parametrize(("every", "epochs", "kept"), [(1, 2, 2), (2, 3, 3), (5, 2, 2)])
+def test_the_last_epoch_is_always_saved(every: int, epochs: int, kept: int, run: Callable, tmp_path: Path) -> None:
+    run(LastCheckpoint(tmp_path, every), epochs=epochs)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["lr_schedulers"][0]["last_epoch"] == kept
+
+
+def test_a_kill_between_two_steps_of_saving_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    path, io = tmp_path / "last.ckpt", AtomicCheckpointIO()
+    io.save_checkpoint({"epoch": 1}, path)
+    for at in ("fsync", "replace"):
+        child = os.fork()
+        if child == 0:
+            setattr(os, at, lambda *_: os.kill(os.getpid(), 9))
+            io.save_checkpoint({"epoch": 2}, path)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
+        assert epoch_of(path) == 1
+    io.save_checkpoint({"epoch": 3}, path)
+    assert epoch_of(path) == 3
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_folder_that_takes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"can't save .*last\.ckpt: .*; the previous checkpoint is untouched"):
+        AtomicCheckpointIO().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
