@@ -1,7 +1,7 @@
 """Bad input: one line that names what is wrong and says what to do, exit code 2, nothing lost."""
 
-import os
-import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from suite.callbacks import AtomicCheckpointIO
-from suite.errors import UserError
 
 SMOKE = ["experiment=cyclegan_lsgan", "scale=smoke"]
 FOLDERS = [*SMOKE, "data=unpaired_folders"]
@@ -122,21 +121,27 @@ def test_missing_weights_stop_before_a_run_is_made(command, tmp_path, capsys, mo
     assert not (tmp_path / "run").exists()
 
 
-def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path):
-    path, io = tmp_path / "last.ckpt", AtomicCheckpointIO()
-    io.save_checkpoint({"epoch": 1, "weights": torch.zeros(10)}, path)
-    child = os.fork()
-    if child == 0:  # the limit holds for this process alone
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-        import signal
+FULL_DISK = """
+import resource, signal, sys
+import torch
+from suite.callbacks import AtomicCheckpointIO
 
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        try:
-            io.save_checkpoint({"epoch": 2, "weights": torch.zeros(100_000)}, path)
-        except UserError as error:
-            os._exit(0 if "untouched" in str(error) else 3)
-        os._exit(4)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # as a disk with so much room
+try:
+    AtomicCheckpointIO().save_checkpoint({"epoch": 2, "weights": torch.zeros(100_000)}, sys.argv[1])
+except UserError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1, "weights": torch.zeros(10)}, path)
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"can't save {path}")
+    assert "the previous checkpoint is untouched" in done.stderr
     assert torch.load(path, weights_only=True)["epoch"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
 
