@@ -125,6 +125,7 @@ FULL_DISK = """
 import resource, signal, sys
 import torch
 from suite.callbacks import AtomicCheckpointIO
+from suite.errors import UserError
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # as a disk with so much room
