@@ -1,0 +1,135 @@
+"""W&B offline, read back from the files that `wandb sync` would upload."""
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
+SHORT = ["trainer.limit_train_batches=2", "logger=wandb"]
+
+
+def records(folder: Path) -> Iterator[Any]:
+    """The records of an offline run's file: LevelDB's log format behind W&B's header of 7 bytes."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    (file,) = folder.glob("*.wandb")
+    content, at, parts = file.read_bytes(), 7, b""
+    while at < len(content):
+        left_in_block = 32768 - at % 32768
+        if left_in_block < 7:
+            at += left_in_block
+            continue
+        _checksum, length, kind = struct.unpack("<IHB", content[at : at + 7])
+        parts += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # a whole record, or the last part of one
+            yield Record.FromString(parts)
+            parts = b""
+
+
+def wandb_runs(run: Path) -> list[Path]:
+    return sorted((run / "wandb").glob("offline-run-*"))
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    of_steps = (record.history for record in records(folder) if record.HasField("history"))
+    return [{item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in h.item} for h in of_steps]
+
+
+def run_id(folder: Path) -> str:
+    return next(record.run.run_id for record in records(folder) if record.HasField("run"))
+
+
+def exit_codes(folder: Path) -> list[int]:
+    return [record.exit.exit_code for record in records(folder) if record.HasField("exit")]
+
+
+@pytest.fixture
+def run(command: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    folder = tmp_path / "run"
+    words = [*TINY, *SHORT, "trainer.max_epochs=2", "model.epochs=2", "model.decay_epochs=1"]
+    assert command("train", *words, f"hydra.run.dir={folder}") == 0
+    return folder
+
+
+def test_a_run_is_offline_finished_and_says_how_to_upload_it(run):
+    (folder,) = wandb_runs(run)
+    assert exit_codes(folder) == [0]
+    assert f"wandb sync {run}/wandb/offline-run-*" in (run / "log.txt").read_text()
+    about = next(record.run for record in records(folder) if record.HasField("run"))
+    assert (about.project, about.run_group, about.display_name) == ("suite", "cyclegan_lsgan", "cyclegan_lsgan-0")
+    assert set(about.tags) == {"cyclegan", "faces_smoke", "smoke"}
+    updates = [item for record in records(folder) if record.HasField("config") for item in record.config.update]
+    config = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in updates}
+    assert config["model"]["lr"] == 2e-4
+    assert config["data"]["source"] == "faces"
+
+
+def test_curves_have_their_axes(run):
+    (folder,) = wandb_runs(run)
+    metrics = [record.metric for record in records(folder) if record.HasField("metric")]
+    axes = {metric.glob_name: metric.step_metric for metric in metrics if metric.glob_name}
+    assert axes["train/*"] == "g_steps"
+    assert axes["val/*"] == axes["val_b2a/*"] == axes["pictures/*"] == "epoch"
+    rows = history(folder)
+    assert [row["g_steps"] for row in rows if "train/cycle_a" in row] == [1, 2, 3, 4]
+    assert [row["epoch"] for row in rows if "val/psnr" in row] == [0, 1]
+    assert [row["epoch"] for row in rows if any(name.startswith("pictures/a2b") for name in row)] == [0, 1]
+
+
+def test_pictures_are_handed_over_pixel_by_pixel(run):
+    (folder,) = wandb_runs(run)
+    uploaded = sorted(folder.glob("files/media/images/pictures/a2b_*.png"), key=lambda path: path.stat().st_mtime)
+    for path, epoch in zip(uploaded, (1, 2), strict=True):
+        grid = np.asarray(Image.open(run / "images" / f"a2b_epoch{epoch:04d}.png"))
+        assert (np.asarray(Image.open(path)) == grid).all()
+        assert grid.min() < 40  # not the black or wrapped pictures that a float array would have become
+        assert grid.max() > 215
+
+
+def test_a_resumed_run_goes_on_in_the_same_one(run, command):
+    assert command("train", f"resume={run}", "model.decay_epochs=1", "trainer.max_epochs=3") == 0
+    first, second = wandb_runs(run)
+    assert run_id(first) == run_id(second)
+    assert [row["g_steps"] for row in history(second) if "train/cycle_a" in row] == [5, 6]
+    assert exit_codes(second) == [0]
+
+
+def test_an_evaluation_is_in_the_summary_and_not_in_the_curves(run, command):
+    assert command("evaluate", f"run={run}") == 0
+    first, second = wandb_runs(run)
+    assert run_id(first) == run_id(second)
+    assert not any("psnr" in name for row in history(second) for name in row)
+    updates = [item for record in records(second) if record.HasField("summary") for item in record.summary.update]
+    assert "psnr" in " ".join(item.key or ".".join(item.nested_key) for item in updates)
+    assert exit_codes(second) == [0]
+
+
+def test_jobs_of_a_multirun_are_separate_and_one_that_fails_stops_none(command, tmp_path, capsys):
+    # The first job's loss is not finite: it fails with its W&B run open.
+    words = ["-m", *TINY, *SHORT, "metrics=none", "model.lr=1e25,1e-4,2e-4", f"hydra.sweep.dir={tmp_path}"]
+    assert command("train", *words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error in job 0: the loss '")
+    assert "job 1" not in error
+    folders = [folder for job in "012" for folder in wandb_runs(tmp_path / job)]
+    assert len({run_id(folder) for folder in folders}) == 3
+    assert [exit_codes(folder) for folder in folders] == [[1], [0], [0]]
+    assert "the loss '" in (tmp_path / "0" / "log.txt").read_text()
+    assert "the loss '" not in (tmp_path / "1" / "log.txt").read_text()
+
+
+def test_a_refusal_of_wandb_is_one_line_and_leaves_none_open(command, tmp_path, capsys):
+    assert command("train", *TINY, *SHORT, "logger.mode=sometimes", f"hydra.run.dir={tmp_path / 'run'}") == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert "logger.mode=offline and logger=none need no account" in line
+    import wandb
+
+    assert wandb.run is None
