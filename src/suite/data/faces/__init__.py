@@ -24,7 +24,7 @@ __all__ = [
     "contact_sheet", "draw",
 ]  # fmt: skip
 
-VERSION = "1"  # to be raised whenever a pixel changes: cached pictures are keyed by it
+VERSION = "2"  # to be raised whenever a pixel changes: cached pictures are keyed by it
 Style = Literal["photo", "cartoon", "contour", "loose"]
 STYLES: tuple[Style, ...] = get_args(Style)
 SMALLEST, LARGEST = 32, 1024

@@ -96,7 +96,7 @@ HATCHINGS = ((0.7, 0.036, 0.14), (1.2, 0.028, 0.26), (0.8, 0.044, 0.10))
 
 
 def loose(p: FaceParameters, size: int) -> NDArray[np.uint8]:
-    """A quick pencil sketch from memory: moved, leaning, exaggerated, every line searched for twice; grey."""
+    """A quick pencil sketch from memory: moved, leaning, exaggerated, every outline searched for twice; grey."""
     rng = np.random.default_rng((p.seed, p.index, 2))
     p = _misremembered(p, rng)
     first, second = _Wobble(0.007, rng), _Wobble(0.007, rng)
@@ -112,7 +112,7 @@ def loose(p: FaceParameters, size: int) -> NDArray[np.uint8]:
         if not shape.closed or role in EDGED:
             width = 0.4 + 0.6 * shape.width * (0.5 if role in FINE else 1.0)
             canvas.stroke(points, (84, 84, 84), 0.013 * width, shape.closed, 0.7, 0.8 * width)
-            if role not in FINE:
+            if role in EDGED and role not in FINE:
                 canvas.stroke(second(shape.points), (128, 128, 128), 0.010 * width, shape.closed, 0.8, 0.7 * width)
         elif role in SOLID or role == "brow":
             canvas.fill(points, (92, 92, 92))
