@@ -59,7 +59,7 @@ def user_message(error: BaseException) -> str | None:
     Those are our own UserErrors, what Hydra and OmegaConf say of a configuration, and files that can't be used.
     """
     from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
     if isinstance(error, UserError):
         return str(error)
@@ -69,6 +69,8 @@ def user_message(error: BaseException) -> str | None:
             if isinstance(inner, UserError):
                 return str(inner)
             inner = inner.__cause__ or inner.__context__
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not set: say {error.full_key}=…"
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
             return f"can't read '{error.override}': say key=value"
