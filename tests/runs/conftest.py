@@ -1,5 +1,6 @@
 """Runs of the commands in this process: everything but the interpreter's start."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +26,14 @@ def command(monkeypatch, cache) -> Callable[..., int]:
     def run(name: str, *words: str) -> int:
         monkeypatch.setenv("SUITE_CACHE", str(cache))
         monkeypatch.setattr(sys, "argv", [f"suite.{name}", *words])
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             cli.run(name, JOBS[name])
         except SystemExit as stop:
             return int(stop.code or 0)
+        finally:
+            for number, handler in handlers.items():  # an ended run leaves SIGINT ignored, for its process' end
+                signal.signal(number, handler)
         return 0
 
     return run
