@@ -1,4 +1,4 @@
-"""A signal waits for a checkpoint to be written; it is never lost."""
+"""A signal waits for a checkpoint to be written, and is never lost; it does not reach the loader's processes."""
 
 import os
 import signal
@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from torch.utils.data import Dataset
 
+from suite.data.loading import EvalSampler, make_loader
 from suite.signals import signals_wait
 
 
@@ -62,3 +64,16 @@ def test_another_thread_may_save_too() -> None:
     thread.start()
     thread.join()
     assert not failures
+
+
+class ProcessGroups(Dataset):
+    def __getitem__(self, place: object) -> dict[str, int]:
+        return {"group": os.getpgrp()}
+
+
+@pytest.mark.skipif(not hasattr(os, "setpgrp"), reason="no process groups here")
+def test_workers_are_out_of_reach_of_a_signal_to_the_group() -> None:
+    # One that SIGTERM ended would raise in the run from wherever it is, as in the middle of saving.
+    loader = make_loader(ProcessGroups(), EvalSampler(1), 1, workers=1, drop_last=False, pin_memory=False)
+    (batch,) = loader
+    assert batch["group"].item() != os.getpgrp()

@@ -36,12 +36,12 @@ def rates(run: Path) -> list[float]:
 
 def test_more_epochs_and_another_learning_rate(run, command):
     before = checkpoint(run)
-    words = ["model.epochs=2", "model.decay_epochs=2", "model.lr=1e-5", "model.betas=[0.4,0.9]"]
+    words = ["model.decay_epochs=3", "model.lr=1e-5", "model.betas=[0.4,0.9]"]
     assert command("train", f"resume={run}", *words) == 0
     after = checkpoint(run)
     assert after["lr_schedulers"][0]["last_epoch"] == 4
     assert after["steps"]["d"] == 4 * before["steps"]["d"]
-    assert rates(run)[-4:] == pytest.approx([1e-5 * 2 / 3] * 2 + [1e-5 / 3] * 2)
+    assert rates(run)[2:] == pytest.approx([7.5e-6, 7.5e-6, 5e-6, 5e-6, 2.5e-6, 2.5e-6])
     assert all(tuple(state["param_groups"][0]["betas"]) == (0.4, 0.9) for state in after["optimizer_states"])
     moments = [state["state"][0]["step"].item() for state in after["optimizer_states"]]
     assert moments == [after["steps"]["g"], after["steps"]["d"]]  # the averages go on; only settings are new
