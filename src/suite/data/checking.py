@@ -1,0 +1,211 @@
+"""What a data set has and what it lacks: counts, tasks, broken pictures; for people and for programs.
+
+catalog, splits ─► [find_broken] ─► Findings ─► show, figures, report
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch.utils.data import DataLoader, Dataset
+
+from suite.data.catalog import Catalog, Picture, Record
+from suite.data.decode import flatten
+from suite.data.splits import Splits
+from suite.errors import UserError
+
+_MOST_BROKEN = 0.01  # share of all pictures up to which data.on_broken=skip trains without them
+_AT_ONCE = 16  # pictures that a process decodes before it answers
+_EXAMPLES, _BROKEN_SHOWN, _LABELS_SHOWN = 3, 20, 12
+
+
+class Broken(NamedTuple):
+    """A picture that can't be decoded."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A catalog with its splits; `broken` is None where nothing was decoded."""
+
+    catalog: Catalog
+    splits: Splits
+    broken: list[Broken] | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """Plain numbers, strings and dicts; conf/check_data.yaml says what each is."""
+        catalog = self.catalog
+        return {
+            "dataset": catalog.dataset,
+            "root": None if catalog.root is None else str(catalog.root),
+            "split": {split: count(records) for split, records in self.splits.items()},
+            **count(catalog.records),
+            "orphan_photos": len(catalog.orphan_photos),
+            "orphan_sketches": len(catalog.orphan_drawings),
+            "missing": len(catalog.missing),
+            "broken": None if self.broken is None else len(self.broken),
+            "labels": labels(catalog),
+            "tasks": [task for task, lacks in tasks(self.splits).items() if not lacks],
+        }
+
+    def wrong(self) -> list[tuple[str, list[str]]]:
+        """Everything that is wrong, by kind."""
+        catalog = self.catalog
+        return [
+            ("orphan photos", catalog.orphan_photos),
+            ("orphan sketches", catalog.orphan_drawings),
+            ("missing", catalog.missing),
+            ("broken", [f"{name}: {reason}" for name, reason in self.broken or []]),
+            ("warning", catalog.warnings),
+        ]
+
+    def report(self) -> str:
+        """One line for everything that is wrong, its kind in front."""
+        return "".join(f"{kind}\t{printable(line)}\n" for kind, lines in self.wrong() for line in lines)
+
+    def check_usable(self, skip_broken: bool) -> None:
+        """Raises UserError where `suite.train` would stop at once: no picture, or broken ones."""
+        catalog = self.catalog
+        if not catalog.records:
+            raise UserError(f"{catalog.root or catalog.dataset}: the source {catalog.dataset} finds no picture there")
+        if not self.broken:
+            return
+        total = len(pictures(catalog.records))
+        first = f"{len(self.broken)} of {total} pictures can't be decoded, the first is {self.broken[0].name}"
+        if len(self.broken) > _MOST_BROKEN * total:
+            raise UserError(f"{first}; that is more than 1 %: mend or remove them")
+        if not skip_broken:
+            raise UserError(f"{first}; mend or remove them, or set data.on_broken=skip")
+
+
+def count(records: Sequence[Record]) -> dict[str, int]:
+    """Pictures of both kinds; a pair is a photo with at least one drawing."""
+    return {
+        "photos": sum(record.photo is not None for record in records),
+        "sketches": sum(len(record.drawings) for record in records),
+        "pairs": sum(record.paired for record in records),
+    }
+
+
+def labels(catalog: Catalog) -> dict[str, int]:
+    """Records of each label, by its name, in the order of the labels."""
+    counted = Counter(record.label for record in catalog.records if record.label is not None)
+    return {label_name(catalog, label): counted[label] for label in sorted(counted)}
+
+
+def label_name(catalog: Catalog, label: int) -> str:
+    return catalog.label_names[label] if label < len(catalog.label_names) else str(label)
+
+
+def tasks(splits: Splits) -> dict[str, str]:
+    """Each `data.task`, and what no split has of what it needs; empty for a task that is served."""
+    each = splits.values()
+    counts = [count(records) for records in each]
+    pairs = "" if any(one["pairs"] for one in counts) else "photos with drawings of the same scene"
+    both = "" if any(one["photos"] and one["sketches"] for one in counts) else "photos and drawings in one split"
+    if pairs and not any(one["sketches"] for one in counts):
+        pairs = "drawings, which data.sketch=sobel|dodge|xdog makes of photos"
+    labelled = any(len({record.label for record in records} - {None}) > 1 for records in each)
+    return {
+        "paired": pairs,
+        "unpaired": both,
+        "labelled": "" if labelled else "two labels",
+        "semi_supervised": pairs,
+        "self_supervised": pairs,
+    }
+
+
+def pictures(records: Iterable[Record]) -> list[Picture]:
+    """Every picture of the records, photo before drawings; a photo that stands for its own drawing once."""
+    both = (picture for record in records for picture in (record.photo, *record.drawings) if picture is not None)
+    return list(dict.fromkeys(both))
+
+
+class _Decoding(Dataset[str]):
+    """Position -> what is wrong with the picture; an empty string where nothing is."""
+
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        self.pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, position: int) -> str:
+        try:
+            flatten(self.pictures[position].load(), "RGB")
+        except (OSError, ValueError) as error:
+            return " ".join(str(error).split()) or type(error).__name__
+        return ""
+
+
+def find_broken(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> list[Broken]:
+    """Decode all pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, len(pictures) // _AT_ONCE)  # a few pictures are decoded sooner than a process starts
+    loader = DataLoader(_Decoding(pictures), batch_size=_AT_ONCE, collate_fn=list, num_workers=workers)
+    broken: list[Broken] = []
+    done = 0
+    for reasons in loader:
+        several = zip(pictures[done : done + len(reasons)], reasons, strict=True)
+        broken += [Broken(picture.name, reason) for picture, reason in several if reason]
+        done += len(reasons)
+        on_done(len(reasons))
+    return broken
+
+
+def show(findings: Findings) -> None:
+    """Print the findings for people: all numbers, and a few examples of what is wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
+    catalog = findings.catalog
+    print(printable(f"{catalog.dataset}" + f" in {catalog.root}" * (catalog.root is not None)))
+    table = Table()
+    table.add_column("split")
+    for name in ("photos", "sketches", "pairs"):
+        table.add_column(name, justify="right")
+    unused = len(catalog.records) - sum(map(len, findings.splits.values()))
+    for split, records in (*findings.splits.items(), ("all" + ", also of no split" * (unused > 0), catalog.records)):
+        table.add_row(split, *map(str, count(records).values()))
+    Console().print(table)
+    for name, line in _lines(findings):
+        print(f"{name:<16}{printable(line)}")
+
+
+def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
+    by_label = labels(findings.catalog)
+    if by_label:
+        unlabelled = sum(record.label is None for record in findings.catalog.records)
+        some = [f"{name} {number}" for name, number in by_label.items()] + [f"none {unlabelled}"] * (unlabelled > 0)
+        yield "labels", f"{len(by_label)}: {_some(some, _LABELS_SHOWN)}"
+    needs = tasks(findings.splits)
+    yield "serves", ", ".join(task for task, lacks in needs.items() if not lacks) or "no task on its own"
+    for lacks in dict.fromkeys(filter(None, needs.values())):
+        yield "does not serve", f"{', '.join(task for task in needs if needs[task] == lacks)}: lacks {lacks}"
+    for kind, lines in findings.wrong():
+        if kind == "warning":
+            yield from ((kind, line) for line in lines)
+        elif kind == "broken" and lines:
+            yield kind, str(len(lines))
+            yield from (("", line) for line in lines[:_BROKEN_SHOWN])
+            if len(lines) > _BROKEN_SHOWN:
+                yield "", f"and {len(lines) - _BROKEN_SHOWN} more; report=<file> writes them all"
+        elif lines:
+            yield kind, f"{len(lines)}: {_some(lines, _EXAMPLES)}"
+    if findings.broken is None:
+        yield "broken", "not looked for; verify=true decodes every picture"
+    elif not findings.broken:
+        yield "broken", f"none of {len(pictures(findings.catalog.records))} pictures"
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
+
+
+def printable(text: str) -> str:
+    """The text with an escape for each character that no terminal shows: bytes that are no UTF-8, line ends."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
