@@ -1,0 +1,103 @@
+"""Three ways from a photo to a sketch. Each takes floats in [0, 1], (B, 1 or 3, H, W), to float32, (B, 1, H, W)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from kornia.color import rgb_to_grayscale
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+
+# What the options may be: least, and what they stay below.
+LIMITS: dict[str, tuple[float, float]] = {
+    "sigma": (0, 65),
+    "percentile": (50, 100),
+    "paper": (0, 1),
+    "gamma": (0.1, 10),
+    "contrast": (0.1, 20),
+    "ratio": (1.05, 10),
+    "sharpness": (0, 1000),
+    "threshold": (0, 1),
+    "steepness": (0, 1000),
+    "tone": (0, 10),
+}
+
+_FAINTEST_EDGE = 0.03  # brightness a pixel, at 256: below it is grain, which a flat photo should not be stretched to
+_DARKEST = 0.05  # brightness: keeps the grain of what is nearly black from being divided by nearly nothing
+
+
+def scale(pictures: Tensor) -> float:
+    """By how much widths stated at 256 pixels grow in pictures of this size: their shorter side decides."""
+    return min(pictures.shape[-2:]) / 256
+
+
+def sobel(
+    photo: Tensor, sigma: float = 0.8, percentile: float = 99.0, paper: float = 0.1, gamma: float = 1.0
+) -> Tensor:
+    """Sobel edges with their contrast enhanced, DA-GAN's simulated sketch (Liu et al. 2018, section 4).
+
+    The paper names the two steps and no figures, these are ours: luma, smoothed by a Gaussian of `sigma` pixels (at
+    256); Sobel's gradient magnitude, as a share of its `percentile` in that picture; shares up to `paper` are left
+    white, the rest is stretched over the whole range and raised to `gamma` (above 1: faint lines fade). Scaling a
+    photo's brightness changes nothing, unless it has no edge worth the name.
+    """
+    grey = _blur(_luma(photo), sigma * scale(photo))
+    # kornia's spatial_gradient copies its kernels from the host, which waits for the device, and is slower on a CPU.
+    padded = F.pad(grey, (1, 1, 1, 1), "replicate")
+    across, down = padded[..., 2:] - padded[..., :-2], padded[..., 2:, :] - padded[..., :-2, :]
+    across = (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 8
+    down = (down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]) / 8
+    magnitude = (across.square() + down.square() + 1e-12).sqrt()
+    # torch.quantile stops at 16 million numbers.
+    steepest = max(1, round(magnitude[0].numel() * (1 - percentile / 100)))
+    top = magnitude.flatten(1).topk(steepest, sorted=False).values.amin(1)
+    share = magnitude / top.clamp_min(_FAINTEST_EDGE / max(1, scale(photo)))[:, None, None, None]
+    return 1 - ((share - paper) / (1 - paper)).clamp(0, 1) ** gamma
+
+
+def dodge(photo: Tensor, sigma: float = 3.5, paper: float = 0.04, contrast: float = 3.0) -> Tensor:
+    """Colour dodge, a soft pencil: luma divided by its own blur (Convolutional Sketch Inversion, Gucluturk 2016).
+
+    `sigma`, in pixels at 256 and at least 1 pixel, is that of the 21 x 21 window in public recipes. What is darker
+    than its surroundings by a share of up to `paper` is left white; `contrast`, an exponent, darkens the lines. Those
+    two are ours: the plain recipe, `paper=0 contrast=1`, is faint and shows the grain of the photo.
+    """
+    grey = _luma(photo)
+    ratio = (grey + _DARKEST) / (_blur(grey, max(sigma * scale(photo), 1.0)) + _DARKEST)
+    return (ratio / (1 - paper)).clamp(0, 1) ** contrast
+
+
+def xdog(
+    photo: Tensor,
+    sigma: float = 1.0,
+    ratio: float = 1.6,
+    sharpness: float = 16.0,
+    threshold: float = 0.7,
+    steepness: float = 3.0,
+    tone: float = 0.0,
+) -> Tensor:
+    """Extended difference of Gaussians, ink lines (XDoG, Winnemoeller et al. 2012), as in Scribbler's sketches.
+
+    The symbols of the paper: `sigma` (pixels at 256, at least 0.6 pixels) and k (`ratio`, 1.6 there) of the Gaussians,
+    p (`sharpness`, about 20 there), and of the soft threshold 1 + tanh(phi * (u - epsilon)) below epsilon
+    (`threshold`) its slope phi (`steepness`). Ours is that u is in units of the photo's mean brightness, so that one
+    threshold fits all exposures, and `tone`: 1 is the published filter, which fills what is darker than `threshold`
+    times the mean with black, 0 draws lines alone.
+    """
+    grey, fine = _luma(photo), max(sigma * scale(photo), 0.6)
+    narrow, wide = _blur(grey, fine), _blur(grey, fine * ratio)
+    mean = grey.mean((1, 2, 3), keepdim=True)
+    u = 1 + (tone * (narrow - mean) + sharpness * (narrow - wide)) / mean.clamp_min(_DARKEST)
+    return torch.where(u >= threshold, 1.0, 1 + torch.tanh(steepness * (u - threshold)))
+
+
+def _luma(photo: Tensor) -> Tensor:
+    """(B, 1, H, W), float32."""
+    photo = photo.float()
+    return photo if photo.shape[1] == 1 else rgb_to_grayscale(photo)
+
+
+def _blur(grey: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of `sigma` pixels, cut off at 3 sigma; mirrored at the rim, where zeros would draw a frame."""
+    radius = min(math.ceil(3 * sigma), min(grey.shape[-2:]) - 1)
+    return gaussian_blur2d(grey, 2 * radius + 1, (sigma, sigma)) if radius > 0 else grey
