@@ -69,7 +69,7 @@ def test_a_command_that_cannot_work_is_one_line(words: list[str], message: str) 
         (["backbone=unet"], "data.size=32 is not a multiple of 256, .*: use data.size=256, another backbone"),
         (["data.channels_a=1"], "the identity loss needs as many channels on both sides, not 1 and 3: set "),
         (["adversarial=wgan_gp", "model.discriminator.norm=batch"], "a gradient penalty is per picture, and BatchNorm"),
-        (["data=paired_folders", "data.root=/tmp", "data.task=pared"], "data.task=pared: choose from paired, unpaired"),
+        (["data=paired_folders", "data.root=/tmp", "data.task=pared"], "data.task=pared: choose from unpaired, paired"),
     ],
 )
 def test_values_that_cannot_work_are_one_line(words: list[str], message: str) -> None:

@@ -269,11 +269,11 @@ def test_training_goes_on_from_a_checkpoint(
 )
 def test_a_size_that_cannot_work_is_refused(changes: dict, size: int, message: str, make_cyclegan: Callable) -> None:
     with pytest.raises(UserError) as error:
-        make_cyclegan(**changes).check_data(SimpleNamespace(size=size))
+        make_cyclegan(**changes).check_data(SimpleNamespace(size=size, task="unpaired"))
     assert str(error.value).startswith(message)
 
 
 def test_the_smallest_size_that_works_is_accepted(make_cyclegan: Callable) -> None:
-    make_cyclegan().check_data(SimpleNamespace(size=12))
+    make_cyclegan().check_data(SimpleNamespace(size=12, task="unpaired"))
     pixel: CycleGAN = make_cyclegan(discriminator={"name": "pixel", "width": 4})
-    pixel.check_data(SimpleNamespace(size=4))
+    pixel.check_data(SimpleNamespace(size=4, task="unpaired"))

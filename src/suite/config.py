@@ -25,10 +25,23 @@ GROUPS = ("model", "data", "metrics", "logger", "trainer")  # what has keys of i
 
 
 def register_resolvers() -> None:
-    """The functions that configuration files call: `${add:1,2}`, `${home:}`, `${run_folder:...}`."""
+    """The functions that configuration files call: `${add:1,2}`, `${home:}`, `${unet_downs:256}` ...."""
     OmegaConf.register_new_resolver("add", lambda *numbers: sum(numbers), replace=True)
+    OmegaConf.register_new_resolver("unet_downs", _unet_downs, replace=True)
     OmegaConf.register_new_resolver("home", lambda: str(Path.home()), replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+
+
+def _unet_downs(size: int) -> int:
+    """As many levels as a U-Net can have for pictures of this size, and no more than the eight of pix2pix."""
+    downs = next((downs for downs in range(8, 3, -1) if size % 2**downs == 0), None)
+    if downs is None:
+        near = max(16, round(size / 16) * 16)
+        raise UserError(
+            f"data.size={size} can't be halved four times, the least for a U-Net: use data.size={near}, "
+            "or say model.backbone.downs"
+        )
+    return downs
 
 
 def _run_folder(resume: str | None, fresh: str) -> str:
@@ -105,7 +118,8 @@ def check_keys(config: DictConfig) -> None:
 
     Raises UserError naming the key and the nearest one that exists.
     """
-    from suite.data.module import PictureData, source_options
+    from suite.data.module import PictureData
+    from suite.data.sources import source_options
     from suite.losses.adversarial import AdversarialLoss
 
     of_file: Any = OmegaConf.load(CONF / "train.yaml")

@@ -34,6 +34,7 @@ class GAN(pl.LightningModule):
     """
 
     directions: tuple[Direction, ...] = ("a2b",)  # what `translate` can do, the paper's own first
+    tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `training_step` can read
 
     def __init__(self, epochs: int, decay_epochs: int, clip_norm: float, ema_decay: float, compile: bool) -> None:
         super().__init__()
@@ -81,6 +82,8 @@ class GAN(pl.LightningModule):
 
     def check_data(self, data: "PictureData") -> None:
         """Refuse data that this model can't be trained on, before the first step."""
+        if data.task not in self.tasks:
+            raise UserError(f"data.task={data.task}: {type(self).__name__} trains on data.task={'|'.join(self.tasks)}")
         if data.size % self.divisor:
             nearest = max(self.divisor, round(data.size / self.divisor) * self.divisor)
             raise UserError(

@@ -29,7 +29,12 @@ def signed_to_unit(pictures: Tensor) -> Tensor:
 
 def signed_to_uint8(pictures: Tensor) -> Tensor:
     """float -1..1 to uint8 0..255, clamped and rounded to nearest, any shape."""
-    return (signed_to_unit(pictures) * 255).round().to(torch.uint8)
+    return unit_to_uint8(signed_to_unit(pictures))
+
+
+def unit_to_uint8(pictures: Tensor) -> Tensor:
+    """float 0..1 to uint8 0..255, rounded to nearest, any shape."""
+    return (pictures * 255).round().to(torch.uint8)
 
 
 def to_rgb(pictures: Tensor) -> Tensor:

@@ -1,5 +1,4 @@
 import json
-import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +9,8 @@ from PIL import Image
 import suite.data.module
 from suite.data.catalog import PictureFile
 from suite.data.decode import Fit
-from suite.data.module import PictureData, source_options
+from suite.data.module import PictureData
+from suite.data.sources import source_options
 from suite.errors import UserError
 
 
@@ -78,7 +78,6 @@ def test_direction_swaps_sides_and_channels_follow_the_batch(unpaired, direction
     side = "trainA" if direction == "a2b" else "trainB"
     picture = PictureFile(data.catalog.root / side / "2.png")
     np.testing.assert_array_equal(data.reals("train", "a").dataset[2]["picture"], Fit(8, 1).decode(picture))
-    assert data.provides == (False, 8, 1, 3)
 
 
 def test_values_reach_the_network_in_its_range(unpaired):
@@ -264,7 +263,7 @@ def test_with_and_without_a_cache_the_samples_are_the_same(unpaired, tmp_path):
 def test_setup_twice_opens_once(unpaired, monkeypatch):
     data = ready(unpaired())
     catalog = data.catalog
-    monkeypatch.setattr(suite.data.module, "find_source", lambda _: pytest.fail("listed again"))
+    monkeypatch.setattr(suite.data.module, "list_source", lambda *_: pytest.fail("listed again"))
     data.prepare_data()
     data.setup("test")
     assert data.catalog is catalog
@@ -285,128 +284,3 @@ def test_a_drawing_source_is_told_the_size_that_is_stored(monkeypatch, tmp_path,
         where = {"cache_dir": str(tmp_path / "cache"), "workers": 0}
         ready(PictureData(source="drawn", size=8, load_size=10, crop=crop, seed=5, count=3, **where))
     assert asked == [(10, 3, 0), (8, 3, 0)]
-
-
-# What users get wrong
-
-
-def broken_file(data, name, kind="text"):
-    """Spoil one file of the data set; the root is known before anything is listed."""
-    path = f"{data.root}/{name}"
-    with open(path, "r+b") as file:
-        content = file.read()
-        file.seek(0)
-        file.truncate()
-        file.write({"text": b"not a picture", "truncated": content[: len(content) // 2], "empty": b""}[kind])
-    return path
-
-
-@pytest.mark.parametrize("kind", ["text", "truncated", "empty"])
-@pytest.mark.parametrize("cache", [True, False])
-def test_a_broken_file_is_named_in_one_line(unpaired, cache, kind):
-    data = unpaired(cache=cache, workers=1)
-    path = broken_file(data, "trainB/3.png", kind)
-
-    def read():
-        for number in range(9):  # without a cache the file is only read when its turn comes
-            epoch(ready(data).train_dataloader(), number)
-
-    with pytest.raises(UserError) as error:
-        read()
-    assert str(error.value).startswith(f"{path}: no readable picture (")
-    assert "\n" not in str(error.value)
-
-
-def test_few_broken_files_are_skipped_counted_and_reported(unpaired, caplog, tmp_path):
-    data = unpaired(photos=120, drawings=90, on_broken="skip")
-    paths = [broken_file(data, "trainA/17.png"), broken_file(data, "trainB/3.png", "truncated")]
-    with caplog.at_level(logging.WARNING):
-        ready(data)
-    (message,) = [line for line in data.catalog.warnings if "broken" in line]
-    assert message == f"2 of 217 pictures are broken and skipped: {paths[0]}, {paths[1]}"
-    assert message in caplog.text
-    batches = epoch(data.train_dataloader())
-    assert "17" not in {key for batch in batches for key in batch["key"]}
-    assert len(data.splits["train"]) == 120 + 90 - 2
-    data.write_splits(tmp_path / "splits.json")
-    assert "17" not in json.loads((tmp_path / "splits.json").read_text())["train"]["a"]
-    assert len(data.reals("train", "a").dataset) == 119
-    assert len(data.reals("all", "b").dataset) == 89 + 4
-
-
-def test_many_broken_files_are_refused(unpaired):
-    data = unpaired(photos=50, drawings=40, on_broken="skip")
-    path = broken_file(data, "trainA/1.png")
-    with pytest.raises(UserError, match=r"1 of 97 pictures are broken, more than 1 %: .*trainA/1\.png") as error:
-        ready(data)
-    assert path in str(error.value)
-
-
-def test_a_pair_with_a_broken_half_is_left_out(paired):
-    data = paired(pairs=120, on_broken="skip", split={"train": 110, "test": 10})
-    broken_file(data, "photos/5.png")
-    ready(data)
-    assert "5" not in {record.key for split in data.splits.values() for record in split}
-    assert sum(len(records) for records in data.splits.values()) == 119
-    batches = [*epoch(data.train_dataloader()), *data.test_dataloader()]
-    assert all(batch["key"] == batch["key_b"] and "5" not in batch["key"] for batch in batches)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"batch_size": -1}, r"data\.batch_size=-1: give a whole number of at least 1"),
-        ({"batch_size": "two"}, r"data\.batch_size=two"),
-        ({"batch_size": True}, r"data\.batch_size=True"),
-        ({"eval_batch_size": 0}, r"data\.eval_batch_size=0"),
-        ({"workers": -2}, r"data\.workers=-2: give a whole number of at least 0"),
-        ({"seed": -1}, r"data\.seed=-1"),
-        ({"size": 0}, r"data\.size=0"),
-        ({"size": 300}, r"data\.size=300 is larger than data\.load_size=286"),
-        ({"load_size": 1.5}, r"data\.load_size=1\.5"),
-        ({"source": "celebb"}, r"data\.source=celebb: there is no such source; choose from unpaired_folders, paired"),
-        ({"task": "labelled"}, r"data\.task=labelled: choose from paired, unpaired"),
-        ({"resize": "crop"}, r"data\.resize=crop"),
-        ({"direction": "AtoB"}, r"data\.direction=AtoB: choose from a2b, b2a"),
-        ({"channels_a": 4}, r"data\.channels_a=4: choose from 1, 3"),
-        ({"channels_b": 2}, r"data\.channels_b=2"),
-        ({"flip": 2}, r"data\.flip=2: give a number from 0 to 1"),
-        ({"crop": "no"}, r"data\.crop=no: give true or false"),
-        ({"disjoint": 1}, r"data\.disjoint=1"),
-        ({"cache": None}, r"data\.cache=None"),
-        ({"epoch_length": "longest"}, r"data\.epoch_length=longest"),
-        ({"epoch_length": 0}, r"data\.epoch_length=0"),
-        ({"drawings": "some"}, r"data\.drawings=some"),
-        ({"on_broken": "ignore"}, r"data\.on_broken=ignore"),
-        ({"on_broken": "skip", "cache": False}, r"data\.on_broken=skip needs data\.cache=true"),
-        ({"split": {"trian": 3}}, r"data\.split\.trian: no such split"),
-        ({"recursiv": True}, r"data\.recursiv: .*no such option; did you mean data\.recursive\?"),
-        ({"hands": 3}, r"data\.hands: .*no such option; it has a, b, recursive"),
-    ],
-)
-def test_wrong_values_are_refused_before_the_disk_is_touched(arguments, message):
-    with pytest.raises(UserError, match=message) as error:
-        PictureData(**({"source": "unpaired_folders", "root": "/nowhere"} | arguments))
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"root": None}, r"data\.root is missing: .*data\.source=unpaired_folders"),
-        ({"root": "/nowhere"}, r"data\.root: /nowhere: there is no such folder"),
-        ({"task": "paired"}, r"data\.task=paired needs pairs, and the split train has none"),
-        ({"split": {"train": 400}}, r"data\.split=.* there are 8 photos, too few"),
-        ({"batch_size": 9}, r"data\.batch_size=9: an epoch has only 7 samples"),
-        ({"split": {"test": 3}}, r"needs pictures on both sides, and the split train has none; data\.split="),
-    ],
-)
-def test_what_only_the_files_can_tell(unpaired, arguments, message):
-    with pytest.raises(UserError, match=message) as error:
-        ready(unpaired(**arguments)).train_dataloader()
-    assert "\n" not in str(error.value)
-
-
-def test_a_disjoint_draw_of_one_pair_is_refused(paired):
-    with pytest.raises(UserError, match="needs pictures on both sides"):
-        ready(paired(task="unpaired", pairs=2, split={"train": 1, "test": 1}, disjoint=True))

@@ -20,7 +20,7 @@ class Memory:
 def side(count=None, scenes=None, sizes=None):
     scenes = list(range(count or len(sizes))) if scenes is None else scenes
     store = Memory(*(sizes or [(4, 4)] * len(scenes)))
-    return Side(store, list(range(len(scenes))), scenes, [f"key{scene}" for scene in scenes])
+    return Side(store, list(range(len(scenes))), scenes, [f"key{scene}" for scene in scenes], [s % 3 for s in scenes])
 
 
 def number(picture):

@@ -5,13 +5,18 @@ loader to the device they are uint8.
 
 | key                         | shape                        | there when                                              |
 |-----------------------------|------------------------------|---------------------------------------------------------|
-| `a`, `b`                    | (B, Ca, H, W), (B, Cb, H, W) | always: source and target domain                        |
-| `drawings`, `drawing_count` | (B, K, Cb, H, W), (B,)       | task paired with `drawings: all`; padded to K with black|
+| `a`                         | (B, Ca, H, W)                | always: source domain                                   |
+| `b`                         | (B, Cb, H, W)                | every task but labelled: target domain                  |
+| `drawings`, `drawing_count` | (B, K, C, H, W), (B,) int64  | paired, semi_supervised with `drawings: all`: padded to |
+|                             |                              | K with black; self_supervised: K strokes of one sketch  |
+| `target`                    | (B, Ca, H, W)                | semi_supervised: pictures of the style to adapt to      |
+| `label`                     | (B,) int64                   | labelled: the class of `a`                              |
 | `paired`                    | bool                         | always: `a[i]` and `b[i]` show the same scene           |
 | `index`                     | (B,) int64                   | always: position in the split, drops a sampler's repeats|
-| `fresh_a`, `fresh_b`        | (B,) bool                    | always: False where the shorter side of an unpaired     |
-|                             |                              | evaluation set comes round again; True in training      |
-| `key`, `key_b`              | list of str                  | always: record keys of `a`, `b`; name every file written|
+| `fresh_a`, `fresh_b`        | (B,) bool                    | with `a`, `b`: False where the shorter side of an       |
+|                             |                              | unpaired evaluation set comes round again; True in      |
+|                             |                              | training                                                |
+| `key`, `key_b`              | list of str                  | with `a`, `b`: their record's key                       |
 """
 
 from typing import Any

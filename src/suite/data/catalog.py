@@ -91,6 +91,7 @@ class Catalog:
     orphan_drawings: list[str] = field(default_factory=list)  # drawings whose photo is missing, by name
     missing: list[str] = field(default_factory=list)  # listed by an annotation, not on disk
     warnings: list[str] = field(default_factory=list)  # one line each, for people
+    simulated: str | None = None  # the style of sketch that stands for every drawing; they are drawn from the photos
     label_names: tuple[str, ...] = ()
 
     def of_split(self, split: Split) -> list[Record]:
@@ -106,7 +107,8 @@ class Catalog:
         """One line for a log: how much was found and how much was not."""
         counts: Iterable[tuple[str, int]] = (
             ("photos", len(self.photos())),
-            ("drawings", sum(len(record.drawings) for record in self.records)),
+            ("drawings", 0 if self.simulated else sum(len(record.drawings) for record in self.records)),
+            (f"simulated {self.simulated} sketches", len(self.records) if self.simulated else 0),
             ("pairs", sum(record.paired for record in self.records)),
             ("orphan photos", len(self.orphan_photos)),
             ("orphan drawings", len(self.orphan_drawings)),

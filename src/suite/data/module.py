@@ -5,36 +5,36 @@ source ─► catalog ─► splits ─► cache ─► task dataset ─► load
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pytorch_lightning import LightningDataModule
 
-from suite.data.arguments import one_of, share, truth, whole_number
-from suite.data.augment import Augment
+from suite.data.arguments import check, one_of
+from suite.data.augment import Augment, Sketched
 from suite.data.batch import Batch
 from suite.data.catalog import Catalog
 from suite.data.decode import Fit, Resize
+from suite.data.listing import list_source, with_labels, with_sketches
 from suite.data.loading import EvalSampler, Loader, Place, Sampler, TrainSampler, make_loader
 from suite.data.opened import Kind, OpenedSplits
-from suite.data.sources import check_options, find_source, source_arguments, source_options
-from suite.data.splits import Splits, check_wanted
-from suite.data.tasks import OneSide, PairedPictures, Sampling, UnpairedPictures
+from suite.data.splits import Splits
+from suite.data.tasks import (
+    EpochLength,
+    LabelledPictures,
+    OneSide,
+    PairedPictures,
+    Sampling,
+    SemiSupervisedPictures,
+    UnpairedPictures,
+)
 from suite.errors import UserError
-
-__all__ = ["PictureData", "Provides", "source_options"]
 
 _log = logging.getLogger(__name__)
 
-
-class Provides(NamedTuple):
-    """What a model can count on, known before any file is looked at."""
-
-    paired: bool
-    size: int
-    channels_a: int
-    channels_b: int
+Task = Literal["unpaired", "paired", "labelled", "semi_supervised", "self_supervised"]
+Side = Literal["a", "b"]
 
 
 class PictureData(LightningDataModule):
@@ -48,7 +48,7 @@ class PictureData(LightningDataModule):
         self,
         *,
         source: str,
-        task: Literal["paired", "unpaired"] = "unpaired",
+        task: Task = "unpaired",
         root: str | None = None,
         size: int = 256,
         load_size: int = 286,
@@ -58,6 +58,9 @@ class PictureData(LightningDataModule):
         channels_a: Literal[1, 3] = 3,
         channels_b: Literal[1, 3] = 3,
         direction: Literal["a2b", "b2a"] = "a2b",
+        sketch: str | None = None,
+        sketch_options: Mapping[str, Any] | None = None,
+        target: Mapping[str, Any] | None = None,
         batch_size: int = 1,
         eval_batch_size: int = 16,
         workers: int = 2,
@@ -72,51 +75,21 @@ class PictureData(LightningDataModule):
         **options: Any,
     ) -> None:
         super().__init__()
-        one_of("task", task, ("paired", "unpaired"))
-        whole_number("size", size, least=1)
-        whole_number("load_size", load_size, least=1)
-        one_of("resize", resize, ("squash", "cover"))
-        truth("crop", crop)
-        if crop and size > load_size:
-            raise UserError(
-                f"data.size={size} is larger than data.load_size={load_size}, which it is cropped from: "
-                "raise data.load_size, or set data.crop=false"
-            )
-        share("flip", flip)
-        one_of("channels_a", channels_a, (1, 3))
-        one_of("channels_b", channels_b, (1, 3))
-        one_of("direction", direction, ("a2b", "b2a"))
-        whole_number("batch_size", batch_size, least=1)
-        whole_number("eval_batch_size", eval_batch_size, least=1)
-        whole_number("workers", workers, least=0)
-        whole_number("seed", seed, least=0)
-        if split is not None:
-            check_wanted(split)
-        if isinstance(epoch_length, int):
-            whole_number("epoch_length", epoch_length, least=1)
-        else:
-            one_of("epoch_length", epoch_length, ("max", "min", "a", "b", "a number of samples"))
-        truth("disjoint", disjoint)
-        one_of("drawings", drawings, ("one", "all"))
-        one_of("on_broken", on_broken, ("error", "skip"))
-        truth("cache", cache)
-        if on_broken == "skip" and not cache:
-            raise UserError("data.on_broken=skip needs data.cache=true: broken pictures are found while it is built")
-        check_options(source, options)
+        check(PictureData.__init__, dict(locals()))
 
-        self.source, self.task, self.root, self.options = source, task, root, options
+        self.source, self.task, self.root, self.options, self.target = source, task, root, options, target
         self.size, self.load_size, self.resize, self.crop = size, load_size, resize, crop
         self.channels_a, self.channels_b, self.swap = channels_a, channels_b, direction == "b2a"
         self.batch_size, self.eval_batch_size, self.workers, self.seed = batch_size, eval_batch_size, workers, seed
         self.split, self.epoch_length, self.disjoint, self.drawings = split, epoch_length, disjoint, drawings
         self.skip_broken = on_broken == "skip"
         self.cache_folder = Path(cache_dir).expanduser() / "pictures" if cache else None
-        self.augment = Augment(size, load_size, crop, flip)
+        self.sketch = Sketched(sketch, dict(sketch_options or {}), self._channels("drawing")) if sketch else None
+        drawing_side: Side = "a" if self.swap else "b"
+        strokes = task == "self_supervised"
+        self.augment = Augment(size, load_size, crop, flip, drawing_side, self.sketch, strokes, seed)
         self._opened: OpenedSplits | None = None
-
-    @property
-    def provides(self) -> Provides:
-        return Provides(self.task == "paired", self.size, self.channels_a, self.channels_b)
+        self._opened_target: OpenedSplits | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -131,7 +104,9 @@ class PictureData(LightningDataModule):
     @property
     def has_truth(self) -> bool:
         """Whether evaluation knows what a translation should look like: every picture there has its counterpart."""
-        return self.task == "paired" or any(self._open().all_pairs(split) for split in ("val", "test"))
+        if self.task == "labelled":
+            return False
+        return self.task != "unpaired" or any(self._open().all_pairs(split) for split in ("val", "test"))
 
     def prepare_data(self) -> None:
         """List the source and build the cache, on one rank. Raises UserError for what is wrong with the data."""
@@ -146,25 +121,18 @@ class PictureData(LightningDataModule):
         opened = self._open()
         content: dict[str, Any] = {"dataset": opened.catalog.dataset, "seed": self.seed}
         for split in opened.records:
-            content[split] = {
-                "a": opened.sides[split, self._kind("a")].keys,
-                "b": opened.sides[split, self._kind("b")].keys,
-            }
+            content[split] = {side: opened.sides[split, self._kind(side)].keys for side in self._batch_sides}
+        if (target := self._open_target()) is not None:
+            content["target"] = {split: target.sides[split, self._kind("a")].keys for split in target.records}
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def fingerprint(self, split: str) -> str:
         """A hash that changes when the pictures that `reals(split, ...)` gives do, on either side."""
-        return self._open().fingerprint(split)
+        drawn = "" if self.sketch is None else f"-{self.sketch.fingerprint()}"
+        return self._open().fingerprint(split) + drawn
 
     def train_dataloader(self) -> Loader:
-        photos, drawings = self._open().both("train")
-        sampling = Sampling(self.seed, self.load_size if self.crop and self.resize == "cover" else None)
-        dataset: PairedPictures | UnpairedPictures
-        if self.task == "paired":
-            dataset = PairedPictures(photos, drawings, self.swap, self.drawings == "all", self.epoch_length, sampling)
-        else:
-            a, b = (drawings, photos) if self.swap else (photos, drawings)
-            dataset = UnpairedPictures(a, b, self.epoch_length, sampling)
+        dataset = self._dataset("train", Sampling(self.seed, self.load_size if self._cuts_windows else None))
         rank, world = self._rank_and_world()
         sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world)
         if len(sampler) < self.batch_size:
@@ -183,14 +151,16 @@ class PictureData(LightningDataModule):
     def predict_dataloader(self) -> Loader:
         return self._eval_loader("test")
 
-    def reals(self, split: str, side: Literal["a", "b"]) -> Loader:
+    def reals(self, split: str, side: Side) -> Loader:
         """The pictures of one side as {`picture`: uint8 (B, C, size, size), `index`: (B,)}, in evaluation form.
 
         `split` is train, val, test, or all: every picture of the data set, also those of no split. Each rank gets them
         all, in the same order.
         """
         one_of("side", side, ("a", "b"))
-        pictures = OneSide(self._open().reals(split, self._kind(side)))
+        kind = self._kind(side)
+        look = self.sketch.of_uint8 if self.sketch is not None and kind == "drawing" else None
+        pictures = OneSide(self._open().reals(split, kind), look)
         return self._loader(pictures, EvalSampler(len(pictures)))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -199,54 +169,104 @@ class PictureData(LightningDataModule):
 
     def _open(self) -> OpenedSplits:
         if self._opened is None:
-            catalog = self._list()
-            paired = self.task == "paired"
-            self._opened = OpenedSplits(
-                catalog,
-                self.split,
-                self.seed,
-                paired=paired,
-                disjoint=self.disjoint and not paired,
-                fit=self._fit,
-                folder=self.cache_folder,
-                skip_broken=self.skip_broken,
+            catalog = self.list_pictures()
+            paired = self.task not in ("unpaired", "labelled")
+            kinds = tuple(self._kind(side) for side in self._batch_sides)
+            self._opened = self._open_catalog(
+                catalog, self.split, f"data.task={self.task}", kinds, paired, self._fit_kind
             )
-            if self._rank_and_world()[0] == 0:
-                _log.info(catalog.summary())
-                if self._opened.validates_on_test:
-                    _log.info("no validation pictures: validation, and the choice of best.ckpt, use the test pictures")
-                for warning in catalog.warnings:
-                    _log.warning(warning)
+            if self._rank_and_world()[0] == 0 and self._opened.validates_on_test:
+                _log.info("no validation pictures: validation, and the choice of best.ckpt, use the test pictures")
+            self._open_target()
         return self._opened
 
-    def _list(self) -> Catalog:
-        arguments = source_arguments(self.source)
-        given = dict(self.options)
-        if "root" in arguments:
-            if self.root is None:
-                raise UserError(f"data.root is missing: say where the pictures of data.source={self.source} are")
-            given["root"] = self.root
-        if "size" in arguments:  # a source that draws its pictures draws them as large as they are stored
-            given["size"] = self._fit("photo", training=True).side
-        return find_source(self.source)(**given)
+    def _open_target(self) -> OpenedSplits | None:
+        if self._opened_target is None and self.target is not None:
+            given = dict(self.target)
+            source, root, split = given.pop("source"), given.pop("root", None), given.pop("split", None)
+            catalog = list_source("data.target", source, root, given, self._drawn_size)
+            kinds = (self._kind("a"),)
+            self._opened_target = self._open_catalog(catalog, split, "data.target", kinds, False, self._fit_target)
+        return self._opened_target
 
-    def _fit(self, kind: Kind, training: bool) -> Fit:
-        channels = self.channels_a if self._kind("a") == kind else self.channels_b
+    def _open_catalog(
+        self,
+        catalog: Catalog,
+        split: Mapping[str, float] | None,
+        task: str,
+        kinds: tuple[Kind, ...],
+        paired: bool,
+        fit: Callable[[Kind, bool], Fit],
+    ) -> OpenedSplits:
+        disjoint = self.disjoint and self.task == "unpaired"
+        opened = OpenedSplits(
+            catalog, split, self.seed, task, kinds, paired, disjoint, fit, self.cache_folder, self.skip_broken
+        )
+        if self._rank_and_world()[0] == 0:
+            _log.info(catalog.summary())
+            for warning in catalog.warnings:
+                _log.warning(warning)
+        return opened
+
+    def list_pictures(self) -> Catalog:
+        """What the source finds, as the task wants it: labelled records, photos whose drawings will be simulated.
+
+        Opens no picture. Raises UserError where the source finds nothing, or no record has what the task needs.
+        """
+        catalog = list_source("data", self.source, self.root, self.options, self._drawn_size)
+        if self.sketch is not None:
+            catalog = with_sketches(catalog, self.sketch.style)
+        return with_labels(catalog, self.source) if self.task == "labelled" else catalog
+
+    def _fit_kind(self, kind: Kind, training: bool) -> Fit:
+        # A photo whose sketch is to be simulated is stored once, as the photo that it is.
+        return self._fit(self._channels("photo" if self.sketch is not None else kind), training)
+
+    def _fit_target(self, kind: Kind, training: bool) -> Fit:
+        return self._fit(self.channels_a, training)
+
+    def _fit(self, channels: int, training: bool) -> Fit:
         if training and self.crop:
-            return Fit(self.load_size, channels, self.resize, whole=self.resize == "cover")
+            return Fit(self.load_size, channels, self.resize, whole=self._cuts_windows)
         return Fit(self.size, channels, self.resize)
 
-    def _kind(self, side: Literal["a", "b"]) -> Kind:
+    def _kind(self, side: Side) -> Kind:
         return "photo" if (side == "a") != self.swap else "drawing"
 
-    def _eval_loader(self, split: str) -> Loader:
-        photos, drawings = self._open().both(split)
-        dataset: PairedPictures | UnpairedPictures
+    def _channels(self, kind: Kind) -> int:
+        return self.channels_a if self._kind("a") == kind else self.channels_b
+
+    @property
+    def _batch_sides(self) -> tuple[Side, ...]:
+        return ("a",) if self.task == "labelled" else ("a", "b")
+
+    @property
+    def _drawn_size(self) -> int:
+        """Pixels at which a source that draws its pictures does so: as large as they are stored."""
+        return self._fit(3, training=True).side
+
+    @property
+    def _cuts_windows(self) -> bool:
+        return self.crop and self.resize == "cover"
+
+    def _dataset(self, split: str, sampling: Sampling | None = None) -> Any:
+        """The samples of a split; without `sampling` as in evaluation."""
+        opened = self._open()
+        length: EpochLength = "max" if sampling is None else self.epoch_length
+        if self.task == "labelled":
+            return LabelledPictures(opened.side(split, self._kind("a")), length, sampling)
+        photos, drawings = opened.side(split, "photo"), opened.side(split, "drawing")
         # Where every picture has its true counterpart, unpaired models are measured against it, too.
-        if self.task == "paired" or self._open().all_pairs(split):
-            dataset = PairedPictures(photos, drawings, self.swap, self.task == "paired" and self.drawings == "all")
-        else:
-            dataset = UnpairedPictures(*((drawings, photos) if self.swap else (photos, drawings)))
+        if self.task == "unpaired" and (sampling is not None or not opened.all_pairs(split)):
+            a, b = (drawings, photos) if self.swap else (photos, drawings)
+            return UnpairedPictures(a, b, length, sampling)
+        every, simulated = self.drawings == "all", self.sketch is not None
+        pairs = PairedPictures(photos, drawings, self.swap, every, length, sampling, simulated)
+        target = self._open_target()
+        return pairs if target is None else SemiSupervisedPictures(pairs, target.side(split, self._kind("a")))
+
+    def _eval_loader(self, split: str) -> Loader:
+        dataset = self._dataset(split)
         return self._loader(dataset, EvalSampler(len(dataset), *self._rank_and_world()))
 
     def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:

@@ -1,8 +1,8 @@
 """A catalog whose splits are drawn and whose pictures are open: what the task datasets are made from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from suite.data import cache
 from suite.data.arguments import one_of
@@ -13,16 +13,26 @@ from suite.data.tasks import Side
 from suite.errors import UserError
 
 Kind = Literal["photo", "drawing"]
-KINDS: tuple[Kind, Kind] = ("photo", "drawing")
 _MOST_BROKEN = 0.01  # share of all pictures up to which broken ones are skipped
+
+
+class Shown(NamedTuple):
+    """A picture, and the record that it is of: its place among the records, its key and label."""
+
+    scene: int
+    key: str
+    label: int | None
+    picture: Picture
 
 
 class OpenedSplits:
     """The splits that have what the task needs, with their pictures decoded into the cache.
 
-    `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None for no cache. With
-    `disjoint`, pairs of the train split give either their photo or their drawing, half of them each. Raises UserError
-    where no split serves the task, and for broken pictures: for the first one, or with `skip_broken` for more than 1 %.
+    A split serves where it has pictures of each of `kinds`, and with `paired` both in one record; `task` is what to
+    call that in a message. `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None
+    for no cache. With `disjoint`, pairs of the train split give either their photo or their drawing, half of them each.
+    Raises UserError where no split serves, and for broken pictures: for the first one, or with `skip_broken` for more
+    than 1 %.
     """
 
     def __init__(
@@ -30,13 +40,16 @@ class OpenedSplits:
         catalog: Catalog,
         wanted: Mapping[str, float] | None,
         seed: int,
+        task: str,
+        kinds: Sequence[Kind],
         paired: bool,
         disjoint: bool,
         fit: Callable[[Kind, bool], Fit],
         folder: Path | None,
         skip_broken: bool,
     ) -> None:
-        self.catalog, self.paired, self.disjoint, self.seed = catalog, paired, disjoint, seed
+        self.catalog, self.task, self.kinds, self.seed = catalog, task, tuple(kinds), seed
+        self.paired, self.disjoint = paired, disjoint
         self.fit, self.folder, self.skip_broken = fit, folder, skip_broken
         self._assigned: Splits = assign_splits(catalog, wanted, seed)
         served = [split for split in SPLITS if self._serves(split)]
@@ -45,7 +58,7 @@ class OpenedSplits:
         self.sides: dict[tuple[Split, Kind], Side] = {
             (split, kind): self._side(self._pictures(split, kind), fit(kind, split == "train"), build=True)
             for split in served
-            for kind in KINDS
+            for kind in self.kinds
         }
         self._report_broken()
         self.records: Splits = {split: self._readable(split) for split in served}
@@ -64,10 +77,9 @@ class OpenedSplits:
         """Whether validation has no pictures of its own, so that what is best in it is best on the test pictures."""
         return self._serves("test") and not self._serves("val")
 
-    def both(self, split: str) -> tuple[Side, Side]:
-        """Photos and drawings as they are stored for the task."""
-        found = self.resolve(split)
-        return self.sides[found, "photo"], self.sides[found, "drawing"]
+    def side(self, split: str, kind: Kind) -> Side:
+        """The pictures of one kind as they are stored for the task."""
+        return self.sides[self.resolve(split), kind]
 
     def all_pairs(self, split: str) -> bool:
         """Every picture of the split has its counterpart there."""
@@ -80,8 +92,8 @@ class OpenedSplits:
     def fingerprint(self, split: str) -> str:
         """A hash that changes when what `reals` gives of either kind does."""
         hashes = [
-            cache.fingerprint([picture for *_, picture in self._real_pictures(split, kind)], self.fit(kind, False))
-            for kind in KINDS
+            cache.fingerprint([shown.picture for shown in self._real_pictures(split, kind)], self.fit(kind, False))
+            for kind in self.kinds
         ]
         return "-".join(hashes)
 
@@ -89,23 +101,30 @@ class OpenedSplits:
         records = self._assigned.get(split, [])
         if self.paired:
             return any(record.paired for record in records)
-        return any(record.photo is not None for record in records) and any(record.drawings for record in records)
+        return all(any(_has(record, kind) for record in records) for kind in self.kinds)
 
     def _no_split(self, split: str) -> UserError:
-        task, need = ("paired", "pairs") if self.paired else ("unpaired", "pictures on both sides")
-        mend = "data.split={train: 0.9, test: 0.1} draws new splits"
-        if self.paired and not any(record.paired for record in self.catalog.records):
-            mend = "data.task=unpaired needs no pairs"
-        return UserError(
-            f"{self.catalog.summary()}: data.task={task} needs {need}, and the split {split} has none; {mend}"
+        records = self.catalog.records
+        need, mend = (
+            " and ".join(f"{kind}s" for kind in self.kinds),
+            "data.split={train: 0.9, test: 0.1} draws new splits",
         )
+        if self.paired:
+            need = "pairs"
+            if not any(record.paired for record in records):
+                mend = "data.task=unpaired needs no pairs, and data.sketch=sobel|dodge|xdog draws sketches of photos"
+        elif lacking := [kind for kind in self.kinds if not any(_has(record, kind) for record in records)]:
+            mend = f"there are no {lacking[0]}s at all"
+            if lacking == ["drawing"] and len(self.kinds) > 1:
+                mend += ": data.sketch=sobel|dodge|xdog makes sketches of the photos"
+        return UserError(f"{self.catalog.summary()}: {self.task} needs {need}, and the split {split} has none; {mend}")
 
-    def _real_pictures(self, split: str, kind: Kind) -> list[tuple[int, str, Picture]]:
+    def _real_pictures(self, split: str, kind: Kind) -> list[Shown]:
         if split == "all":
             return _of_kind(self.catalog.records, set(range(len(self.catalog.records))), kind)
         return self._pictures(self.resolve(split), kind)
 
-    def _pictures(self, split: Split, kind: Kind) -> list[tuple[int, str, Picture]]:
+    def _pictures(self, split: Split, kind: Kind) -> list[Shown]:
         records = self._assigned[split]
         left_out: list[int] = []
         if split == "train" and self.disjoint:
@@ -116,16 +135,17 @@ class OpenedSplits:
             raise self._no_split(split)
         return found
 
-    def _side(self, pictures: list[tuple[int, str, Picture]], fit: Fit, build: bool) -> Side:
+    def _side(self, pictures: list[Shown], fit: Fit, build: bool) -> Side:
         """Reads through the cache; without `build`, only where it is there or is needed to find the broken ones."""
-        only = [picture for *_, picture in pictures]
+        only = [shown.picture for shown in pictures]
         cached: cache.CachedStore | None = None
         if self.folder is not None:
             open_ = cache.open_cache if build or self.skip_broken else cache.find_cache
             cached = open_(only, fit, self.folder, self.catalog.dataset, self.skip_broken)
         rows = [row for row in range(len(only)) if cached is None or row not in cached.broken]
         store = cached or cache.DecodedStore(only, fit)
-        return Side(store, rows, [pictures[row][0] for row in rows], [pictures[row][1] for row in rows])
+        shown = [pictures[row] for row in rows]
+        return Side(store, rows, [one.scene for one in shown], [one.key for one in shown], [one.label for one in shown])
 
     def _report_broken(self) -> None:
         stores = [side.store for side in self.sides.values() if isinstance(side.store, cache.CachedStore)]
@@ -140,15 +160,18 @@ class OpenedSplits:
             self.catalog.warnings.append(f"{len(names)} of {total} pictures are broken and skipped: {some}")
 
     def _readable(self, split: Split) -> list[Record]:
-        photos, drawings = (set(self.sides[split, kind].scenes) for kind in KINDS)
-        scenes = photos & drawings if self.paired else photos | drawings
+        of_kinds = [set(self.sides[split, kind].scenes) for kind in self.kinds]
+        scenes = set.intersection(*of_kinds) if self.paired else set.union(*of_kinds)
         return [record for scene, record in enumerate(self._assigned[split]) if scene in scenes]
 
 
-def _of_kind(records: list[Record], scenes: set[int], kind: Kind) -> list[tuple[int, str, Picture]]:
-    """Scene, key and picture of each picture of one kind."""
-    found: list[tuple[int, str, Picture]] = []
+def _has(record: Record, kind: Kind) -> bool:
+    return record.photo is not None if kind == "photo" else bool(record.drawings)
+
+
+def _of_kind(records: list[Record], scenes: set[int], kind: Kind) -> list[Shown]:
+    found: list[Shown] = []
     for scene, record in enumerate(records):
         pictures = record.drawings if kind == "drawing" else () if record.photo is None else (record.photo,)
-        found += [(scene, record.key, picture) for picture in pictures if scene in scenes]
+        found += [Shown(scene, record.key, record.label, picture) for picture in pictures if scene in scenes]
     return found

@@ -4,6 +4,7 @@ Every random choice here (partner, drawing, window) is a function of (seed, epoc
 in whichever process, and after whatever history, it is made.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from suite.data.cache import Store
 from suite.data.loading import Place
 
 EpochLength = Literal["max", "min", "a", "b"] | int
-_SAMPLE = 4  # keeps this use of the seed apart from the others, see splits.py and loading.py
+_SAMPLE, _TARGET = 4, 5  # keep these uses of the seed apart from the others, see splits.py and loading.py
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Side:
     rows: list[int]  # where the store holds each
     scenes: list[int]  # the record that each shows: a number, the same on both sides of a split
     keys: list[str]  # that record's key
+    labels: list[int | None]  # and its label
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -47,8 +49,8 @@ class Sampling:
     seed: int
     window: int | None = None  # side in pixels of a square cut out at random; None: pictures have their size already
 
-    def generator(self, epoch: int, index: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, _SAMPLE, epoch, index))
+    def generator(self, epoch: int, index: int, use: int = _SAMPLE) -> np.random.Generator:
+        return np.random.default_rng((self.seed, use, epoch, index))
 
 
 class PairedPictures(Dataset[dict[str, Any]]):
@@ -56,7 +58,8 @@ class PairedPictures(Dataset[dict[str, Any]]):
 
     A photo with several drawings gives a random one in training, its first in evaluation; with `every` all of them as
     well, padded with black to the largest number of any photo. `swap` makes the drawing `a`. Windows lie at the same
-    place of both. In training, an index beyond the last pair takes a random pair.
+    place of both. In training, an index beyond the last pair takes a random pair. `simulated`: the drawing is the photo
+    itself, of which a sketch is made on the device.
     """
 
     def __init__(
@@ -67,9 +70,10 @@ class PairedPictures(Dataset[dict[str, Any]]):
         every: bool = False,
         length: EpochLength = "max",
         sampling: Sampling | None = None,
+        simulated: bool = False,
     ) -> None:
         self.photos, self.drawings = photos, drawings
-        self.swap, self.every, self.sampling = swap, every, sampling
+        self.swap, self.every, self.sampling, self.simulated = swap, every, sampling, simulated
         of_scene: dict[int, list[int]] = {}
         for place, scene in enumerate(drawings.scenes):
             of_scene.setdefault(scene, []).append(place)
@@ -91,7 +95,7 @@ class PairedPictures(Dataset[dict[str, Any]]):
             chosen = int(generator.integers(len(self.pairs[pair][1])))
         photo_place, drawn = self.pairs[pair]
         photo = self.photos.picture(photo_place, window, at)
-        drawing = self.drawings.picture(drawn[chosen], window, at)
+        drawing = photo if self.simulated else self.drawings.picture(drawn[chosen], window, at)
         a, b = (drawing, photo) if self.swap else (photo, drawing)
         key = self.photos.keys[photo_place]
         sample: dict[str, Any] = {"a": a, "b": b, "paired": True, "index": index, "key": key, "key_b": key}
@@ -137,15 +141,62 @@ class UnpairedPictures(Dataset[dict[str, Any]]):
         return {"a": a, "b": b, "paired": False, "index": index, "fresh_a": fresh_a, "fresh_b": fresh_b, **keys}
 
 
-class OneSide(Dataset[dict[str, Any]]):
-    """The pictures of one side alone, for statistics of real pictures."""
+class SemiSupervisedPictures(Dataset[dict[str, Any]]):
+    """Pairs, and beside each a `target`: a picture of another set whose style is to be learnt, of no pair.
 
-    def __init__(self, side: Side) -> None:
-        self.side = side
+    In training a random one, in evaluation one after the other, again and again.
+    """
+
+    def __init__(self, pairs: PairedPictures, target: Side) -> None:
+        self.pairs, self.target = pairs, target
+        self.population = pairs.population
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        if (sampling := self.pairs.sampling) is None:
+            target = self.target.picture(index % len(self.target))
+        else:
+            generator = sampling.generator(epoch, index, _TARGET)
+            chosen = int(generator.integers(len(self.target)))
+            target = self.target.picture(chosen, sampling.window, (generator.random(), generator.random()))
+        return self.pairs[epoch, index] | {"target": target}
+
+
+class LabelledPictures(Dataset[dict[str, Any]]):
+    """The pictures of one side with their labels. In training, an index beyond the last picture takes a random one."""
+
+    def __init__(self, side: Side, length: EpochLength = "max", sampling: Sampling | None = None) -> None:
+        self.side, self.sampling = side, sampling
+        self.length = length if isinstance(length, int) else len(side)
+        self.population = max(self.length, len(side))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        chosen, window, at = index, None, (0.0, 0.0)
+        if self.sampling is not None:
+            generator, window = self.sampling.generator(epoch, index), self.sampling.window
+            chosen = index if index < len(self.side) else int(generator.integers(len(self.side)))
+            at = (generator.random(), generator.random())
+        picture, label, key = self.side.picture(chosen, window, at), self.side.labels[chosen], self.side.keys[chosen]
+        return {"a": picture, "label": label, "paired": False, "index": index, "fresh_a": True, "key": key}
+
+
+class OneSide(Dataset[dict[str, Any]]):
+    """The pictures of one side alone, for statistics of real pictures; `look` changes each as the batches' are."""
+
+    def __init__(self, side: Side, look: Callable[[Tensor], Tensor] | None = None) -> None:
+        self.side, self.look = side, look
 
     def __len__(self) -> int:
         return len(self.side)
 
     def __getitem__(self, place: Place | int) -> dict[str, Any]:
         index = place[1] if isinstance(place, tuple) else place
-        return {"picture": self.side.picture(index), "index": index}
+        picture = self.side.picture(index)
+        return {"picture": picture if self.look is None else self.look(picture), "index": index}

@@ -4,7 +4,7 @@ To add one, write its function in a file of this folder, add a line to `SOURCES`
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 
@@ -49,11 +49,11 @@ def source_options(name: str) -> set[str]:
     return source_arguments(name) - _SET_BY_MODULE
 
 
-def check_options(name: str, options: dict[str, object]) -> None:
-    """Raises UserError for the first option that the source does not have."""
+def check_options(name: str, options: Mapping[str, object], key: str = "data") -> None:
+    """Raises UserError for the first option that the source does not have; `key` is where the options stand."""
     known = source_options(name)
     for option in options:
         if option not in known:
             near = get_close_matches(option, known, 1)
-            hint = f"did you mean data.{near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
-            raise UserError(f"data.{option}: the source {name} has no such option; {hint}")
+            hint = f"did you mean {key}.{near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
+            raise UserError(f"{key}.{option}: the source {name} has no such option; {hint}")

@@ -1,0 +1,50 @@
+"""From the name of a source to the catalog that a task can use. Opens no picture.
+
+data.source ─► list_source ─► [with_sketches] ─► [with_labels] ─► catalog
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from suite.data.catalog import Catalog
+from suite.data.sources import find_source, source_arguments, source_options
+from suite.errors import UserError
+
+
+def list_source(key: str, source: str, root: str | None, options: Mapping[str, Any], size: int) -> Catalog:
+    """What a source finds; `key` is where it stands in the configuration.
+
+    `size`: pixels, for a source that draws its pictures. Raises UserError where there is nothing, or no root is given.
+    """
+    arguments, given = source_arguments(source), dict(options)
+    if "root" in arguments:
+        if root is None:
+            raise UserError(f"{key}.root is missing: say where the pictures of {key}.source={source} are")
+        given["root"] = root
+    if "size" in arguments:
+        given["size"] = size
+    return find_source(source)(**given)
+
+
+def with_labels(catalog: Catalog, source: str) -> Catalog:
+    """The records that have a label, with a warning that counts the rest. Raises UserError where none has one."""
+    labelled = [record for record in catalog.records if record.label is not None]
+    if not labelled:
+        mend = "set data.attribute" if "attribute" in source_options(source) else "take another data set"
+        raise UserError(f"{catalog.summary()}: data.task=labelled needs labels, and there are none; {mend}")
+    if left := len(catalog.records) - len(labelled):
+        catalog.warnings.append(f"{left} of {len(catalog.records)} records have no label and are left out")
+    return replace(catalog, records=labelled)
+
+
+def with_sketches(catalog: Catalog, style: str) -> Catalog:
+    """Every record with a photo as a pair: its drawing is that photo, of which a sketch is made when it is used.
+
+    Drawings of the data set's own are left out, and what was missing among them is forgotten. Raises UserError where
+    there are no photos.
+    """
+    pairs = [replace(record, drawings=(record.photo,)) for record in catalog.records if record.photo is not None]
+    if not pairs:
+        raise UserError(f"{catalog.summary()}: data.sketch={style} draws from photos, and there are none")
+    return replace(catalog, records=pairs, simulated=style, orphan_photos=[], orphan_drawings=[])

@@ -1,0 +1,72 @@
+"""Keys of `data` that can't work, and what only the files can tell: one line each."""
+
+import pytest
+
+from suite.data.module import PictureData
+from suite.errors import UserError
+
+
+def ready(data):
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": -1}, r"data\.batch_size=-1: give a whole number of at least 1"),
+        ({"batch_size": "two"}, r"data\.batch_size=two"),
+        ({"batch_size": True}, r"data\.batch_size=True"),
+        ({"eval_batch_size": 0}, r"data\.eval_batch_size=0"),
+        ({"workers": -2}, r"data\.workers=-2: give a whole number of at least 0"),
+        ({"seed": -1}, r"data\.seed=-1"),
+        ({"size": 0}, r"data\.size=0"),
+        ({"size": 300}, r"data\.size=300 is larger than data\.load_size=286"),
+        ({"load_size": 1.5}, r"data\.load_size=1\.5"),
+        ({"source": "celebb"}, r"data\.source=celebb: there is no such source; choose from unpaired_folders, paired"),
+        ({"task": "labeled"}, r"data\.task=labeled: choose from unpaired, paired, labelled"),
+        ({"resize": "crop"}, r"data\.resize=crop"),
+        ({"direction": "AtoB"}, r"data\.direction=AtoB: choose from a2b, b2a"),
+        ({"channels_a": 4}, r"data\.channels_a=4: choose from 1, 3"),
+        ({"channels_b": 2}, r"data\.channels_b=2"),
+        ({"flip": 2}, r"data\.flip=2: give a number from 0 to 1"),
+        ({"crop": "no"}, r"data\.crop=no: give true or false"),
+        ({"disjoint": 1}, r"data\.disjoint=1"),
+        ({"cache": None}, r"data\.cache=None"),
+        ({"epoch_length": "longest"}, r"data\.epoch_length=longest"),
+        ({"epoch_length": 0}, r"data\.epoch_length=0"),
+        ({"drawings": "some"}, r"data\.drawings=some"),
+        ({"on_broken": "ignore"}, r"data\.on_broken=ignore"),
+        ({"on_broken": "skip", "cache": False}, r"data\.on_broken=skip needs data\.cache=true"),
+        ({"split": {"trian": 3}}, r"data\.split\.trian: no such split"),
+        ({"recursiv": True}, r"data\.recursiv: .*no such option; did you mean data\.recursive\?"),
+        ({"hands": 3}, r"data\.hands: .*no such option; it has a, b, recursive"),
+    ],
+)
+def test_wrong_values_are_refused_before_the_disk_is_touched(arguments, message):
+    with pytest.raises(UserError, match=message) as error:
+        PictureData(**({"source": "unpaired_folders", "root": "/nowhere"} | arguments))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"root": None}, r"data\.root is missing: .*data\.source=unpaired_folders"),
+        ({"root": "/nowhere"}, r"data\.root: /nowhere: there is no such folder"),
+        ({"task": "paired"}, r"data\.task=paired needs pairs, and the split train has none"),
+        ({"split": {"train": 400}}, r"data\.split=.* there are 8 photos, too few"),
+        ({"batch_size": 9}, r"data\.batch_size=9: an epoch has only 7 samples"),
+        ({"split": {"test": 3}}, r"needs photos and drawings, and the split train has none; data\.split="),
+    ],
+)
+def test_what_only_the_files_can_tell(unpaired, arguments, message):
+    with pytest.raises(UserError, match=message) as error:
+        ready(unpaired(**arguments)).train_dataloader()
+    assert "\n" not in str(error.value)
+
+
+def test_a_disjoint_draw_of_one_pair_is_refused(paired):
+    with pytest.raises(UserError, match="needs photos and drawings"):
+        ready(paired(task="unpaired", pairs=2, split={"train": 1, "test": 1}, disjoint=True))
