@@ -174,7 +174,7 @@ def test_a_wrong_root_is_told_where_it_lies(tree, refused):
     root = tree("CUFS/photos/f-005-01.jpg", "CUFS/sketches/F2-005-01-sz1.jpg")
     message = refused(cufs, root=f"{root}/CUFS/photos")
     assert message.endswith(f"set data.root={root}/CUFS")
-    assert "no picture in it or below" in refused(cufs, root=tree("empty/1.txt") + "/empty")
+    assert "nothing like it lies nearby" in refused(cufs, root=tree("empty/1.txt") + "/empty")
     assert "data.part=ar, data.version=auto" in refused(cufs, root=root, part="ar")
     assert "choose from all, cuhk, ar, xm2vts" in refused(cufs, root=root, part="feret")
     assert "choose from auto, cropped, original" in refused(cufs, root=root, version="big")

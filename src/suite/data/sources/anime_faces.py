@@ -23,7 +23,7 @@ from typing import Literal, get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import existing_folder, list_pictures
-from suite.data.sources.reading import wrong_root
+from suite.data.sources.roots import Fits, root_folder, wrong_root
 from suite.errors import UserError
 
 Layout = Literal["auto", "animegan", "whitebox", "ugatit", "plain"]
@@ -46,10 +46,10 @@ def anime_faces(
     recursive: bool = False,
 ) -> Catalog:
     """Photos and anime pictures without correspondence; the table above says which option serves which layout."""
-    folder = existing_folder(root, "data.root")
     for key, value, choices in (("layout", layout, get_args(Layout)), ("domain", domain, get_args(Domain))):
         if value not in choices:
             raise UserError(f"data.{key}={value}: choose from {', '.join(choices)}")
+    folder = root_folder(root, *_expected(domain, a_suffix, b_suffix))
     found = _recognise(folder, domain, a_suffix, b_suffix, photos) if layout == "auto" else layout
     if found == "animegan":
         sides = _animegan(folder, style or _STYLES["animegan"])
@@ -78,11 +78,16 @@ def _recognise(root: Path, domain: Domain, a_suffix: str, b_suffix: str, photos:
         return known
     if photos is not None:
         return "plain"
-    expected = (
+    raise wrong_root(root, *_expected(domain, a_suffix, b_suffix))
+
+
+def _expected(domain: Domain, a_suffix: str, b_suffix: str) -> tuple[str, Fits]:
+    """What to look for, in words and as a test of a folder."""
+    words = (
         f"train_photo/ (animegan), {domain}_photo/ (whitebox), trainA{a_suffix}/ (ugatit), "
         "or a plain folder of anime faces with data.photos=<folder of real faces>"
     )
-    raise wrong_root(root, expected, lambda place: _known_layout(place, domain, a_suffix, b_suffix) is not None)
+    return words, lambda place: _known_layout(place, domain, a_suffix, b_suffix)
 
 
 def _known_layout(root: Path, domain: Domain, a_suffix: str, b_suffix: str) -> Layout | None:

@@ -19,13 +19,15 @@ from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.attributes import read_attribute
 from suite.data.sources.folders import existing_folder
-from suite.data.sources.reading import first_file, holds, is_picture, picture_names, rows, wrong_root
+from suite.data.sources.reading import first_file, picture_names, rows
+from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
 _FOLDERS = (
     "img_align_celeba/img_align_celeba", "img_align_celeba", "Img/img_align_celeba/img_align_celeba",
     "Img/img_align_celeba", "Img/img_align_celeba_png", "img_align_celeba_png", "images", "",
 )  # fmt: skip
+_EXPECTED = "CelebA's pictures 000001.jpg ... in it, in img_align_celeba/ or in Img/img_align_celeba/"
 _SPLITS: dict[str, Split] = {"0": "train", "1": "val", "2": "test"}
 _LAST_TRAIN, _LAST_VAL = 162_770, 182_637  # of the official partition, which follows the numbers of the pictures
 _LAST_DAGAN_TRAIN = 160_000
@@ -45,15 +47,14 @@ def celeba(
     sides of it. `images` names the folder of the pictures where it has another name. Raises UserError where the
     pictures are not found, or the attribute is unknown or not annotated.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _picture_folder)
     one_of("partition", partition, ("official", "dagan"))
     if images is not None:
         pictures = existing_folder(folder / images, "data.images")
     elif (found := _picture_folder(folder)) is not None:
         pictures = found
     else:
-        expected = "CelebA's pictures 000001.jpg ... in it, in img_align_celeba/ or in Img/img_align_celeba/"
-        raise wrong_root(folder, expected, lambda place: _picture_folder(place) is not None)
+        raise wrong_root(folder, _EXPECTED, _picture_folder)
 
     names = picture_names(pictures)
     if not names:

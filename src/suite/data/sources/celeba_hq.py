@@ -17,11 +17,13 @@ from pathlib import Path
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.attributes import read_attribute
 from suite.data.sources.celeba import annotation_places, official_split, partition_file, read_partition
-from suite.data.sources.folders import existing_folder, list_pictures
-from suite.data.sources.reading import first_file, holds, is_picture, picture_names, rows, wrong_root
+from suite.data.sources.folders import list_pictures
+from suite.data.sources.reading import first_file, picture_names, rows
+from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
 _FOLDERS = ("CelebA-HQ-img", "celeba_hq_256", "")
+_EXPECTED = "CelebA-HQ-img/0.jpg, or 00000.jpg, or train/female/ in it"
 _NUMBERED = re.compile(r"(?:imgHQ)?(\d+)", re.IGNORECASE)
 _MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
 _ATTRIBUTES = "CelebAMask-HQ-attribute-anno.txt"
@@ -36,7 +38,7 @@ def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
     Without the mapping there is no split. Raises UserError where the pictures are not found or the attribute is
     unknown or not annotated.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _is_stargan, _picture_folder)
     if _is_stargan(folder):
         if attribute is not None:
             raise UserError(
@@ -45,8 +47,7 @@ def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
         return _stargan(folder)
     pictures = _picture_folder(folder)
     if pictures is None:
-        expected = "CelebA-HQ-img/0.jpg, or 00000.jpg, or train/female/ in it"
-        raise wrong_root(folder, expected, lambda place: _is_stargan(place) or _picture_folder(place) is not None)
+        raise wrong_root(folder, _EXPECTED, _is_stargan, _picture_folder)
 
     catalog = Catalog("celeba_hq", folder, [])
     names = _numbered(pictures, catalog)

@@ -25,13 +25,15 @@ from typing import Literal
 from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
 from suite.data.sources.alignment import AlignedPicture
-from suite.data.sources.folders import existing_folder, list_pictures, natural_order
-from suite.data.sources.reading import fixed_draw, wrong_root
+from suite.data.sources.folders import list_below, natural_order
+from suite.data.sources.reading import fixed_draw
+from suite.data.sources.roots import root_folder, wrong_root
 from suite.errors import UserError
 
 Version = Literal["cropped", "original"]
 PARTS = ("cuhk", "ar", "xm2vts")
 _PEOPLE = 606
+_EXPECTED = f"folders with photo and sketch in their names, of up to {_PEOPLE} people"
 _PUBLISHED = {"cuhk": (88, 100), "ar": (80, 43), "xm2vts": (100, 195)}  # train and test
 # Names after `_sz1` is cut off. CUHK's training sketches have a 2 that their photos have not; AR's sketches a p.
 _NAMES = {
@@ -63,14 +65,13 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
     as the folders and CUHK's names say (88 / 100); of AR and XM2VTS only the counts are published, 80 / 43 and
     100 / 195, so they are drawn once, alike in every run. Raises UserError where no sketch is found.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _looks_right)
     one_of("part", part, ("all", *PARTS))
     one_of("version", version, ("auto", "cropped", "original"))
-    files = [found for path in list_pictures(folder, True).values() if (found := _interpret(path, folder)) is not None]
+    files = [found for path in list_below(folder).values() if (found := _interpret(path, folder)) is not None]
     people = {found.key for found in files}
     if not any(found.side == "sketch" for found in files) or len(people) > 2 * _PEOPLE:
-        few = f"folders with photo and sketch in their names, of up to {_PEOPLE} people"
-        raise wrong_root(folder, few, _looks_right)
+        raise wrong_root(folder, _EXPECTED, _looks_right)
 
     catalog = Catalog("cufs", folder, [])
     points = _points(folder)

@@ -24,8 +24,10 @@ from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
 from suite.data.sources.alignment import AlignedPicture
 from suite.data.sources.cufs import side_and_version, split_of
 from suite.data.sources.folders import existing_folder, natural_order
-from suite.data.sources.reading import fixed_draw, is_picture, rows, wrong_root
+from suite.data.sources.reading import fixed_draw, rows
+from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
 
+_EXPECTED = "sketches 00001.jpg ... in it, in cropped_sketch/ or in original_sketch/"
 _PUBLISHED = (250, 944)  # train and test
 _GREY = re.compile(r"(?P<id>\d{5})(?P<pose>[a-z]{2})\d{3}(?P<letter>[a-z]?)_(?P<date>\d{6})", re.IGNORECASE)
 _COLOUR = re.compile(r"(?P<id>\d{5})_(?P<date>\d{6})_(?P<pose>[a-z]{2})(?:_(?P<letter>[a-z]))?", re.IGNORECASE)
@@ -80,7 +82,7 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
     frame by their points, both or none. The split is that of the folders, else a fixed draw in the literature's
     proportion of 250 to 944. Raises UserError where no sketch is found.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _looks_right)
     one_of("version", version, ("auto", "cropped", "original"))
     sketches, shots = _read_tree(folder)
     if photos is not None:
@@ -89,8 +91,7 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
     wanted_version = _version(sketches, version)
     chosen = {number: one for number, found in sketches.items() for one in found if one.cropped == wanted_version}
     if not chosen:
-        expected = "sketches 00001.jpg ... in it, in cropped_sketch/ or in original_sketch/"
-        raise wrong_root(folder, expected, _looks_right)
+        raise wrong_root(folder, _EXPECTED, _looks_right)
 
     catalog = Catalog("cufsf", folder, [])
     drawn_from = _drawn_from(folder)
@@ -183,4 +184,6 @@ def _point_files(root: Path) -> list[Path]:
 
 
 def _looks_right(place: Path) -> bool:
-    return (place / "cropped_sketch").is_dir() or (place / "original_sketch").is_dir()
+    """Sketches lie in a folder of it, or of a prepared copy's split."""
+    inner = [folder for name in ("*sketch*", "train*/*sketch*", "test*/*sketch*") for folder in place.glob(name)]
+    return any(holds(folder, lambda name: is_picture(name) and re.match(r"\d{5}\.", name)) for folder in inner)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
+from suite.data.sources.roots import SUFFIXES, beside_a_split, holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
 _SPLITS: tuple[Split, ...] = get_args(Split)
 
 Pictures = dict[str, Path]  # key -> file, in natural order
@@ -32,16 +32,16 @@ def unpaired_folders(*, root: str, a: str | None = None, b: str | None = None, r
     `a` and `b` are folders, relative to the root or absolute; without them the root holds `trainA`, `trainB`, ...
     `testA` or `testB` may be absent: that side then gives some of its training pictures.
     """
-    folder = existing_folder(root, "data.root")
+    folder, sides = _sides(root, a, b)
     records: list[Record] = []
-    for split, side_a, side_b in _sides(folder, a, b):
+    for split, side_a, side_b in sides:
         if split in (None, "train") or side_a.is_dir():
             photos = list_pictures(existing_folder(side_a, "side a"), recursive)
             records += [Record(key, photo=PictureFile(path), split=split) for key, path in photos.items()]
         if split in (None, "train") or side_b.is_dir():
             drawings = list_pictures(existing_folder(side_b, "side b"), recursive)
             records += [Record(key, drawings=(PictureFile(path),), split=split) for key, path in drawings.items()]
-    return Catalog("unpaired_folders", folder, records)
+    return Catalog("unpaired_folders", folder, records, warnings=beside_a_split(folder))
 
 
 def paired_folders(
@@ -51,14 +51,13 @@ def paired_folders(
 
     The stems are compared with their path below the side's folder. What has no partner is counted, not used.
     """
-    folder = existing_folder(root, "data.root")
-    catalog = Catalog("paired_folders", folder, [])
     if strips:
         if a is not None or b is not None:
             raise UserError("data.strips=true reads both sides from one picture: leave data.a and data.b out")
-        catalog.records = _strip_records(folder, recursive)
-        return catalog
-    for split, side_a, side_b in _sides(folder, a, b):
+        return _strips(root, recursive)
+    folder, sides = _sides(root, a, b)
+    catalog = Catalog("paired_folders", folder, [], warnings=beside_a_split(folder))
+    for split, side_a, side_b in sides:
         photos = list_pictures(existing_folder(side_a, "side a"), recursive)
         drawings = list_pictures(existing_folder(side_b, "side b"), recursive)
         pair_up(catalog, photos, drawings, split)
@@ -76,15 +75,21 @@ def list_pictures(folder: Path, recursive: bool) -> Pictures:
     A key is the path below the folder without its suffix. Of two files that differ in the suffix only, the
     second keeps it in its key.
     """
+    found = list_below(folder, recursive)
+    if not found:
+        where = "in it or below" if recursive else "in it (sub-folders are read with data.recursive=true)"
+        raise UserError(f"{folder}: no picture {where}; expected files ending in {' '.join(sorted(SUFFIXES))}")
+    return found
+
+
+def list_below(folder: Path, recursive: bool = True) -> Pictures:
+    """The same, where no picture at all is no error yet."""
     found: Pictures = {}
     for path in sorted(_walk(folder, recursive), key=lambda path: natural_order(path.relative_to(folder).as_posix())):
         relative = path.relative_to(folder)
         # Unicode in one form: a name typed on macOS and the same name typed elsewhere are one key.
         key, whole = (unicodedata.normalize("NFC", name.as_posix()) for name in (relative.with_suffix(""), relative))
         found[key if key not in found else whole] = path
-    if not found:
-        where = "in it or below" if recursive else "in it (sub-folders are read with data.recursive=true)"
-        raise UserError(f"{folder}: no picture {where}; expected files ending in {' '.join(sorted(SUFFIXES))}")
     return found
 
 
@@ -114,30 +119,56 @@ def pair_up(catalog: Catalog, photos: Pictures, drawings: Pictures, split: Split
     catalog.orphan_drawings += [str(path) for key, path in drawings.items() if key not in photos]
 
 
-def _sides(root: Path, a: str | None, b: str | None) -> list[tuple[Split | None, Path, Path]]:
-    """The two folders of each split that is there, not yet looked into."""
-    if (a is None) != (b is None):
-        raise UserError(f"data.{'b' if b is None else 'a'} is missing: give both data.a and data.b, or neither")
+def _sides(root: str, a: str | None, b: str | None) -> tuple[Path, list[tuple[Split | None, Path, Path]]]:
+    """The root, and the two folders of each split that is there, not yet looked into."""
     if a is not None and b is not None:
         side_a, side_b = Path(a).expanduser(), Path(b).expanduser()
-        if not side_a.is_absolute() and (root / "train" / side_a).is_dir():
-            return [(s, root / s / side_a, root / s / side_b) for s in _SPLITS if (root / s / side_a).is_dir()]
-        return [(None, root / side_a, root / side_b)]  # an absolute folder stays what it is
-    splits = [split for split in _SPLITS if (root / f"{split}A").is_dir() or (root / f"{split}B").is_dir()]
-    if not splits:
-        raise UserError(
-            f"{root}: expected folders trainA and trainB (testA, testB), or name two with data.a and data.b"
-        )
-    return [(split, root / f"{split}A", root / f"{split}B") for split in splits]
+        if side_a.is_absolute():  # stays what it is
+            folder = existing_folder(root, "data.root")
+            return folder, [(None, side_a, folder / side_b)]
+        expected = f"the folders data.a={a} and data.b={b} in it, or in train/ and test/"
+        folder = root_folder(root, expected, lambda place: _splits_with(place, side_a))
+        if not (splits := _splits_with(folder, side_a)):
+            raise wrong_root(folder, expected, lambda place: _splits_with(place, side_a))
+        return folder, [(split, folder / (split or "") / side_a, folder / (split or "") / side_b) for split in splits]
+    if a is not None or b is not None:
+        raise UserError(f"data.{'b' if b is None else 'a'} is missing: give both data.a and data.b, or neither")
+    expected = "folders trainA and trainB (testA, testB), or name two with data.a and data.b"
+    folder = root_folder(root, expected, _named_splits)
+    if not (named := _named_splits(folder)):
+        raise wrong_root(folder, expected, _named_splits)
+    return folder, [(split, folder / f"{split}A", folder / f"{split}B") for split in named]
 
 
-def _strip_records(root: Path, recursive: bool) -> list[Record]:
-    splits: list[tuple[Split | None, Path]] = [(split, root / split) for split in _SPLITS if (root / split).is_dir()]
-    return [
+def _named_splits(root: Path) -> list[Split]:
+    return [split for split in _SPLITS if (root / f"{split}A").is_dir() or (root / f"{split}B").is_dir()]
+
+
+def _splits_with(root: Path, side: Path) -> list[Split | None]:
+    """The splits that have a folder of that name; no split (None) where the root itself has it; empty: neither."""
+    if (root / "train" / side).is_dir():
+        return [split for split in _SPLITS if (root / split / side).is_dir()]
+    return [None] if (root / side).is_dir() else []
+
+
+def _strips(root: str, recursive: bool) -> Catalog:
+    expected = "train/ and test/ (val/) of strips, or strips, in it"
+    folder = root_folder(root, expected, _split_folders)
+    splits = _split_folders(folder)
+    # Read from above, a data set would have no split and, beside others, the pictures of all of them.
+    above = not holds(folder, is_picture) and any(any(folder.glob(place)) for place in ("*/train", "*/*/train"))
+    if not splits and (above or not list_below(folder, recursive)):
+        raise wrong_root(folder, expected, _split_folders)
+    records = [
         Record(key, PictureFile(path, "left"), (PictureFile(path, "right"),), split=split)
-        for split, folder in splits or [(None, root)]
-        for key, path in list_pictures(folder, recursive).items()
+        for split, place in splits or [(None, folder)]
+        for key, path in list_pictures(place, recursive).items()
     ]
+    return Catalog("paired_folders", folder, records, warnings=beside_a_split(folder))
+
+
+def _split_folders(root: Path) -> list[tuple[Split | None, Path]]:
+    return [(split, root / split) for split in _SPLITS if (root / split).is_dir()]
 
 
 def _walk(folder: Path, recursive: bool) -> list[Path]:
@@ -147,11 +178,7 @@ def _walk(folder: Path, recursive: bool) -> list[Path]:
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
         if real not in seen:
-            found += [Path(place, file) for file in files if _is_picture(file)]
+            found += [Path(place, file) for file in files if is_picture(file)]
         folders[:] = [name for name in folders if recursive and real not in seen and not name.startswith(".")]
         seen.add(real)
     return found
-
-
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES

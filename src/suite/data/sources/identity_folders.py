@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import existing_folder, list_pictures, natural_order
-from suite.data.sources.reading import holds, is_picture, wrong_root
+from suite.data.sources.folders import list_pictures, natural_order
+from suite.data.sources.roots import beside_a_split, holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
+
+_EXPECTED = "one folder of pictures for each identity in it, two at least"
 
 
 def identity_folders(*, root: str, identities: Sequence[str] | None = None) -> Catalog:
@@ -20,11 +22,13 @@ def identity_folders(*, root: str, identities: Sequence[str] | None = None) -> C
     The split is that of train/, val/ and test/ where the root has a train/; an identity may be in any of them. Raises
     UserError for fewer than two identities, for one that is not there, and for a folder without pictures.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _looks_right)
     places = _people(folder)
     there = _names(folder)
     if len(there) < 2:
-        raise wrong_root(folder, "one folder of pictures for each identity in it, two at least", _looks_right)
+        # Any two folders of pictures look right: those above count only where the root is one of them.
+        above = () if holds(folder, is_picture) else folder.resolve().parents
+        raise wrong_root(folder, _EXPECTED, lambda place: place not in above and _looks_right(place))
     wanted = there if identities is None else list(identities)
     for name in wanted:
         if name not in there:
@@ -33,6 +37,7 @@ def identity_folders(*, root: str, identities: Sequence[str] | None = None) -> C
         raise UserError(f"data.identities={wanted}: give two identities at least; there is {', '.join(there)}")
 
     catalog = Catalog("identity_folders", folder, [], label_names=tuple(dict.fromkeys(wanted)))
+    catalog.warnings += beside_a_split(folder)
     for label, name in enumerate(catalog.label_names):
         for split, person in places:
             if person.name == name:

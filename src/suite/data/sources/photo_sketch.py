@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import existing_folder, list_pictures
-from suite.data.sources.reading import rows, wrong_root
+from suite.data.sources.folders import list_pictures
+from suite.data.sources.reading import rows
+from suite.data.sources.roots import root_folder, wrong_root
 from suite.errors import UserError
+
+_EXPECTED = "image/ and sketch-rendered/ in it"
 
 
 def photo_sketch(*, root: str, width: str = "width-5") -> Catalog:
@@ -21,9 +24,9 @@ def photo_sketch(*, root: str, width: str = "width-5") -> Catalog:
     The split is that of the lists; without lists there is none. A split is one of photos: all drawings of a photo are
     on its side. Raises UserError where the folders are not found, and where no drawing belongs to a photo.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _looks_right)
     if not _looks_right(folder):
-        raise wrong_root(folder, "image/ and sketch-rendered/ in it", _looks_right)
+        raise wrong_root(folder, _EXPECTED, _looks_right)
     rendered = folder / "sketch-rendered"
     if not (rendered / width).is_dir():
         there = ", ".join(sorted(place.name for place in rendered.iterdir() if place.is_dir()))

@@ -16,12 +16,14 @@ from pathlib import Path
 
 from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import existing_folder, natural_order
-from suite.data.sources.reading import first_file, picture_names, rows, wrong_root
+from suite.data.sources.folders import natural_order
+from suite.data.sources.reading import first_file, picture_names, rows
+from suite.data.sources.roots import root_folder, wrong_root
 from suite.errors import UserError
 
 DROP = ("error", "ambiguous", "pose", "context")
 _PLACES = ("", "256x256", "rendered_256x256/256x256", "rendered_256x256", "Sketchy")
+_EXPECTED = "photo/ and sketch/ in it, in 256x256/ or in rendered_256x256/256x256/"
 _SPLITS: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
 
 
@@ -39,13 +41,13 @@ def sketchy(
     names call invalid: error, ambiguous, pose, context. Split: by folder, else `testset.txt`. Raises UserError where
     folders or lists are not found, and for an unknown category.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _rendered)
     dropped = [drop] if isinstance(drop, str) else list(drop)
     for name in dropped:
         one_of("drop", name, DROP)
     rendered = _rendered(folder)
     if rendered is None:
-        raise wrong_root(folder, "photo/ and sketch/ in it or in 256x256/", lambda place: _rendered(place) is not None)
+        raise wrong_root(folder, _EXPECTED, _rendered)
     photo_folders = dict(_categories(_tx(rendered / "photo", photo_tx, "photo_tx")))
     sketch_folders = dict(_categories(_tx(rendered / "sketch", sketch_tx, "sketch_tx")))
     wanted = _wanted(photo_folders, categories)

@@ -17,11 +17,13 @@ from typing import Literal, get_args
 
 from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import existing_folder, natural_order
-from suite.data.sources.reading import first_file, holds, is_picture, rows, wrong_root
+from suite.data.sources.folders import natural_order
+from suite.data.sources.reading import first_file, rows
+from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
 By = Literal["style", "genre", "artist"]
+_EXPECTED = "folders of styles (Impressionism/ ...) in it or in wikiart/"
 _STYLES = {"Impressionism", "Realism", "Romanticism", "Expressionism", "Cubism", "Baroque", "Art_Nouveau_Modern"}
 
 
@@ -32,12 +34,11 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
     paintings have one. Without lists the label is the folder's place in the alphabet, and there is no split. Raises
     UserError where no painting, or for genre and artist no list, is found.
     """
-    folder = existing_folder(root, "data.root")
+    folder = root_folder(root, _EXPECTED, _paintings)
     one_of("by", by, get_args(By))
     paintings = _paintings(folder)
     if paintings is None:
-        expected = "folders of styles (Impressionism/ ...) in it or in wikiart/"
-        raise wrong_root(folder, expected, lambda place: _paintings(place) is not None)
+        raise wrong_root(folder, _EXPECTED, _paintings)
     places = [folder, folder / "wikiart_csv", folder / by.capitalize(), folder / "wikiart_csv" / by.capitalize()]
     if paintings != folder:
         places += [paintings, paintings / by.capitalize()]

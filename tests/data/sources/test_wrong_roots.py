@@ -1,0 +1,165 @@
+"""A root that is wrong, for every source: the message says what was expected and, where it is near, where it lies."""
+
+import tarfile
+
+import pytest
+
+from suite.data.sources import SOURCES, find_source
+from suite.errors import UserError
+
+ATTRIBUTES = "1\nMale Smiling\n000001.jpg 1 -1\n"
+
+# Layout -> source, options, files, and the folder one level too low (None: that folder is a root, too).
+LAYOUTS = {
+    "trainA": ("unpaired_folders", {}, ["trainA/1.jpg", "trainB/2.jpg", "testA/3.jpg"], "trainA"),
+    "a and b": ("unpaired_folders", {"a": "x", "b": "y"}, ["x/1.jpg", "y/2.jpg"], "x"),
+    "pairs": ("paired_folders", {}, ["trainA/1.jpg", "trainB/1.jpg"], "trainB"),
+    "pairs of a and b": ("paired_folders", {"a": "x", "b": "y"}, ["x/1.jpg", "y/1.jpg"], "y"),
+    "pairs by split": ("paired_folders", {"a": "x", "b": "y"}, ["train/x/1.jpg", "train/y/1.jpg"], "train/x"),
+    "strips": ("paired_folders", {"strips": True}, ["train/1.jpg", "val/2.jpg"], None),
+    "animegan": ("anime_faces", {}, ["train_photo/1.jpg", "Hayao/style/1.jpg"], "train_photo"),
+    "whitebox": ("anime_faces", {}, ["face_photo/1.jpg", "face_cartoon/pa_face/1.jpg"], "face_cartoon"),
+    "ugatit": ("anime_faces", {}, ["trainA/1.jpg", "trainB/1.jpg"], "trainA"),
+    "celeba": (
+        "celeba", {"attribute": "Male"}, ["Img/img_align_celeba/000001.jpg", "Anno/list_attr_celeba.txt"], "Img"
+    ),
+    "celeba of Kaggle": (
+        "celeba", {"attribute": "Male"},
+        ["img_align_celeba/img_align_celeba/000001.jpg", "list_attr_celeba.txt"], "img_align_celeba/img_align_celeba",
+    ),
+    "celeba_hq": (
+        "celeba_hq", {"attribute": "Male"},
+        ["CelebA-HQ-img/0.jpg", "CelebAMask-HQ-attribute-anno.txt"], "CelebA-HQ-img",
+    ),
+    "stargan": ("celeba_hq", {}, ["train/female/000001.jpg", "train/male/000002.jpg", "val/male/000003.jpg"], "train"),
+    "cufs": ("cufs", {}, ["photos/f-005-01.jpg", "sketches/F2-005-01-sz1.jpg"], "sketches"),
+    "cufsf": ("cufsf", {}, ["cropped_sketch/00001.jpg"], None),
+    "cufsf with photos": ("cufsf", {}, ["photos/00001.jpg", "sketches/00001.jpg"], "photos"),
+    "photo_sketch": ("photo_sketch", {}, ["image/1.jpg", "sketch-rendered/width-5/1_01.png"], "image"),
+    "sketchy": (
+        "sketchy", {"drop": []},
+        ["256x256/photo/tx_000000000000/duck/n1_1.jpg", "256x256/sketch/tx_000000000000/duck/n1_1-1.png"], None,
+    ),
+    "sketchy without renderings": ("sketchy", {"drop": []}, ["photo/duck/n1_1.jpg", "sketch/duck/n1_1-1.png"], "photo"),
+    "wikiart": ("wikiart", {}, ["Impressionism/a_b.jpg", "Realism/c_d.jpg"], "Realism"),
+    "identities": ("identity_folders", {}, ["ann/1.jpg", "bob/1.jpg"], "ann"),
+}  # fmt: skip
+READS_EVERYTHING_BELOW = {"cufs", "cufsf"}
+BY_SOURCE = {source: layout for layout, (source, *_) in reversed(LAYOUTS.items())}
+
+
+@pytest.fixture
+def laid_out(tmp_path):
+    """laid_out(layout): its source, its options, and the root in a folder of its own, three below the test's."""
+
+    def make(layout):
+        source, options, files, _ = LAYOUTS[layout]
+        root = tmp_path / "mine" / "sets" / "the set"
+        for name in files:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(ATTRIBUTES if path.suffix == ".txt" else "")
+        return find_source(source), options, root
+
+    return make
+
+
+def refused(list_source, root, options):
+    with pytest.raises(UserError) as error:
+        list_source(root=str(root), **options)
+    message = str(error.value)
+    assert "\n" not in message
+    assert str(root) in message
+    assert "expected " in message
+    return message
+
+
+def test_every_source_that_has_a_root_is_here():
+    assert set(BY_SOURCE) == set(SOURCES) - {"faces"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_right_root_is_read(layout, laid_out):
+    list_source, options, root = laid_out(layout)
+    assert list_source(root=str(root), **options).records
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_too_high(layout, levels, laid_out):
+    list_source, options, root = laid_out(layout)
+    above = root.parents[levels - 1]
+    if LAYOUTS[layout][0] in READS_EVERYTHING_BELOW:
+        keys = [record.key for record in list_source(root=str(root), **options).records]
+        assert [record.key for record in list_source(root=str(above), **options).records] == keys
+        return
+    assert refused(list_source, above, options).endswith(f"it lies in {root}: set data.root={root}")
+
+
+@pytest.mark.parametrize("layout", [layout for layout, (*_, low) in LAYOUTS.items() if low is not None])
+def test_too_low(layout, laid_out):
+    list_source, options, root = laid_out(layout)
+    low = LAYOUTS[layout][-1]
+    # Of a set divided by split, its train/ alone is a root as well, and the one that is nearer.
+    right = root / "train" if layout == "pairs by split" else root
+    assert refused(list_source, root / low, options).endswith(f"it lies in {right}: set data.root={right}")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_empty_folder(layout, laid_out, tmp_path):
+    list_source, options, _ = laid_out(layout)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    message = refused(list_source, empty, options)
+    assert message.endswith(f"nothing like it lies nearby; {empty} is empty: check data.root")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_folder_that_is_not_there(layout, laid_out):
+    list_source, options, root = laid_out(layout)
+    message = refused(list_source, root.with_name("the sat"), options)
+    assert message.startswith(f"data.root: {root.with_name('the sat')}: there is no such folder; expected ")
+    assert message.endswith(f"it lies in {root}: set data.root={root}")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_instead_of_a_folder(layout, laid_out):
+    list_source, options, root = laid_out(layout)
+    (root / "readme.md").touch()
+    message = refused(list_source, root / "readme.md", options)
+    assert "readme.md: is a file, not a folder; expected " in message
+    assert message.endswith(f"it lies in {root}: set data.root={root}")
+
+
+@pytest.mark.parametrize("source", BY_SOURCE)
+def test_an_archive_is_to_be_unpacked(source, laid_out):
+    list_source, options, root = laid_out(BY_SOURCE[source])
+    archive = root.parent.parent / "set.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(root, arcname="set")
+    assert "is an archive: unpack it, and name the folder; expected " in refused(list_source, archive, options)
+
+
+def test_a_folder_of_other_things_is_described(laid_out):
+    list_source, options, root = laid_out("photo_sketch")
+    other = root.parents[2] / "other"
+    for number in range(7):
+        (other / f"folder {number}").mkdir(parents=True)
+    message = refused(list_source, other / "nowhere", options)
+    assert f"{other} holds folder 0, folder 1, folder 2, folder 3, folder 4 ...: check data.root" in message
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "files"),
+    [
+        ("paired_folders", {"a": "x", "b": "y"}, ["train/x/1.jpg", "train/y/1.jpg", "test/x/2.jpg", "test/y/2.jpg"]),
+        ("paired_folders", {"strips": True}, ["train/1.jpg", "test/2.jpg"]),
+        ("unpaired_folders", {"a": "x", "b": "y"}, ["train/x/1.jpg", "train/y/3.jpg", "test/x/2.jpg"]),
+        ("identity_folders", {}, ["train/ann/1.jpg", "train/bob/1.jpg", "test/ann/2.jpg"]),
+    ],
+)
+def test_one_split_as_the_root_is_read_with_a_warning(source, options, files, tree):
+    root = tree(*files)
+    warning = f"{root}/train: test beside it is not read; data.root={root} reads all splits"
+    assert warning in find_source(source)(root=f"{root}/train", **options).warnings
+    assert not any("beside" in line for line in find_source(source)(root=f"{root}", **options).warnings)
