@@ -108,8 +108,8 @@ def test_too_low(layout, laid_out):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_empty_folder(layout, laid_out, tmp_path):
     list_source, options, _ = laid_out(layout)
-    empty = tmp_path / "empty"
-    empty.mkdir()
+    empty = tmp_path / "other" / "sets" / "empty"  # other tests' folders don't lie nearby
+    empty.mkdir(parents=True)
     message = refused(list_source, empty, options)
     assert message.endswith(f"nothing like it lies nearby; {empty} is empty: check data.root")
 
@@ -142,7 +142,7 @@ def test_an_archive_is_to_be_unpacked(source, laid_out):
 
 def test_a_folder_of_other_things_is_described(laid_out):
     list_source, options, root = laid_out("photo_sketch")
-    other = root.parents[2] / "other"
+    other = root.parents[2] / "other" / "sets"
     for number in range(7):
         (other / f"folder {number}").mkdir(parents=True)
     message = refused(list_source, other / "nowhere", options)
