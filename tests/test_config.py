@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from suite.config import CONF, check_keys, compose, instantiate
 from suite.errors import UserError
+from suite.papers.cyclegan import CycleGAN
 
 SMOKE = ["experiment=cyclegan_lsgan", "scale=smoke"]
 
@@ -114,4 +115,6 @@ def test_a_scale_leaves_every_group_free(scale: str, group: str) -> None:
     for file in sorted((CONF / group).glob("*.yaml")):
         if not file.stem.startswith("_"):
             words = [f"scale={scale}", f"{group}={file.stem}", "data.size=256", "data.load_size=256", "data.root=/x"]
-            instantiate(compose("train", ["experiment=cyclegan_lsgan", *words]))
+            config = compose("train", ["experiment=cyclegan_lsgan", *words])
+            if config.data.task in CycleGAN.tasks:
+                instantiate(config)

@@ -60,6 +60,7 @@ def test_every_key_is_explained_where_it_first_stands(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_composed_can_be_built_without_any_file(composed, name):
     needed = [] if name == "faces" else ["data.root=/nowhere"]
+    needed += ["data.target.root=/nowhere"] if name == "celeba_dagan" else []
     data = composed(f"data={name}", *needed, "data.batch_size=3")
     values = OmegaConf.to_container(data, resolve=True, throw_on_missing=True)
     values.pop("_target_")

@@ -93,9 +93,8 @@ TARGET = {"source": "faces", "style": "loose", "count": {"train": 5, "test": 3},
 
 
 def test_targets_stand_beside_pairs(faces):
-    target = {key: value for key, value in TARGET.items() if key != "seed"}
     arguments = {"task": "semi_supervised", "style": "contour", "direction": "b2a", "channels_a": 1}
-    data = faces(target=target, **arguments)
+    data = faces(target=TARGET, **arguments)
     loader = data.train_dataloader()
     batch = seen(data, loader, training=True)
     assert batch["paired"] is True
@@ -142,6 +141,10 @@ def test_targets_are_of_the_other_set_and_written_with_the_splits(faces, tmp_pat
             r"data\.target\.phots: .*did you mean data\.target\.photos\?",
         ),
         ({"task": "semi_supervised", "target": {"source": "cufsf"}}, r"data\.target\.root is missing"),
+        (
+            {"task": "semi_supervised", "target": {"source": "cufsf", "seed": 3}},
+            r"data\.target\.seed: .* draws nothing",
+        ),
         (
             {"task": "semi_supervised", "target": {"source": "faces", "split": {"trian": 1}, "count": {"train": 2}}},
             r"split\.trian: no such split",

@@ -5,7 +5,7 @@ from typing import Any
 
 from suite import arguments
 from suite.data.sketching import check_style
-from suite.data.sources import check_options
+from suite.data.sources import check_options, source_arguments
 from suite.data.splits import check_wanted
 from suite.errors import UserError
 
@@ -14,7 +14,7 @@ _OF_THEIR_KIND = (
     "task", "resize", "crop", "channels_a", "channels_b", "direction", "disjoint", "drawings", "on_broken", "cache",
 )  # fmt: skip
 _LEAST = {"size": 1, "load_size": 1, "batch_size": 1, "eval_batch_size": 1, "workers": 0, "seed": 0}
-_OF_TARGET = ("source", "root", "split")  # keys of data.target that are no options of its source
+_OF_TARGET = ("source", "root", "split", "seed")  # keys of data.target that are no options of its source
 
 
 def check(constructor: Callable[..., Any], given: Mapping[str, Any]) -> None:
@@ -62,6 +62,8 @@ def _check_target(target: Mapping[str, Any]) -> None:
         raise UserError(f"data.target={dict(target)}: say which source it is, as in {{source: cufsf, root: …}}")
     options = {key: value for key, value in target.items() if key not in _OF_TARGET}
     check_options(target["source"], options, "data.target")
+    if "seed" in target and "seed" not in source_arguments(target["source"]):
+        raise UserError(f"data.target.seed: the source {target['source']} draws nothing; leave it out")
     if target.get("split") is not None:
         check_wanted(target["split"])
 
