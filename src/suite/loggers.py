@@ -33,10 +33,14 @@ class MetricsCSV(Logger):
         self.path = run / "metrics.csv"
         self.columns = ["step"]
         if resumed_step is not None and self.path.is_file():
-            # A kill in the middle of a line leaves one without a step.
-            rows = [row for row in self._read() if row["step"].isdigit() and int(row["step"]) <= resumed_step]
-            self.columns = list(rows[0]) if rows else self.columns
-            self._write(rows)
+            self._drop_after(resumed_step)
+
+    @rank_zero_only
+    def _drop_after(self, resumed_step: int) -> None:
+        # A kill in the middle of a line leaves one without a step.
+        rows = [row for row in self._read() if row["step"].isdigit() and int(row["step"]) <= resumed_step]
+        self.columns = list(rows[0]) if rows else self.columns
+        self._write(rows)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
