@@ -18,37 +18,37 @@ def check_data(config: DictConfig) -> None:
         choices = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
         raise UserError(f"data is not set: say data=<name>; choose from {', '.join(choices)}")
     values = plain(config)
-    _check(values)
+    for key in ("verify", "overwrite"):
+        arguments.truth(key, values[key])
+    for key, least in (("samples", 1), ("seed", 0)):
+        arguments.whole_number(key, values[key], least)
     sheet = _new_file(values, "sheet", (".png", ".jpg", ".jpeg", ".webp"))
     report = _new_file(values, "report")
 
     from hydra.utils import get_object
 
-    from suite.data.checking import Findings, show
+    from suite.data.checking import Findings, list_sets, show
     from suite.data.contact_sheet import choose, draw_sheet, write_sheet
-    from suite.data.splits import assign_splits
 
     data = get_object(values["data"].pop("_target_"))(**values["data"])
-    catalog = data.list_pictures()
-    splits = assign_splits(catalog, data.split, data.seed)
-    findings = Findings(catalog, splits, _verify(catalog.records) if values["verify"] else None)
-    show(findings)
+    listed = list_sets(data)
+    for path in filter(None, (sheet, report)):
+        make_folder(path.parent)
+    look = _find_broken if values["verify"] else lambda records: None
+    found = [Findings(catalog, splits, look(catalog.records)) for catalog, splits in listed]
+    for findings in found:
+        show(findings)
     if sheet is not None:
-        chosen = choose(splits, values["samples"], values["seed"])
-        write_sheet(draw_sheet(chosen, catalog), sheet)
+        chosen = choose(found[0].splits, values["samples"], values["seed"])
+        write_sheet(draw_sheet(chosen, found[0].catalog, data.sketch, data.size), sheet)
         print(f"{'sheet':<16}{sheet}")
     if report is not None:
-        write_whole(report, findings.report())
+        write_whole(report, "".join(findings.report() for findings in found))
         print(f"{'report':<16}{report}")
-    print(json.dumps(findings.figures()), flush=True)  # before an error's line, where both go to one place
-    findings.check_usable(data.skip_broken)
-
-
-def _check(values: dict[str, Any]) -> None:
-    for key in ("verify", "overwrite"):
-        arguments.truth(key, values[key])
-    arguments.whole_number("samples", values["samples"], least=1)
-    arguments.whole_number("seed", values["seed"], least=0)
+    figures = found[0].figures() | ({"target": found[1].figures()} if len(found) > 1 else {})
+    print(json.dumps(figures), flush=True)  # before an error's line, where both go to one place
+    for findings in found:
+        findings.check_usable(data.skip_broken)
 
 
 def _new_file(values: dict[str, Any], key: str, suffixes: tuple[str, ...] = ()) -> Path | None:
@@ -62,12 +62,11 @@ def _new_file(values: dict[str, Any], key: str, suffixes: tuple[str, ...] = ()) 
         raise UserError(f"{key}={path} is a folder: give the name of a file")
     if path.exists() and not values["overwrite"]:
         raise UserError(f"{key}={path} is already there: name another file, or set overwrite=true")
-    make_folder(path.parent)
     return path
 
 
-def _verify(records: list[Any]) -> list[Any]:
-    """The broken pictures, found under a progress bar on standard error."""
+def _find_broken(records: list[Any]) -> list[Any]:
+    """Under a progress bar on standard error: the other output is for the table and the JSON line."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 

@@ -7,14 +7,18 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch.utils.data import DataLoader, Dataset
 
 from suite.data.catalog import Catalog, Picture, Record
 from suite.data.decode import flatten
-from suite.data.splits import Splits
+from suite.data.listing import list_source
+from suite.data.splits import Splits, assign_splits
 from suite.errors import UserError
+
+if TYPE_CHECKING:
+    from suite.data.module import PictureData
 
 _MOST_BROKEN = 0.01  # share of all pictures up to which data.on_broken=skip trains without them
 _AT_ONCE = 16  # pictures that a process decodes before it answers
@@ -49,6 +53,7 @@ class Findings:
             "missing": len(catalog.missing),
             "broken": None if self.broken is None else len(self.broken),
             "labels": labels(catalog),
+            "simulated": catalog.simulated,
             "tasks": [task for task, lacks in tasks(self.splits).items() if not lacks],
         }
 
@@ -82,6 +87,18 @@ class Findings:
             raise UserError(f"{first}; mend or remove them, or set data.on_broken=skip")
 
 
+def list_sets(data: "PictureData") -> list[tuple[Catalog, Splits]]:
+    """The data set and, where it has one, its `data.target`, with their splits. Opens no picture."""
+    catalog = data.list_pictures()
+    listed = [(catalog, assign_splits(catalog, data.split, data.seed))]
+    if data.target is not None:
+        given = dict(data.target)
+        source, root, wanted = given.pop("source"), given.pop("root", None), given.pop("split", None)
+        catalog = list_source("data.target", source, root, given, data.drawn_size, given.pop("streaming", None))
+        listed.append((catalog, assign_splits(catalog, wanted, data.seed)))
+    return listed
+
+
 def count(records: Sequence[Record]) -> dict[str, int]:
     """Pictures of both kinds; a pair is a photo with at least one drawing."""
     return {
@@ -103,13 +120,14 @@ def label_name(catalog: Catalog, label: int) -> str:
 
 def tasks(splits: Splits) -> dict[str, str]:
     """Each `data.task`, and what no split has of what it needs; empty for a task that is served."""
-    each = splits.values()
-    counts = [count(records) for records in each]
-    pairs = "" if any(one["pairs"] for one in counts) else "photos with drawings of the same scene"
+    counts = [count(records) for records in splits.values()]
+    pairs = "" if any(one["pairs"] for one in counts) else "pairs of a photo and its drawings"
     both = "" if any(one["photos"] and one["sketches"] for one in counts) else "photos and drawings in one split"
-    if pairs and not any(one["sketches"] for one in counts):
-        pairs = "drawings, which data.sketch=sobel|dodge|xdog makes of photos"
-    labelled = any(len({record.label for record in records} - {None}) > 1 for records in each)
+    if not any(one["photos"] for one in counts):
+        pairs = both = "photos"
+    elif not any(one["sketches"] for one in counts):
+        pairs = both = "drawings, which data.sketch=sobel|dodge|xdog makes of photos"
+    labelled = any(len({record.label for record in records} - {None}) > 1 for records in splits.values())
     return {
         "paired": pairs,
         "unpaired": both,

@@ -2,20 +2,25 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from suite.data.augment import Sketched
 from suite.data.catalog import Catalog, Picture, Record, Split
 from suite.data.checking import label_name
-from suite.data.decode import flatten
+from suite.data.decode import Fit, flatten
 from suite.data.splits import Splits
 from suite.errors import UserError
+
+Look = Callable[[Picture], Image.Image]  # RGB of any size
 
 # Pixels.
 _TILE, _GAP, _LINE, _FONT = 128, 8, 15, 12
@@ -46,9 +51,13 @@ def choose(splits: Splits, most: int, seed: int) -> list[Sample]:
     return sorted(dealt, key=lambda sample: (not sample.record.paired, sample.record.photo is None))
 
 
-def draw_sheet(samples: list[Sample], catalog: Catalog) -> Image.Image:
-    """The samples in rows, RGB. A picture that can't be decoded is a crossed-out square."""
-    blocks = [_block(sample, catalog) for sample in samples]
+def draw_sheet(samples: list[Sample], catalog: Catalog, sketch: Sketched | None = None, size: int = 256) -> Image.Image:
+    """The samples in rows, RGB. A picture that can't be decoded is a crossed-out square.
+
+    With `sketch` the drawings are photos, of which sketches are made at `size` pixels, as for a batch.
+    """
+    drawn = _as_it_is if sketch is None else partial(_sketch_of, sketch, size)
+    blocks = [_block(sample, catalog, drawn) for sample in samples]
     places: list[tuple[int, int]] = []
     x, y = _GAP, _GAP + _LINE
     for block in blocks:
@@ -81,11 +90,11 @@ def _width(pictures: int) -> int:
     return _GAP + pictures * (_TILE + _GAP)
 
 
-def _block(sample: Sample, catalog: Catalog) -> Image.Image:
+def _block(sample: Sample, catalog: Catalog, drawn: Look) -> Image.Image:
     """The pictures of a record beside each other, and two lines below them."""
     record = sample.record
-    photo = () if record.photo is None else (record.photo,)
-    tiles = [_tile(picture) for picture in (*photo, *record.drawings[:_MOST_DRAWINGS])]
+    tiles = [] if record.photo is None else [_tile(record.photo, _as_it_is)]
+    tiles += [_tile(drawing, drawn) for drawing in record.drawings[:_MOST_DRAWINGS]]
     block = Image.new("RGB", (_width(len(tiles)) - 2 * _GAP, _TILE + 2 * _LINE + _GAP), _PAPER)
     for number, tile in enumerate(tiles):
         block.paste(tile, (number * (_TILE + _GAP), 0))
@@ -102,10 +111,19 @@ def _block(sample: Sample, catalog: Catalog) -> Image.Image:
     return block
 
 
-def _tile(picture: Picture) -> Image.Image:
+def _as_it_is(picture: Picture) -> Image.Image:
+    return flatten(picture.load(), "RGB")
+
+
+def _sketch_of(sketch: Sketched, size: int, photo: Picture) -> Image.Image:
+    pixels = torch.from_numpy(Fit(size, 3, "cover", whole=True).decode(photo))
+    return Image.fromarray(sketch.of_uint8(pixels)[0].numpy()).convert("RGB")
+
+
+def _tile(picture: Picture, look: Look) -> Image.Image:
     square = Image.new("RGB", (_TILE, _TILE), (230, 230, 230))
     try:
-        small = ImageOps.contain(flatten(picture.load(), "RGB"), square.size)
+        small = ImageOps.contain(look(picture), square.size)
     except (OSError, ValueError):
         draw = ImageDraw.Draw(square)
         draw.line((0, 0, _TILE, _TILE), _FAULT, 2)
