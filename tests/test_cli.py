@@ -14,10 +14,10 @@ from suite import cli
 from suite.config import user_message
 from suite.errors import UserError
 
-HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", "wandb", "numpy")
+HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", "wandb", "numpy", "cv2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "bench"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "extract_faces", "bench"])
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
     code = f"""
 import sys
@@ -41,7 +41,7 @@ def test_every_command_is_a_console_script() -> None:
     scripts = {
         script.name: script for script in entry_points(group="console_scripts") if script.name.startswith("suite-")
     }
-    assert {"suite-train", "suite-evaluate", "suite-translate", "suite-bench"} <= set(scripts)
+    assert {"suite-train", "suite-evaluate", "suite-translate", "suite-extract-faces", "suite-bench"} <= set(scripts)
     for script in scripts.values():
         assert callable(script.load())
 
