@@ -124,7 +124,7 @@ def check_keys(config: DictConfig) -> None:
 
     of_file: Any = OmegaConf.load(CONF / "train.yaml")
     _refuse_unknown("", config, set(of_file) - {"defaults"} | set(GROUPS))
-    for section in ("images", "checkpoint"):
+    for section in ("images", "early_stopping", "checkpoint"):
         _refuse_unknown(f"{section}.", config[section], set(of_file[section]))
     source = OmegaConf.select(config, "data.source")
     for group in GROUPS:
@@ -175,10 +175,12 @@ def _unknown_key(key: str, allowed: Collection[str]) -> str:
 
 def plain(node: DictConfig) -> dict[str, Any]:
     """A configuration node as plain resolved values: what constructors and checkpoints take."""
-    from omegaconf.errors import MissingMandatoryValue
+    from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
     try:
         return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+    except InterpolationResolutionError as error:  # what a resolver of ours has refused
+        raise (UserError(reason) if (reason := user_message(error)) else error) from error
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key} is not set: say {error.full_key}=…") from error
 

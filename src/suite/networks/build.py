@@ -8,14 +8,15 @@ from torch import nn
 
 from suite.arguments import check_types, number, whole_number
 from suite.errors import UserError
-from suite.networks.discriminators import PatchDiscriminator, PixelDiscriminator
+from suite.networks.discriminators import GlobalDiscriminator, PatchDiscriminator, PixelDiscriminator
 from suite.networks.layers import init_normal
 from suite.networks.resnet import ResNetGenerator
 from suite.networks.unet import UNetGenerator
+from suite.networks.unetpp import UNetPlusPlusGenerator
 
 # One name, one architecture. The other keys of an entry are the class's own arguments.
-GENERATORS = {"resnet": ResNetGenerator, "unet": UNetGenerator}
-DISCRIMINATORS = {"patch": PatchDiscriminator, "pixel": PixelDiscriminator}
+GENERATORS = {"resnet": ResNetGenerator, "unet": UNetGenerator, "unetpp": UNetPlusPlusGenerator}
+DISCRIMINATORS = {"patch": PatchDiscriminator, "pixel": PixelDiscriminator, "global": GlobalDiscriminator}
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -41,7 +42,7 @@ def _pick(entry: Mapping[str, Any], table: Mapping[str, Callable[..., N]], role:
     if unknown := sorted(set(options) - allowed):
         raise UserError(f"model.{role}.{unknown[0]} is not an option of {name}: it takes {', '.join(sorted(allowed))}")
     check_types(f"model.{role}.", table[name].__init__, options)
-    for count in ("blocks", "downs", "width"):
+    for count in ("blocks", "depth", "downs", "field", "size", "width"):
         if count in options:
             whole_number(f"model.{role}.{count}", options[count], least=1)
     if "dropout" in options:
