@@ -6,6 +6,9 @@
 | lsgan   | (mean (D(x)-1)^2 + mean D(G(z))^2) / 2    | mean (D(G(z))-1)^2   | Mao 2017                        |
 | hinge   | mean max(0, 1-D(x)) + mean max(0, 1+D(G)) | -mean D(G(z))        | Lim & Ye 2017                   |
 | wgan    | mean D(G(z)) - mean D(x) [+ penalty]      | -mean D(G(z))        | Arjovsky 2017, Gulrajani 2017   |
+
+`real_label` takes the place of the discriminator's 1 for real pictures: below 1 it is one-sided label smoothing
+(Salimans 2016, section 3.4). The fakes' 0 and the generator's 1 stay.
 """
 
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from suite.arguments import check_types, number, whole_number
+from suite.errors import UserError
 
 Loss = Literal["vanilla", "lsgan", "hinge", "wgan"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
@@ -30,26 +34,40 @@ class AdversarialLoss:
     penalty: Literal["none", "squared", "absolute"] = "none"
     penalty_weight: float = 10.0  # lambda of WGAN-GP
     weight_clip: float = 0.0  # the critic's weights are clamped to +- this after its update; 0: not
+    real_label: float = 1.0  # vanilla and lsgan: what real pictures should be judged; 0.9 smooths the labels
 
     def __post_init__(self) -> None:
         check_types("model.adversarial.", type(self), vars(self))
         whole_number("model.adversarial.critic_steps", self.critic_steps, least=1)
         number("model.adversarial.penalty_weight", self.penalty_weight, least=0)
         number("model.adversarial.weight_clip", self.weight_clip, least=0)
+        if not 0 < self.real_label <= 1:
+            raise UserError(f"model.adversarial.real_label={self.real_label}: give a number above 0, and at most 1")
+        if self.real_label < 1 and self.loss not in ("vanilla", "lsgan"):
+            raise UserError(
+                f"model.adversarial.real_label={self.real_label}: {self.loss} has no labels to smooth; "
+                "set it to 1, or use adversarial=vanilla or lsgan"
+            )
 
-    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the discriminator minimises; logits of any shape, in fp32 whatever they come in."""
+    def discriminator(self, real: Tensor, fake: Tensor, real_weights: Tensor | None = None) -> Tensor:
+        """What the discriminator minimises; logits of any shape, in fp32 whatever they come in.
+
+        real_weights: (len(real),) that sum to 1, how much each real picture counts; all alike where not given.
+        """
         real, fake = real.float(), fake.float()
         match self.loss:
             case "vanilla":
                 # BCE(x, 1) = softplus(-x) and BCE(x, 0) = softplus(x), with logits
-                return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+                t = self.real_label
+                of_real, of_fake = t * F.softplus(-real) + (1 - t) * F.softplus(real), F.softplus(fake)
             case "lsgan":
-                return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+                of_real, of_fake = (real - self.real_label).square(), fake.square()
             case "hinge":
-                return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+                of_real, of_fake = F.relu(1 - real), F.relu(1 + fake)
             case "wgan":
-                return fake.mean() - real.mean()
+                of_real, of_fake = -real, fake
+        mean = of_real.mean() if real_weights is None else real_weights @ of_real.flatten(1).mean(1)
+        return (0.5 if self.loss in ("vanilla", "lsgan") else 1.0) * (mean + of_fake.mean())
 
     def generator(self, fake: Tensor) -> Tensor:
         """What the generator minimises; logits of any shape, in fp32 whatever they come in."""
