@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, Checkpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
@@ -134,6 +134,33 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise UserError(f"can't save {path}: {reason}; the previous checkpoint is untouched") from error
 
 
+class StopEarly(EarlyStopping):
+    """Ends a run when the mean of a training loss over an epoch has not fallen for `patience` epochs (Gao 2020, 6.1.5).
+
+    Raises UserError where the model has no such loss.
+    """
+
+    def __init__(self, loss: str, patience: int, min_delta: float) -> None:
+        super().__init__(f"epoch/{loss}", min_delta, patience, check_on_train_epoch_end=True)
+        self.loss = loss
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.monitor not in trainer.callback_metrics:
+            losses = (name.partition("/")[2] for name in trainer.callback_metrics if name.startswith("epoch/"))
+            raise UserError(f"early_stopping.loss={self.loss}: the losses of this model are {', '.join(losses)}")
+        super().on_train_epoch_end(trainer, pl_module)
+        if self.stopped_epoch == trainer.current_epoch > 0 and trainer.is_global_zero:
+            best = float(self.best_score)
+            log.info(
+                "stopped early: %s is %.4g at best, and was not lower for %d epochs", self.loss, best, self.patience
+            )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        patience = self.patience
+        super().load_state_dict(state_dict)
+        self.patience = patience  # that of this command: a resumed run may be told to wait longer
+
+
 class LastCheckpoint(Checkpoint):
     """checkpoints/last.ckpt at the end of every n-th epoch and of the last one: what a resumed run starts from."""
 
@@ -142,7 +169,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         done = trainer.current_epoch + 1
-        if done % self.every == 0 or done == trainer.max_epochs:
+        if done % self.every == 0 or done == trainer.max_epochs or trainer.should_stop:
             trainer.save_checkpoint(self.path, weights_only=False)
 
 

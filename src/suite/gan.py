@@ -127,6 +127,8 @@ class GAN(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self._log_losses()
+        means = {f"epoch/{name}": mean for name, mean in self._losses.end_epoch().items()}
+        self.log_dict(means, sync_dist=True, logger=False)  # for callbacks, such as `StopEarly`
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             scheduler.step()  # type: ignore[call-arg]  # Lightning steps none in manual optimization

@@ -27,6 +27,7 @@ class LossLog:
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, ...], _Sums] = {}
+        self._epoch: dict[str, tuple[float, int]] = {}  # totals and steps of what has been flushed
 
     def add(self, losses: Mapping[str, Tensor], step: int) -> None:
         """Note the losses of one step: scalars of any device and precision. Waits for nothing."""
@@ -62,4 +63,12 @@ class LossLog:
                 f"the loss '{name}' was not finite at step {step}: go on with resume=<the run's folder> "
                 "and a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
             )
+        for name, total in totals.items():
+            before, steps_before = self._epoch.get(name, (0.0, 0))
+            self._epoch[name] = before + total, steps_before + steps[name]
         return {name: total / steps[name] for name, total in totals.items()}
+
+    def end_epoch(self) -> dict[str, float]:
+        """The mean of each loss over all that has been flushed since the last call: on this rank alone."""
+        epoch, self._epoch = self._epoch, {}
+        return {name: total / steps for name, (total, steps) in epoch.items()}

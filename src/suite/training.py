@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from suite import runs
-from suite.arguments import one_of, whole_number
+from suite.arguments import number, one_of, whole_number
 from suite.cli import on_terminal
 from suite.config import CONF, plain
 from suite.errors import UserError
@@ -136,6 +136,8 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
         around.append(metrics)
     if config.images.count > 0:
         around.append(callbacks.PictureGrids(run / "images", config.images.count, config.images.every_n_validations))
+    if config.early_stopping.loss is not None:
+        around.append(callbacks.StopEarly(**plain(config.early_stopping)))
     if metrics and config.metrics.monitor:
         around.append(callbacks.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
     around.append(callbacks.LastCheckpoint(run / "checkpoints", config.checkpoint.every_n_epochs))
@@ -180,6 +182,8 @@ def check_values(config: DictConfig) -> None:
         whole_number("threads", config.threads, least=1)
     whole_number("images.count", config.images.count, least=0)
     whole_number("images.every_n_validations", config.images.every_n_validations, least=1)
+    whole_number("early_stopping.patience", config.early_stopping.patience, least=1)
+    number("early_stopping.min_delta", config.early_stopping.min_delta, least=0)
     whole_number("checkpoint.every_n_epochs", config.checkpoint.every_n_epochs, least=1)
     one_of("metrics.mode", config.metrics.mode, ("min", "max"))
     one_of("trainer.precision", trainer.precision, ("auto", "32-true", "16-mixed", "bf16-mixed"))
