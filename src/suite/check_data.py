@@ -14,7 +14,7 @@ from suite.outputs import make_folder, write_whole
 
 def check_data(config: DictConfig) -> None:
     """Show what is there; raises UserError where it can't be used. `config` is composed from conf/check_data.yaml."""
-    if config.data is None:
+    if config.get("data") is None:
         choices = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
         raise UserError(f"data is not set: say data=<name>; choose from {', '.join(choices)}")
     values = plain(config)

@@ -80,7 +80,7 @@ class Findings:
         if not self.broken:
             return
         total = len(pictures(catalog.records))
-        first = f"{len(self.broken)} of {total} pictures can't be decoded, the first is {self.broken[0].name}"
+        first = f"{len(self.broken)} of {total} pictures can't be decoded, the first is {printable(self.broken[0].name)}"
         if len(self.broken) > _MOST_BROKEN * total:
             raise UserError(f"{first}; that is more than 1 %: mend or remove them")
         if not skip_broken:
@@ -94,7 +94,8 @@ def list_sets(data: "PictureData") -> list[tuple[Catalog, Splits]]:
     if data.target is not None:
         given = dict(data.target)
         source, root, wanted = given.pop("source"), given.pop("root", None), given.pop("split", None)
-        catalog = list_source("data.target", source, root, given, data.drawn_size, given.pop("streaming", None))
+        streaming = given.pop("streaming", None)
+        catalog = list_source("data.target", source, root, given, data.drawn_size, streaming)
         listed.append((catalog, assign_splits(catalog, wanted, data.seed)))
     return listed
 

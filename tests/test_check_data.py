@@ -1,0 +1,209 @@
+"""The command from words to table, JSON line, files and exit code."""
+
+import json
+import os
+import subprocess
+import sys
+
+import hydra
+import numpy as np
+import pytest
+from PIL import Image
+
+from suite.check_data import check_data
+from suite.config import CONF, register_resolvers
+from suite.errors import UserError
+
+KEYS = {
+    "dataset", "root", "split", "photos", "sketches", "pairs", "orphan_photos", "orphan_sketches", "missing", "broken",
+    "labels",
+}  # fmt: skip
+
+
+def run(*words):
+    register_resolvers()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        check_data(hydra.compose("check_data", list(words)))
+
+
+@pytest.fixture
+def figures(capsys):
+    """figures(*words): the JSON object on the last line, and what a person sees above it."""
+
+    def last_line(*words):
+        run(*words)
+        *above, line = capsys.readouterr().out.splitlines()
+        return json.loads(line), "\n".join(above)
+
+    return last_line
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((6, 9, 3), 120, np.uint8)).save(path)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Ten pairs in photos/ and sketches/, with a photo and two sketches of no partner: words that name the set."""
+    for number in range(10):
+        picture(tmp_path / "set" / "photos" / f"{number}.png")
+        picture(tmp_path / "set" / "sketches" / f"{number}.png")
+    for name in ("photos/alone.png", "sketches/[b]x.png", "sketches/日本.png"):
+        picture(tmp_path / "set" / name)
+    return ["data=paired_folders", f"data.root={tmp_path / 'set'}", "data.a=photos", "data.b=sketches"]
+
+
+def test_the_last_line_is_one_ascii_json_object_with_all_counts(pairs, figures, tmp_path):
+    counted, above = figures(*pairs)
+    assert counted.keys() >= KEYS
+    assert counted["dataset"] == "paired_folders"
+    assert counted["root"] == str(tmp_path / "set")
+    assert counted["split"] == {
+        "train": {"photos": 9, "sketches": 9, "pairs": 9}, "test": {"photos": 1, "sketches": 1, "pairs": 1}
+    }  # fmt: skip
+    assert [counted[key] for key in ("photos", "sketches", "pairs")] == [10, 10, 10]
+    assert [counted[key] for key in ("orphan_photos", "orphan_sketches", "missing")] == [1, 2, 0]
+    assert counted["broken"] is None
+    assert counted["labels"] == {}
+    assert counted["tasks"] == ["paired", "unpaired", "semi_supervised", "self_supervised"]
+    assert "set/photos/alone.png" in above
+    assert "set/sketches/[b]x.png" in above
+    assert "set/sketches/日本.png" in above
+    assert "a tenth of the 10 is held out as test" in above
+
+
+def test_the_splits_are_those_of_training(pairs, figures):
+    from suite.data.module import PictureData
+
+    words = [word for word in pairs if word != "data=paired_folders"]
+    settings = dict(word.removeprefix("data.").split("=") for word in words)
+    wanted = {"train": 6, "test": 3}
+    data = PictureData(source="paired_folders", task="paired", split=wanted, seed=5, cache=False, workers=0, **settings)
+    counted, _ = figures(*pairs, "data.split={train: 6, test: 3}", "seed=5")
+    assert {split: of["pairs"] for split, of in counted["split"].items()} == wanted
+    assert {split: len(records) for split, records in data.splits.items()} == wanted
+
+
+def test_the_built_in_faces_have_labels_and_serve_every_task(figures):
+    counted, above = figures("data=faces", "data.count={train: 12, val: 2, test: 2}", "data.size=32")
+    assert counted["root"] is None
+    assert sum(counted["labels"].values()) == 16
+    assert set(counted["labels"]) == {"female", "male"}
+    assert counted["tasks"] == ["paired", "unpaired", "labelled", "semi_supervised", "self_supervised"]
+    assert f"female {counted['labels']['female']}" in above
+
+
+def test_photos_alone_are_usable_and_become_pairs_by_sketching(figures, tmp_path):
+    for number in range(12):
+        picture(tmp_path / f"{number}.jpg")
+    words = ["data=celeba_hq", f"data.root={tmp_path}"]
+    counted, above = figures(*words)
+    assert (counted["photos"], counted["pairs"], counted["tasks"]) == (12, 0, [])
+    assert "data.sketch=sobel" in above
+    counted, _ = figures(*words, "data.sketch=sobel")
+    assert (counted["pairs"], counted["simulated"]) == (12, "sobel")
+    assert "paired" in counted["tasks"]
+
+
+def test_a_target_is_listed_beside_its_data_set(pairs, figures, tmp_path):
+    target = f"data.target={{source: cufsf, root: {tmp_path / 'target'}, split: {{train: 3, test: 1}}}}"
+    for number in range(4):
+        picture(tmp_path / "target" / "cropped_sketch" / f"{number:05d}.jpg")
+    counted, above = figures(*pairs, "data.task=semi_supervised", target)
+    assert counted["pairs"] == 10
+    assert counted["target"]["dataset"] == "cufsf"
+    assert counted["target"]["split"]["train"] == {"photos": 0, "sketches": 3, "pairs": 0}
+    assert f"cufsf in {tmp_path / 'target'}" in above
+
+
+@pytest.mark.parametrize(
+    ("on_broken", "broken", "reason"),
+    [
+        ("error", 1, "can't be decoded, the first is {}; mend or remove them, or set data.on_broken=skip"),
+        ("skip", 1, None),
+        ("skip", 3, "3 of 200 pictures can't be decoded, the first is {}; that is more than 1 %: mend or remove them"),
+    ],
+)
+def test_what_training_would_do_with_broken_pictures(on_broken, broken, reason, tmp_path, capsys):
+    root = tmp_path / "set"
+    for number in range(100):
+        picture(root / "x" / f"{number}.png")
+        picture(root / "y" / f"{number}.png")
+    names = [root / "x" / f"{number}.png" for number in range(broken)]
+    for name in names:
+        name.write_bytes(b"")
+    words = ["data=paired_folders", f"data.root={root}", "data.a=x", "data.b=y", "verify=true"]
+    if reason is None:
+        run(*words, f"data.on_broken={on_broken}")
+    else:
+        with pytest.raises(UserError) as error:
+            run(*words, f"data.on_broken={on_broken}")
+        assert str(error.value).endswith(reason.format(names[0]))
+    out = capsys.readouterr().out
+    assert json.loads(out.splitlines()[-1])["broken"] == broken
+    assert all(str(name) in out for name in names)
+
+
+def test_sheet_and_report_are_written_and_replaced_only_when_asked(pairs, figures, tmp_path):
+    (tmp_path / "set" / "photos" / "3.png").write_bytes(b"no picture")
+    sheet, report = tmp_path / "new" / "sheet.png", tmp_path / "new" / "report.txt"
+    words = [*pairs, f"sheet={sheet}", f"report={report}", "samples=3"]
+    figures(*words)
+    assert Image.open(sheet).mode == "RGB"
+    lines = report.read_text(encoding="utf-8").splitlines()
+    assert f"orphan photos\t{tmp_path / 'set' / 'photos' / 'alone.png'}" in lines
+    assert sum(line.startswith("orphan sketches\t") for line in lines) == 2
+    before = sheet.read_bytes()
+    with pytest.raises(UserError, match=r"sheet\.png is already there: name another file, or set overwrite=true"):
+        run(*words)
+    with pytest.raises(UserError, match=r"report\.txt is already there"):
+        run(*pairs, f"report={report}")
+    assert sheet.read_bytes() == before
+    figures(*words, "overwrite=true", "samples=1")
+    assert sheet.read_bytes() != before
+    assert sorted(path.name for path in sheet.parent.iterdir()) == ["report.txt", "sheet.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "data is not set: say data=<name>; choose from anime_faces, "),
+        (["data=cufs"], "data.root is missing: say where the pictures of data.source=cufs are"),
+        (["data=faces", "verify=yes please"], "verify=yes please: give true or false"),
+        (["data=faces", "samples=0"], "samples=0: give a whole number of at least 1"),
+        (["data=faces", "sheet=x.txt"], "sheet=x.txt: give a file name ending in .png"),
+        (["data=faces", "sheet=/"], "sheet=/: give a file name ending in .png"),
+        (["data=faces", "report=/"], "report=/ is a folder: give the name of a file"),
+        (
+            ["data=faces", "+data.stile=loose"],
+            "data.stile: the source faces has no such option; did you mean data.style",
+        ),
+        (["data=photo_sketch", "data.root=/nowhere"], "data.root: /nowhere: there is no such folder; expected image/"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_the_key(words, line):
+    with pytest.raises(UserError) as error:
+        run(*words)
+    assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
+
+
+def test_the_command_from_outside(tmp_path):
+    """Exit codes, and both outputs of a set with a broken picture and a name that is no text."""
+    for name in ("x/1.png", "x/2.png", "y/1.png", "y/2.png"):
+        picture(tmp_path / "set" / name)
+    os.rename(tmp_path / "set" / "y" / "2.png", os.fsencode(tmp_path / "set" / "y") + b"/\xff\n2.png")
+    (tmp_path / "set" / "x" / "1.png").write_bytes(b"")
+    words = ["data=unpaired_folders", f"data.root={tmp_path / 'set'}", "data.a=x", "data.b=y", "verify=true"]
+    command = [sys.executable, "-m", "suite.check_data"]
+    done = subprocess.run([*command, *words, "sheet=sheet.png"], capture_output=True, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1].decode("ascii"))["broken"] == 1
+    line = done.stderr.decode("ascii").removesuffix("\n")
+    assert line.startswith("error: 1 of 4 pictures can't be decoded, the first is ")
+    assert "\n" not in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "sheet.png"]
+    done = subprocess.run([*command, "data=cufs", "data.rooot=x"], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: unknown key data.rooot: did you mean data.root?\n"
