@@ -58,7 +58,7 @@ def test_two_identities_are_read_as_a_data_set(tmp_path: Path, capsys: pytest.Ca
     command(face_video(tmp_path / "a.avi", face=0), tmp_path / "faces" / "anna")
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"3 faces of 3 frames in {tmp_path / 'faces' / 'anna'}: ")
-    assert told[1].endswith(f"data=identity_folders data.root={tmp_path / 'faces'}")
+    assert told[-1] == f"python -m suite.train experiment=… data=identity_folders data.root={tmp_path / 'faces'}"
     command(face_video(tmp_path / "b.avi", face=1), tmp_path / "faces" / "berta", "size=64", "format=png")
 
     catalog = identity_folders(root=str(tmp_path / "faces"))
@@ -116,9 +116,9 @@ def test_again_there_is_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixt
     capsys.readouterr()
     command(video, out)
     assert capsys.readouterr().out.startswith(f"3 faces of 3 frames in {out}: nothing to do (overwrite=true")
-    assert files(out) == ["v-000000.jpg", "v-000004.jpg", "v.json"]
+    assert files(out) == ["v-000000.jpg", "v-000004.jpg", "v.faces.json"]
     command(video, out, "overwrite=true")
-    assert files(out) == ["v-000000.jpg", "v-000002.jpg", "v-000004.jpg", "v.json"]
+    assert files(out) == ["v-000000.jpg", "v-000002.jpg", "v-000004.jpg", "v.faces.json"]
 
 
 def test_other_options_and_other_videos_are_refused(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_other_options_and_other_videos_are_refused(tmp_path: Path) -> None:
         command(video.rename(tmp_path / "v.mkv"), out)
     assert {name: (out / name).read_bytes() for name in files(out)} == before
     command(tmp_path / "v.mkv", out, "every=4", "overwrite=true")
-    assert files(out) == ["v-000000.jpg", "v-000004.jpg", "v.json", "w-000000.jpg", "w.json"]
+    assert files(out) == ["v-000000.jpg", "v-000004.jpg", "v.faces.json", "w-000000.jpg", "w.faces.json"]
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[1]", '{"video": "v.avi"}'])
@@ -149,14 +149,14 @@ def test_crops_of_unknown_origin_are_refused(text: str | None, tmp_path: Path) -
     others = ["v-7.jpg", "v-000000-000001.jpg", "vv-000000.jpg", "v-000000.jpg.txt"]
     for name in others:
         (out / name).touch()
-    (out / "v.json").unlink()
+    (out / "v.faces.json").unlink()
     if text is not None:
-        (out / "v.json").write_text(text)
-    with pytest.raises(UserError, match=r"v\.json.*overwrite=true") as caught:
+        (out / "v.faces.json").write_text(text)
+    with pytest.raises(UserError, match=r"v\.faces\.json.*overwrite=true") as caught:
         command(video, out)
     assert "\n" not in str(caught.value)
     command(video, out, "overwrite=true")
-    assert files(out) == sorted(["v-000000.jpg", "v.json", *others])
+    assert files(out) == sorted(["v-000000.jpg", "v.faces.json", *others])
 
 
 # What is refused ------------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_from_the_shell(tmp_path: Path) -> None:
     done = shell(tmp_path, "video=v.avi", "output=faces/anna")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert files(tmp_path) == ["broken.mp4", "faces/anna/v-000000.jpg", "faces/anna/v.json", "v.avi"]
+    assert files(tmp_path) == ["broken.mp4", "faces/anna/v-000000.jpg", "faces/anna/v.faces.json", "v.avi"]
     done = shell(tmp_path, "video=broken.mp4", "output=faces/berta")
     assert done.returncode == 2
     assert done.stderr.startswith("error: broken.mp4: no video, or a broken one")

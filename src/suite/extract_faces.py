@@ -61,7 +61,8 @@ def extract_faces(config: DictConfig) -> None:
     done = speed if todo else "nothing to do (overwrite=true cuts them out again)"
     print(f"{faces} faces of {looked} frames in {folder}: {done}")
     root = folder.parent.parent if folder.parent.name in ("train", "val", "test") else folder.parent
-    print(f"look through them; with another identity in a folder beside it: data=identity_folders data.root={root}")
+    print("next: look through them, do the same for another identity in a folder beside this one, and then")
+    print(f"python -m suite.train experiment=… data=identity_folders data.root={root}")
 
 
 def _check(values: dict[str, Any]) -> None:

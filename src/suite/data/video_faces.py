@@ -1,7 +1,7 @@
 """Face crops from a video, for face swapping as in Dong et al. 2017, section 4: one folder of crops an identity.
 
     video ─► every n-th frame ─► boxes around faces ─► <output>/<video>-<frame>.jpg
-                                                       <output>/<video>.json: how far the work has come
+                                                       <output>/<video>.faces.json: how far the work has come
 
 The faces are found by OpenCV's cascade for frontal faces (Viola & Jones 2001), whose file lies in OpenCV's wheel. It
 misses profiles and faces that are tilted or half hidden; in a video there are others.
@@ -243,7 +243,7 @@ def _save(state: State, video: Path, folder: Path) -> None:
 
 
 def state_path(video: Path, folder: Path) -> Path:
-    return folder / f"{video.stem}.json"
+    return folder / f"{video.stem}.faces.json"
 
 
 def _crops_of(video: Path, folder: Path) -> list[Path]:
