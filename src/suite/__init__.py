@@ -5,7 +5,7 @@ model = suite.load("runs/cyclegan_lsgan/20261121-101500-000000")
 cartoons = model.translate(photos)
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # everything heavy is imported where it is used: `import suite` takes milliseconds
     from pathlib import Path
@@ -27,11 +27,15 @@ def build(experiment: str, overrides: "list[str] | None" = None) -> "tuple[GAN, 
     return instantiate(compose("train", [f"experiment={experiment}", *(overrides or [])]))
 
 
-def load(run: "str | Path", checkpoint: str = "last", device: str = "cpu") -> "GAN":
+def load(
+    run: "str | Path", checkpoint: str = "last", device: str = "cpu", mode: "Literal['eval', 'paper']" = "eval"
+) -> "GAN":
     """A trained model in eval mode: from a run folder (`checkpoint`: last or best), or from a checkpoint file.
 
-    `.translate(batch)` takes pictures (B, C, H, W) in [-1, 1]. Raises UserError where nothing can be loaded.
+    `.translate(batch)` takes pictures (B, C, H, W) in [-1, 1]. In mode `paper` it uses the statistics of the batch, and
+    dropout, as pix2pix was tested; a model that has neither does the same in both. Raises UserError where nothing can
+    be loaded.
     """
     from suite.runs import load_model
 
-    return load_model(run, checkpoint, device)
+    return load_model(run, checkpoint, device, mode)

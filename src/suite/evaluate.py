@@ -8,21 +8,25 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from suite import cli, logs, runs
+from suite.arguments import whole_number
 from suite.errors import UserError
 from suite.outputs import write_whole
 
 
 def evaluate(config: DictConfig) -> None:
     """Print the table of metrics, add them to <run>/metrics.json and to the run's W&B run."""
+    import torch
+
     from suite.config import instantiate
     from suite.training import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
 
     logs.start(speaks=on_rank_zero())
     if config.split not in ("test", "val"):
         raise UserError(f"split={config.split}: use test or val")
+    whole_number("seed", config.seed, least=0)
     run = Path(config.run)
     saved = of_run(config)
-    model = runs.load_model(run, config.checkpoint)
+    model = runs.load_model(run, config.checkpoint, mode=config.mode)
     _, data = instantiate(saved)
     data.prepare_data()
     metrics = metrics_callback(saved)
@@ -42,11 +46,13 @@ def evaluate(config: DictConfig) -> None:
         enable_model_summary=False,
     )
     measure = trainer.test if config.split == "test" else trainer.validate
+    torch.manual_seed(config.seed)
     (figures,) = measure(model, datamodule=data, verbose=False)
-    keep(run, f"{config.split}/{config.checkpoint}", {"g_steps": model.g_steps, **figures})
+    how = [config.split, config.checkpoint, *(["paper"] if config.mode == "paper" else [])]
+    keep(run, "/".join(how), {"g_steps": model.g_steps, **figures})
     show(run, config.checkpoint, model.g_steps, figures)
     if config.log:
-        log_summary(saved, run, f"{config.split}_{config.checkpoint}", figures)
+        log_summary(saved, run, "_".join(how), figures)
 
 
 def of_run(config: DictConfig) -> DictConfig:

@@ -6,7 +6,7 @@ A paper builds its networks and optimizers from plain values, writes its algorit
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pytorch_lightning as pl
 import torch
@@ -20,11 +20,13 @@ from suite.data.batch import Batch
 from suite.ema import EMA
 from suite.errors import UserError
 from suite.loss_log import LossLog
+from suite.networks.layers import keep_training_behaviour
 
 if TYPE_CHECKING:
     from suite.data.module import PictureData
 
 Direction = Literal["a2b", "b2a"]
+Mode = Literal["eval", "paper"]
 
 
 class GAN(pl.LightningModule):
@@ -34,6 +36,7 @@ class GAN(pl.LightningModule):
     """
 
     directions: tuple[Direction, ...] = ("a2b",)  # what `translate` can do, the paper's own first
+    mode: Mode = "eval"  # paper, for a trained model: translate with `keep_training_behaviour` of the generators
     tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `training_step` can read
 
     def __init__(self, epochs: int, decay_epochs: int, clip_norm: float, ema_decay: float, compile: bool) -> None:
@@ -97,6 +100,19 @@ class GAN(pl.LightningModule):
                 "use a larger data.size, or discriminator=pixel"
             )
 
+    # How pictures are made ------------------------------------------------------------------------------------------
+
+    def translator(self, name: str) -> nn.Module:
+        """The generator of that name as it should be used for pictures: averaged where there is an EMA."""
+        return self.generators()[name] if self.ema is None else self.ema[name]
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if not mode and self.mode == "paper":
+            for name in self.generators():
+                keep_training_behaviour(self.translator(name))
+        return self
+
     # The alternating updates ----------------------------------------------------------------------------------------
 
     def update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
@@ -137,10 +153,6 @@ class GAN(pl.LightningModule):
         """To be called after the generators' step."""
         if self.ema is not None:
             self.ema.average(self.generators())
-
-    def translator(self, name: str) -> nn.Module:
-        """The generator of that name as it should be used for pictures: averaged where there is an EMA."""
-        return self.generators()[name] if self.ema is None else self.ema[name]
 
     def report(self, losses: Mapping[str, Tensor]) -> None:
         """Note the losses of this step; every `trainer.log_every_n_steps` their means go to the loggers.

@@ -6,11 +6,12 @@ config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  im
 import textwrap
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
+from suite.arguments import one_of
 from suite.errors import UserError
 from suite.outputs import make_folder, write_whole
 
@@ -73,8 +74,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_model(run: str | Path, checkpoint: str = "last", device: str = "cpu") -> "GAN":
+def load_model(
+    run: str | Path, checkpoint: str = "last", device: str = "cpu", mode: Literal["eval", "paper"] = "eval"
+) -> "GAN":
     """A trained model in eval mode, from a run folder or a checkpoint file; see `suite.load`."""
+    one_of("mode", mode, ("eval", "paper"))
     run = Path(run)
     if not run.exists():
         raise UserError(f"{run} does not exist: give a run folder or a checkpoint file")
@@ -88,6 +92,7 @@ def load_model(run: str | Path, checkpoint: str = "last", device: str = "cpu") -
     model = paper(**content["hyper_parameters"])
     load_weights(model, content, path)
     model.on_load_checkpoint(content)
+    model.mode = mode
     return model.to(device).eval()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from suite import cli, runs
+from suite.arguments import whole_number
 from suite.config import plain
 from suite.errors import UserError
 from suite.outputs import make_folder, match_outputs
@@ -28,11 +29,13 @@ def translate(config: DictConfig) -> None:
         print(f"nothing to do in {where}: {there}")
         return
 
+    import torch
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from suite.translation import pick_device, pick_direction, translate_files
 
-    model = runs.load_model(run, values["checkpoint"], str(pick_device(values["device"])))
+    model = runs.load_model(run, values["checkpoint"], str(pick_device(values["device"])), values["mode"])
+    torch.manual_seed(values["seed"])
     direction = pick_direction(model, values["direction"])
     make_folder(target if source.is_dir() else where.parent)
 
@@ -68,6 +71,7 @@ def _check(values: dict[str, Any]) -> None:
         value = values[key]
         if not (key == "size" and value is None) and (type(value) is not int or value < 1):
             raise UserError(f"{key}={value}: give a whole number of at least 1")
+    whole_number("seed", values["seed"], least=0)
     for key in ("overwrite", "bf16"):
         if type(values[key]) is not bool:
             raise UserError(f"{key}={values[key]}: give true or false")

@@ -21,9 +21,16 @@ DISCRIMINATORS = {"patch": PatchDiscriminator, "pixel": PixelDiscriminator, "glo
 N = TypeVar("N", bound=nn.Module)
 
 
-def build_generator(backbone: Mapping[str, Any], in_channels: int, out_channels: int) -> nn.Module:
-    """A generator with freshly drawn weights. It has `divisor`: what its input's sides must be multiples of."""
+def build_generator(
+    backbone: Mapping[str, Any], in_channels: int, out_channels: int, supervises_heads: bool = False
+) -> nn.Module:
+    """A generator with freshly drawn weights. It has `divisor`: what its input's sides must be multiples of.
+
+    supervises_heads: whether the paper trains every head of a backbone with deep supervision; refused where not.
+    """
     make, options = _pick(backbone, GENERATORS, "backbone")
+    if options.get("deep_supervision") and not supervises_heads:
+        raise UserError("model.backbone.deep_supervision=true: this model trains the last head alone; set it false")
     return _initialised(make(in_channels, out_channels, **options))
 
 

@@ -31,6 +31,18 @@ def uses_batch_statistics(network: nn.Module) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
 
 
+def keep_training_behaviour(network: nn.Module) -> None:
+    """Let a network in eval mode normalise by the batch it is given, and drop out, as it did in training.
+
+    Its running statistics stay as they are: from now on, in training too. Source: Isola 2017, section 3.3.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train().momentum = 0.0
+        elif isinstance(module, nn.modules.dropout._DropoutNd):
+            module.train()
+
+
 def init_normal(network: nn.Module, gain: float = 0.02) -> None:
     """Draw every convolution and linear weight from N(0, gain), BatchNorm scales from N(1, gain); biases 0.
 

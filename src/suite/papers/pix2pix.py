@@ -72,7 +72,7 @@ class Pix2Pix(GAN):
         area, ratio = (least_area, most_area), (least_ratio, most_ratio)
         self.erase = RandomErasing(area, ratio, value=0.0, p=erasing) if erasing > 0 else None
 
-        self.G = build_generator(backbone, channels_a, channels_b)
+        self.G = build_generator(backbone, channels_a, channels_b, supervises_heads=True)
         self.D = build_discriminator(discriminator, channels_a + channels_b)
         if self.adversarial.penalty != "none" and uses_batch_statistics(self.D):
             raise UserError(
