@@ -17,7 +17,7 @@ from suite.errors import UserError
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", "wandb", "numpy", "cv2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "extract_faces", "bench"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "extract_faces", "pack", "bench"])
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
     code = f"""
 import sys
@@ -41,7 +41,14 @@ def test_every_command_is_a_console_script() -> None:
     scripts = {
         script.name: script for script in entry_points(group="console_scripts") if script.name.startswith("suite-")
     }
-    assert {"suite-train", "suite-evaluate", "suite-translate", "suite-extract-faces", "suite-bench"} <= set(scripts)
+    assert {
+        "suite-train",
+        "suite-evaluate",
+        "suite-translate",
+        "suite-extract-faces",
+        "suite-pack",
+        "suite-bench",
+    } <= set(scripts)
     for script in scripts.values():
         assert callable(script.load())
 

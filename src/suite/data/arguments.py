@@ -14,7 +14,7 @@ _OF_THEIR_KIND = (
     "task", "resize", "crop", "channels_a", "channels_b", "direction", "disjoint", "drawings", "on_broken", "cache",
 )  # fmt: skip
 _LEAST = {"size": 1, "load_size": 1, "batch_size": 1, "eval_batch_size": 1, "workers": 0, "seed": 0}
-_OF_TARGET = ("source", "root", "split", "seed")  # keys of data.target that are no options of its source
+_OF_TARGET = ("source", "root", "streaming", "split", "seed")  # keys of data.target that are no options of its source
 
 
 def check(constructor: Callable[..., Any], given: Mapping[str, Any]) -> None:
@@ -35,7 +35,10 @@ def check(constructor: Callable[..., Any], given: Mapping[str, Any]) -> None:
         one_of("epoch_length", epoch_length, ("max", "min", "a", "b", "a number of samples"))
     if given["drawings"] == "all" and task not in ("paired", "semi_supervised"):
         raise UserError(f"data.drawings=all is for data.task=paired or semi_supervised, not {task}: set one of them")
-    if given["on_broken"] == "skip" and not given["cache"]:
+    if (streaming := given["streaming"]) is not None and (not isinstance(streaming, str) or not streaming):
+        raise UserError(f"data.streaming={streaming}: give the folder or URL of a packed set, or null")
+    streamed = streaming is not None and (target is None or "streaming" in target)
+    if given["on_broken"] == "skip" and not given["cache"] and not streamed:
         raise UserError("data.on_broken=skip needs data.cache=true: broken pictures are found while it is built")
     if given["split"] is not None:
         check_wanted(given["split"])

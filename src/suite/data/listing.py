@@ -9,14 +9,20 @@ from typing import Any
 
 from suite.data.catalog import Catalog
 from suite.data.sources import find_source, source_arguments, source_options
+from suite.data.streaming import open_shards
 from suite.errors import UserError
 
 
-def list_source(key: str, source: str, root: str | None, options: Mapping[str, Any], size: int) -> Catalog:
-    """What a source finds; `key` is where it stands in the configuration.
+def list_source(
+    key: str, source: str, root: str | None, options: Mapping[str, Any], size: int, streaming: str | None = None
+) -> Catalog:
+    """What a source finds in `root`, or found when it was packed into `streaming`.
 
-    `size`: pixels, for a source that draws its pictures. Raises UserError where there is nothing, or no root is given.
+    `key` is where the source stands in the configuration; `size`: pixels, for a source that draws its pictures. Raises
+    UserError where there is nothing, or no root is given.
     """
+    if streaming is not None:
+        return open_shards(key, streaming, source, options, size)
     arguments, given = source_arguments(source), dict(options)
     if "root" in arguments:
         if root is None:

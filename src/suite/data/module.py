@@ -50,6 +50,7 @@ class PictureData(LightningDataModule):
         source: str,
         task: Task = "unpaired",
         root: str | None = None,
+        streaming: str | None = None,
         size: int = 256,
         load_size: int = 286,
         resize: Resize = "squash",
@@ -77,7 +78,8 @@ class PictureData(LightningDataModule):
         super().__init__()
         check(PictureData.__init__, dict(locals()))
 
-        self.source, self.task, self.root, self.options, self.target = source, task, root, options, target
+        self.source, self.task, self.options, self.target = source, task, options, target
+        self.root, self.streaming = root, streaming
         self.size, self.load_size, self.resize, self.crop = size, load_size, resize, crop
         self.channels_a, self.channels_b, self.swap = channels_a, channels_b, direction == "b2a"
         self.batch_size, self.eval_batch_size, self.workers, self.seed = batch_size, eval_batch_size, workers, seed
@@ -172,8 +174,9 @@ class PictureData(LightningDataModule):
             catalog = self.list_pictures()
             paired = self.task not in ("unpaired", "labelled")
             kinds = tuple(self._kind(side) for side in self._batch_sides)
+            folder = None if self.streaming else self.cache_folder  # what fits no disk is not decoded onto one
             self._opened = self._open_catalog(
-                catalog, self.split, f"data.task={self.task}", kinds, paired, self._fit_kind
+                catalog, self.split, f"data.task={self.task}", kinds, paired, self._fit_kind, folder
             )
             if self._rank_and_world()[0] == 0 and self._opened.validates_on_test:
                 _log.info("no validation pictures: validation, and the choice of best.ckpt, use the test pictures")
@@ -184,9 +187,12 @@ class PictureData(LightningDataModule):
         if self._opened_target is None and self.target is not None:
             given = dict(self.target)
             source, root, split = given.pop("source"), given.pop("root", None), given.pop("split", None)
-            catalog = list_source("data.target", source, root, given, self._drawn_size)
-            kinds = (self._kind("a"),)
-            self._opened_target = self._open_catalog(catalog, split, "data.target", kinds, False, self._fit_target)
+            streaming = given.pop("streaming", None)
+            catalog = list_source("data.target", source, root, given, self.drawn_size, streaming)
+            kinds, folder = (self._kind("a"),), None if streaming else self.cache_folder
+            self._opened_target = self._open_catalog(
+                catalog, split, "data.target", kinds, False, self._fit_target, folder
+            )
         return self._opened_target
 
     def _open_catalog(
@@ -197,11 +203,10 @@ class PictureData(LightningDataModule):
         kinds: tuple[Kind, ...],
         paired: bool,
         fit: Callable[[Kind, bool], Fit],
+        folder: Path | None,
     ) -> OpenedSplits:
         disjoint = self.disjoint and self.task == "unpaired"
-        opened = OpenedSplits(
-            catalog, split, self.seed, task, kinds, paired, disjoint, fit, self.cache_folder, self.skip_broken
-        )
+        opened = OpenedSplits(catalog, split, self.seed, task, kinds, paired, disjoint, fit, folder, self.skip_broken)
         if self._rank_and_world()[0] == 0:
             _log.info(catalog.summary())
             for warning in catalog.warnings:
@@ -213,7 +218,7 @@ class PictureData(LightningDataModule):
 
         Opens no picture. Raises UserError where the source finds nothing, or no record has what the task needs.
         """
-        catalog = list_source("data", self.source, self.root, self.options, self._drawn_size)
+        catalog = list_source("data", self.source, self.root, self.options, self.drawn_size, self.streaming)
         if self.sketch is not None:
             catalog = with_sketches(catalog, self.sketch.style)
         return with_labels(catalog, self.source) if self.task == "labelled" else catalog
@@ -241,7 +246,7 @@ class PictureData(LightningDataModule):
         return ("a",) if self.task == "labelled" else ("a", "b")
 
     @property
-    def _drawn_size(self) -> int:
+    def drawn_size(self) -> int:
         """Pixels at which a source that draws its pictures does so: as large as they are stored."""
         return self._fit(3, training=True).side
 

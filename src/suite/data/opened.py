@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 from suite.data import cache
 from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, Picture, Record, Split
-from suite.data.decode import Fit
+from suite.data.decode import Fit, broken
 from suite.data.splits import SPLITS, Splits, assign_splits, halves
+from suite.data.streaming import ShardPicture
 from suite.data.tasks import Side
 from suite.errors import UserError
 
@@ -142,15 +143,17 @@ class OpenedSplits:
         if self.folder is not None:
             open_ = cache.open_cache if build or self.skip_broken else cache.find_cache
             cached = open_(only, fit, self.folder, self.catalog.dataset, self.skip_broken)
-        rows = [row for row in range(len(only)) if cached is None or row not in cached.broken]
         store = cached or cache.DecodedStore(only, fit)
+        left_out = _broken_in(store)
+        if left_out and not self.skip_broken:
+            raise broken(only[min(left_out)], "found when it was packed")
+        rows = [row for row in range(len(only)) if row not in left_out]
         shown = [pictures[row] for row in rows]
         return Side(store, rows, [one.scene for one in shown], [one.key for one in shown], [one.label for one in shown])
 
     def _report_broken(self) -> None:
-        stores = [side.store for side in self.sides.values() if isinstance(side.store, cache.CachedStore)]
-        names = [name for store in stores for name in store.broken.values()]
-        total = sum(len(store.index) for store in stores)
+        names = [name for side in self.sides.values() for name in _broken_in(side.store).values()]
+        total = sum(len(side.rows) for side in self.sides.values()) + len(names)
         if names:
             some = ", ".join(sorted(names)[:3]) + ", ..." * (len(names) > 3)
             if len(names) > _MOST_BROKEN * total:
@@ -163,6 +166,18 @@ class OpenedSplits:
         of_kinds = [set(self.sides[split, kind].scenes) for kind in self.kinds]
         scenes = set.intersection(*of_kinds) if self.paired else set.union(*of_kinds)
         return [record for scene, record in enumerate(self._assigned[split]) if scene in scenes]
+
+
+def _broken_in(store: cache.Store) -> dict[int, str]:
+    """The pictures that are known to be broken, by position: since the cache was built, or since they were packed."""
+    if isinstance(store, cache.CachedStore):
+        return store.broken
+    assert isinstance(store, cache.DecodedStore)
+    return {
+        position: picture.name
+        for position, picture in enumerate(store.pictures)
+        if isinstance(picture, ShardPicture) and picture.broken is not None
+    }
 
 
 def _has(record: Record, kind: Kind) -> bool:

@@ -1,0 +1,93 @@
+"""`python -m suite.pack data=<name> data.root=<folder> output=<folder>`: a data set in shards, for data.streaming."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from suite import cli
+from suite.arguments import number, truth
+from suite.config import CONF, plain
+from suite.errors import UserError
+
+
+def pack(config: DictConfig) -> None:
+    """Pack a data set; `config` is composed from conf/pack.yaml."""
+    if config.get("data") is None:
+        choices = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
+        raise UserError(f"data is not set: say data=<name>; choose from {', '.join(choices)}")
+    values = plain(config)
+    output = _check(values)
+
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from suite.data import packing
+    from suite.data.listing import list_source
+    from suite.data.module import PictureData
+
+    arguments = {key: value for key, value in values["data"].items() if key != "_target_"}
+    data = PictureData(**arguments)
+    if data.streaming is not None:
+        raise UserError(f"data.streaming={data.streaming} is packed already: give data.root, and leave it out")
+    catalog = list_source("data", data.source, data.root, data.options, data.drawn_size)
+    print(catalog.summary())
+    total = len(catalog.photos()) + sum(len(record.drawings) for record in catalog.records)
+
+    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=not cli.on_terminal()) as progress:
+        bar = progress.add_task("packing", total=total)
+        packed = packing.pack(
+            catalog,
+            data.source,
+            data.options,
+            data.drawn_size,
+            output,
+            shard_bytes=round(values["shard_size"] * 1e6),
+            skip_broken=data.skip_broken,
+            on_done=lambda: progress.advance(bar),
+        )
+    if packed.broken:
+        some = ", ".join(packed.broken[:3]) + ", …" * (len(packed.broken) > 3)
+        print(f"{len(packed.broken)} broken and skipped: {some}")
+    size = f"{packed.bytes / 1e9:.3g} GB" if packed.bytes >= 1e9 else f"{packed.bytes / 1e6:.3g} MB"
+    print(f"{packed.pictures} pictures, {size}, in {packed.shards} shards: {output}")
+    words = [word for word in _typed() if not word.startswith("data.root=")]
+    said = shlex.join([*words, f"data.streaming={output.absolute()}"])
+    print(f"train from them, here or where you copy them to: python -m suite.train experiment=<experiment> {said}")
+
+
+def _check(values: dict[str, Any]) -> Path:
+    """The output folder. Raises UserError for a value that can't work, and for an output that may not be replaced."""
+    number("shard_size", values["shard_size"], least=0.001)
+    truth("overwrite", values["overwrite"])
+    if values["output"] in (None, ""):
+        raise UserError("output is not set: say output=…")
+    output = Path(str(values["output"])).expanduser()
+    if output.exists():
+        from suite.data.streaming import CATALOG
+
+        empty = output.is_dir() and not any(output.iterdir())
+        if not empty and not (output / CATALOG).is_file():
+            raise UserError(f"output={output} is there and no packed set: name another folder")
+        if not empty and not values["overwrite"]:
+            raise UserError(f"output={output} is packed already: overwrite=true packs it again, or name another folder")
+    return output
+
+
+def _typed() -> list[str]:
+    """What was said of the data set on the command line."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return []
+    return [word for word in HydraConfig.get().overrides.task if word.startswith(("data=", "data."))]
+
+
+def main() -> None:
+    """The console script `suite-pack`."""
+    cli.run("pack", pack)
+
+
+if __name__ == "__main__":
+    main()
