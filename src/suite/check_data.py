@@ -27,7 +27,7 @@ def check_data(config: DictConfig) -> None:
 
     from hydra.utils import get_object
 
-    from suite.data.checking import Findings, list_sets, show
+    from suite.data.checking import Findings, list_sets, say, show
     from suite.data.contact_sheet import choose, draw_sheet, write_sheet
 
     data = get_object(values["data"].pop("_target_"))(**values["data"])
@@ -41,10 +41,10 @@ def check_data(config: DictConfig) -> None:
     if sheet is not None:
         chosen = choose(found[0].splits, values["samples"], values["seed"])
         write_sheet(draw_sheet(chosen, found[0].catalog, data.sketch, data.size), sheet)
-        print(f"{'sheet':<16}{sheet}")
+        say("sheet", str(sheet))
     if report is not None:
         write_whole(report, "".join(findings.report() for findings in found))
-        print(f"{'report':<16}{report}")
+        say("report", str(report))
     figures = found[0].figures() | ({"target": found[1].figures()} if len(found) > 1 else {})
     print(json.dumps(figures), flush=True)  # before an error's line, where both go to one place
     for findings in found:

@@ -4,6 +4,7 @@ catalog, splits ─► [find_broken] ─► Findings ─► show, figures, repor
 """
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -79,8 +80,8 @@ class Findings:
             raise UserError(f"{catalog.root or catalog.dataset}: the source {catalog.dataset} finds no picture there")
         if not self.broken:
             return
-        total = len(pictures(catalog.records))
-        first = f"{len(self.broken)} of {total} pictures can't be decoded, the first is {printable(self.broken[0].name)}"
+        total, name = len(pictures(catalog.records)), printable(self.broken[0].name)
+        first = f"{len(self.broken)} of {total} pictures can't be decoded, the first is {name}"
         if len(self.broken) > _MOST_BROKEN * total:
             raise UserError(f"{first}; that is more than 1 %: mend or remove them")
         if not skip_broken:
@@ -182,7 +183,7 @@ def show(findings: Findings) -> None:
     from rich.table import Table
 
     catalog = findings.catalog
-    print(printable(f"{catalog.dataset}" + f" in {catalog.root}" * (catalog.root is not None)))
+    say(catalog.dataset, "" if catalog.root is None else f"in {catalog.root}")
     table = Table()
     table.add_column("split")
     for name in ("photos", "sketches", "pairs"):
@@ -192,7 +193,13 @@ def show(findings: Findings) -> None:
         table.add_row(split, *map(str, count(records).values()))
     Console().print(table)
     for name, line in _lines(findings):
-        print(f"{name:<16}{printable(line)}")
+        say(name, line)
+
+
+def say(name: str, line: str) -> None:
+    """Print a line of the table for people, also where the terminal's encoding lacks some of its characters."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(f"{name:<16}{printable(line)}".rstrip().encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
