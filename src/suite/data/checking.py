@@ -183,7 +183,7 @@ def show(findings: Findings) -> None:
     from rich.table import Table
 
     catalog = findings.catalog
-    say(catalog.dataset, "" if catalog.root is None else f"in {catalog.root}")
+    say("data set", catalog.dataset + ("" if catalog.root is None else f" in {catalog.root}"))
     table = Table()
     table.add_column("split")
     for name in ("photos", "sketches", "pairs"):
@@ -203,8 +203,9 @@ def say(name: str, line: str) -> None:
 
 
 def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
-    by_label = labels(findings.catalog)
-    if by_label:
+    if findings.catalog.simulated:
+        yield "sketches", f"none of its own in use: data.sketch={findings.catalog.simulated} makes them of the photos"
+    if by_label := labels(findings.catalog):
         unlabelled = sum(record.label is None for record in findings.catalog.records)
         some = [f"{name} {number}" for name, number in by_label.items()] + [f"none {unlabelled}"] * (unlabelled > 0)
         yield "labels", f"{len(by_label)}: {_some(some, _LABELS_SHOWN)}"
