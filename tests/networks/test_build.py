@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from suite.config import compose, plain
 from suite.errors import UserError
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import norm_layer, uses_batch_statistics
@@ -54,3 +55,14 @@ def test_a_wrong_entry_is_named(entry: dict, message: str) -> None:
 
 def test_instance_norm_has_no_parameters_and_keeps_no_statistics() -> None:
     assert not norm_layer("instance", 8).state_dict()
+
+
+@pytest.mark.parametrize(("size", "downs"), [(512, 8), (256, 8), (128, 7), (96, 5), (64, 6), (32, 5), (16, 4)])
+def test_a_unet_is_as_deep_as_the_size_allows(size: int, downs: int) -> None:
+    for backbone in ("unet", "unet_noskip"):
+        words = ["experiment=cyclegan_lsgan", f"backbone={backbone}", f"data.size={size}", "data.load_size=600"]
+        options = plain(compose("train", [*words, "data.root=/nowhere"]).model.backbone)
+        assert options["downs"] == downs
+        with torch.device("meta"):
+            network = build_generator(options, 3, 3)
+        assert size % network.divisor == 0
