@@ -1,0 +1,54 @@
+"""A pix2pix small enough to train in a test, and batches of photos with several drawings."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from suite.data.batch import Batch
+from suite.papers.pix2pix import Pix2Pix
+
+
+@pytest.fixture
+def make_pix2pix() -> Callable[..., Pix2Pix]:
+    """Builds equal models from equal changes: the weights are drawn from one seed."""
+
+    def make(**changes: Any) -> Pix2Pix:
+        torch.manual_seed(0)
+        settings: dict[str, Any] = {
+            "backbone": {"name": "unet", "downs": 3, "width": 4, "norm": "batch", "dropout": 0.0},
+            "discriminator": {"name": "patch", "downs": 2, "width": 4, "norm": "batch"},
+            "adversarial": {"loss": "vanilla"},
+            "channels_b": 1,
+            "epochs": 1,
+            "decay_epochs": 1,
+        }
+        for name, value in changes.items():
+            more = isinstance(value, dict) and "name" not in value  # a named network is a whole other one
+            settings[name] = settings[name] | value if more else value
+        return Pix2Pix(**settings)
+
+    return make
+
+
+@pytest.fixture
+def make_pairs() -> Callable[..., list[Batch]]:
+    """Batches of coloured noise with `counts` drawings of each photo, padded with black; none of them: one drawing."""
+
+    def make(count: int, counts: Sequence[int] = (), size: int = 32, dtype: torch.dtype = torch.float32) -> list[Batch]:
+        random = torch.Generator().manual_seed(1)
+        batches: list[Batch] = []
+        for _ in range(count):
+            photos = len(counts) or 2
+            drawings = (torch.rand(photos, max(counts, default=1), 1, size, size, generator=random) * 2 - 1).to(dtype)
+            a = (torch.rand(photos, 3, size, size, generator=random) * 2 - 1).to(dtype)
+            batch: Batch = {"a": a, "b": drawings[:, 0], "paired": True}
+            if counts:
+                for photo, its in enumerate(counts):
+                    drawings[photo, its:] = -1
+                batch |= {"drawings": drawings, "drawing_count": torch.tensor(counts)}
+            batches.append(batch)
+        return batches
+
+    return make
