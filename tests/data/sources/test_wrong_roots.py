@@ -149,6 +149,22 @@ def test_a_folder_of_other_things_is_described(laid_out):
     assert f"{other} holds folder 0, folder 1, folder 2, folder 3, folder 4 ...: check data.root" in message
 
 
+def test_numbered_pictures_beside_cufsf_are_no_sketches(tree):
+    root = tree("CUFSF/cropped_sketch/00001.jpg", *(f"CelebA-HQ/{number:05d}.jpg" for number in range(2500)))
+    message = refused(find_source("cufsf"), root, {})
+    assert message.endswith(f"it lies in {root}/CUFSF: set data.root={root}/CUFSF")
+
+
+@pytest.mark.parametrize("source", ["paired_folders", "unpaired_folders"])
+def test_a_side_that_is_not_there_is_named_with_what_is(source, tree):
+    root = tree("photos/1.jpg", "sketches/1.jpg")
+    message = refused(find_source(source), root, {"a": "photo", "b": "sketches"})
+    assert "data.a=photo" in message
+    assert f"{root} holds photos, sketches" in message
+    with pytest.raises(UserError, match=rf"side b: {root}/sketch: there is no such folder; {root} holds photos, sketc"):
+        find_source(source)(root=root, a="photos", b="sketch")
+
+
 @pytest.mark.parametrize(
     ("source", "options", "files"),
     [

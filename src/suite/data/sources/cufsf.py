@@ -27,7 +27,8 @@ from suite.data.sources.folders import existing_folder, natural_order
 from suite.data.sources.reading import fixed_draw, rows
 from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
 
-_EXPECTED = "sketches 00001.jpg ... in it, in cropped_sketch/ or in original_sketch/"
+_PEOPLE = 1194
+_EXPECTED = f"sketches 00001.jpg ... of up to {_PEOPLE} people in it, in cropped_sketch/ or in original_sketch/"
 _PUBLISHED = (250, 944)  # train and test
 _GREY = re.compile(r"(?P<id>\d{5})(?P<pose>[a-z]{2})\d{3}(?P<letter>[a-z]?)_(?P<date>\d{6})", re.IGNORECASE)
 _COLOUR = re.compile(r"(?P<id>\d{5})_(?P<date>\d{6})_(?P<pose>[a-z]{2})(?:_(?P<letter>[a-z]))?", re.IGNORECASE)
@@ -80,7 +81,8 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
 
     `version` is that of the sketches; auto takes cropped where there are any. Originals are brought to the cropped
     frame by their points, both or none. The split is that of the folders, else a fixed draw in the literature's
-    proportion of 250 to 944. Raises UserError where no sketch is found.
+    proportion of 250 to 944. Raises UserError where no sketch is found, and for a root so far above that other
+    numbered pictures lie below it.
     """
     folder = root_folder(root, _EXPECTED, _looks_right)
     one_of("version", version, ("auto", "cropped", "original"))
@@ -90,7 +92,7 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
             shots[number] += found
     wanted_version = _version(sketches, version)
     chosen = {number: one for number, found in sketches.items() for one in found if one.cropped == wanted_version}
-    if not chosen:
+    if not chosen or len(chosen) > 2 * _PEOPLE:
         raise wrong_root(folder, _EXPECTED, _looks_right)
 
     catalog = Catalog("cufsf", folder, [])

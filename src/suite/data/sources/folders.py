@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.roots import SUFFIXES, beside_a_split, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.roots import SUFFIXES, beside_a_split, content, holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
 _SPLITS: tuple[Split, ...] = get_args(Split)
@@ -103,7 +103,7 @@ def existing_folder(path: str | Path, what: str) -> Path:
     """The folder. Raises UserError saying `what` was expected there where it is none."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        problem = "is a file, not a folder" if folder.exists() else "there is no such folder"
+        problem = "is a file, not a folder" if folder.exists() else f"there is no such folder; {content(folder)}"
         raise UserError(f"{what}: {folder}: {problem}")
     return folder
 

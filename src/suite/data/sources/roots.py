@@ -34,7 +34,7 @@ def wrong_root(root: Path, expected: str, *fits: Fits) -> UserError:
     if (near := next((place for fit in fits for place in _around(root) if fit(place)), None)) is not None:
         hint = f"it lies in {near}: set data.root={near}"
     else:
-        hint = f"and nothing like it lies nearby; {_content(root)}: check data.root"
+        hint = f"and nothing like it lies nearby; {content(root)}: check data.root"
     if root.is_dir():
         return UserError(f"{root}: expected {expected}; {hint}")
     problem = "there is no such folder"
@@ -92,8 +92,8 @@ def _around(root: Path) -> Iterator[Path]:
     yield from () if too_low else above
 
 
-def _content(root: Path) -> str:
-    """What lies in the root, or in the first folder above it that is there."""
+def content(root: Path) -> str:
+    """The folders in the root, or in the first folder above it that is there, in words."""
     place = root if root.is_dir() else next(place for place in root.resolve().parents if place.is_dir())
     names = [folder.name for folder in _folders(place)]
     if names:
