@@ -67,7 +67,9 @@ def of_run(config: DictConfig) -> DictConfig:
     if config.references is not None:
         saved.metrics.references = config.references
     if config.data_root is not None:
-        saved.data.root = config.data_root
+        saved.data.root, saved.data.streaming = config.data_root, None
+    if config.data_streaming is not None:
+        saved.data.streaming = config.data_streaming
     if config.batch_size is not None:
         saved.data.eval_batch_size = config.batch_size
     OmegaConf.resolve(saved)

@@ -1,10 +1,11 @@
 import multiprocessing
+import threading
 
 import pytest
 import torch
 from torch.utils.data import Dataset
 
-from suite.data.loading import EvalSampler, TrainSampler, make_loader
+from suite.data.loading import AtOnce, EvalSampler, TrainSampler, make_loader
 from suite.errors import UserError
 
 
@@ -78,3 +79,25 @@ def test_a_workers_user_error_stays_one_line(workers):
         list(make_loader(Places(), EvalSampler(8), 2, workers, drop_last=False, pin_memory=False))
     assert str(error.value) == "seven: is broken"
     assert multiprocessing.active_children() == []  # the traceback would keep them for seconds
+
+
+class Waiting(Places):
+    """A sample comes once three others of its batch are asked for as well."""
+
+    def __init__(self):
+        self.four = threading.Barrier(4, timeout=10)
+
+    def __getitem__(self, place):
+        self.four.wait()
+        return super().__getitem__(place)
+
+
+def test_samples_of_a_batch_are_fetched_at_once_and_keep_their_order():
+    (batch,) = make_loader(AtOnce(Waiting()), EvalSampler(4), 4, 0, drop_last=False, pin_memory=False)
+    assert batch["index"].tolist() == [0, 1, 2, 3]
+
+
+def test_what_is_wrong_with_one_of_them_stays_one_line():
+    with pytest.raises(UserError) as error:
+        list(make_loader(AtOnce(Places()), EvalSampler(8), 8, 1, drop_last=False, pin_memory=False))
+    assert str(error.value) == "seven: is broken"

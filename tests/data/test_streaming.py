@@ -11,15 +11,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 import torch
 
+from suite.config import CONF, compose
 from suite.data import streaming
 from suite.data.listing import list_source
 from suite.data.module import PictureData
 from suite.data.packing import pack
 from suite.data.streaming import CATALOG
 from suite.errors import UserError
+from suite.evaluate import of_run
+from suite.runs import write_config
 
 MakeData = Callable[..., PictureData]
 
@@ -115,6 +119,20 @@ def test_pictures_travel_to_a_worker_without_handles(paired: MakeData, tmp_path:
     assert (again.load().tobytes(), again.identity(), again.name) == (pixels, picture.identity(), picture.name)
     assert picture.name == f"photos/0.png in {tmp_path / 'shards'}"
     assert picture.identity() != data.catalog.records[1].photo.identity()  # type: ignore[union-attr]
+
+
+def test_a_run_is_evaluated_where_its_pictures_lie_now(tmp_path: Path) -> None:
+    words = ["experiment=cyclegan_lsgan", "scale=smoke", "data=celeba", "data.streaming=old", "metrics=pixel"]
+    write_config(compose("train", [*words, "name=run", f"hydra.run.dir={tmp_path}"]), tmp_path)
+    for moved, expected in (
+        ([], (None, "old")),
+        (["data_streaming=new"], (None, "new")),
+        (["data_root=files"], ("files", None)),
+    ):
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            command = hydra.compose("evaluate", [f"run={tmp_path}", *moved])
+        saved = of_run(command)
+        assert (saved.data.root, saved.data.streaming) == expected
 
 
 # Broken pictures ------------------------------------------------------------------------------------------------------

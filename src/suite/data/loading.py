@@ -6,6 +6,7 @@ told the epoch, and a sample depends on (seed, epoch, index) and on nothing that
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 
 Place = tuple[int, int]  # epoch, index
+_THREADS = 16  # samples of a batch that one worker fetches at once, at most
 _ORDER = 3  # keeps this use of the seed apart from the others, see splits.py and tasks.py
 
 
@@ -55,6 +57,20 @@ class EvalSampler(Sampler[Place]):
     def __iter__(self) -> Iterator[Place]:
         for number in range(len(self)):
             yield 0, (self.rank + number * self.world) % self.length
+
+
+class AtOnce(Dataset[Any]):
+    """The same samples, those of a batch made side by side: what is fetched from afar is waited for together."""
+
+    def __init__(self, samples: Dataset[Any]) -> None:
+        self.samples = samples
+
+    def __getitem__(self, place: Place) -> Any:
+        return self.samples[place]
+
+    def __getitems__(self, places: list[Place]) -> list[Any]:
+        with ThreadPoolExecutor(min(len(places), _THREADS)) as threads:
+            return list(threads.map(self.samples.__getitem__, places))
 
 
 class Loader(DataLoader[Any]):

@@ -17,7 +17,7 @@ from suite.data.batch import Batch
 from suite.data.catalog import Catalog
 from suite.data.decode import Fit, Resize
 from suite.data.listing import list_source, with_labels, with_sketches
-from suite.data.loading import EvalSampler, Loader, Place, Sampler, TrainSampler, make_loader
+from suite.data.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, make_loader
 from suite.data.opened import Kind, OpenedSplits
 from suite.data.splits import Splits
 from suite.data.tasks import (
@@ -277,7 +277,8 @@ class PictureData(LightningDataModule):
     def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:
         on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         size = self.batch_size if training else self.eval_batch_size
-        return make_loader(dataset, sampler, size, self.workers, drop_last=training, pin_memory=on_cuda)
+        samples = AtOnce(dataset) if self.streaming else dataset
+        return make_loader(samples, sampler, size, self.workers, drop_last=training, pin_memory=on_cuda)
 
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
