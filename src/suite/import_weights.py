@@ -1,0 +1,90 @@
+"""`python -m suite.import_weights file=latest_net_G.pth output=<checkpoint>`: published generators, for translate."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from suite import cli
+from suite.arguments import truth
+from suite.config import plain
+from suite.errors import UserError
+
+if TYPE_CHECKING:
+    from suite.gan import GAN
+    from suite.networks.published import PublishedGenerator
+
+
+def import_weights(config: DictConfig) -> None:
+    """Make a checkpoint of one generator or two; `config` is composed from conf/import_weights.yaml."""
+    values = plain(config)
+    files, output = _check(values)
+
+    from suite.callbacks import AtomicCheckpointIO
+    from suite.networks.published import read_published
+
+    generators = [read_published(file, values["dropout"]) for file in files]
+    model = _model(*generators)
+    content: dict[str, Any] = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
+    model.on_save_checkpoint(content)
+    AtomicCheckpointIO().save_checkpoint(content, output)
+
+    for file, generator in zip(files, generators, strict=True):
+        print(f"{file}: {generator}")
+    paper = " mode=paper batch_size=1" if generators[0].architecture.differs_in_training else ""
+    for direction in [f" direction={name}" for name in model.directions] if len(files) > 1 else [""]:
+        print(f"python -m suite.translate {shlex.quote(f'run={output}')} input=… output=…{direction}{paper}")
+
+
+def _check(values: dict[str, Any]) -> tuple[list[Path], Path]:
+    """The generators' files, and the one to write. Raises UserError for what can't work."""
+    for key in ("file", "output"):
+        if values[key] in (None, ""):
+            raise UserError(f"{key} is not set: say {key}=…")
+    truth("overwrite", values["overwrite"])
+    if values["dropout"] is not None:
+        truth("dropout", values["dropout"])
+    files = [Path(str(values[key])).expanduser() for key in ("file", "second") if values[key] is not None]
+    output = Path(str(values["output"])).expanduser()
+    for key, file in zip(("file", "second"), files, strict=False):
+        if not file.is_file():
+            raise UserError(f"{key}={file}: there is no such file")
+        if output.exists() and output.samefile(file):
+            raise UserError(f"output={output} is {key}: name another file")
+    if output.is_dir():
+        raise UserError(f"output={output} is a folder: give the name of a file, as in {output / 'generator.ckpt'}")
+    if output.exists() and not values["overwrite"]:
+        raise UserError(f"output={output} is already there: name another file, or set overwrite=true")
+    return files, output
+
+
+def _model(there: "PublishedGenerator", back: "PublishedGenerator | None" = None) -> "GAN":
+    import torch
+
+    from suite.papers.cyclegan import CycleGAN
+    from suite.papers.pix2pix import Pix2Pix
+
+    backbone, a, b = there.architecture.backbone, there.architecture.in_channels, there.architecture.out_channels
+    if back is not None and back.architecture != there.architecture.way_back():
+        raise UserError(f"second is not the way back of file: it is {back.architecture}; file is {there.architecture}")
+    # No file holds the discriminators, and translating needs none: those of the default, freshly drawn.
+    discriminator = {"name": "patch", "downs": 3, "width": backbone["width"], "norm": backbone["norm"]}
+    torch.manual_seed(0)
+    model: GAN
+    if back is None:
+        model = Pix2Pix(backbone, discriminator, {"loss": "vanilla"}, a, b)
+    else:
+        model = CycleGAN(backbone, discriminator, {"loss": "lsgan"}, a, b, lambda_identity=0.5 * (a == b))
+        model.F.load_state_dict(back.weights)
+    model.G.load_state_dict(there.weights)
+    return model
+
+
+def main() -> None:
+    """The console script `suite-import-weights`."""
+    cli.run("import_weights", import_weights)
+
+
+if __name__ == "__main__":
+    main()
