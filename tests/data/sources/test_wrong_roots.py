@@ -149,6 +149,11 @@ def test_a_folder_of_other_things_is_described(laid_out):
     assert f"{other} holds folder 0, folder 1, folder 2, folder 3, folder 4 ...: check data.root" in message
 
 
+def test_any_two_folders_of_pictures_above_are_no_identities(tree):
+    root = tree("holidays/1.jpg", "work/2.jpg", "faces/readme.md")
+    assert "nothing like it lies nearby" in refused(find_source("identity_folders"), f"{root}/faces", {})
+
+
 def test_numbered_pictures_beside_cufsf_are_no_sketches(tree):
     root = tree("CUFSF/cropped_sketch/00001.jpg", *(f"CelebA-HQ/{number:05d}.jpg" for number in range(2500)))
     message = refused(find_source("cufsf"), root, {})
