@@ -79,8 +79,9 @@ def test_renderings_are_chosen(tree, refused):
     root = tree(*files("", "duck", "1", 1), *files("", "duck", "2", 1, photo_tx=other, sketch_tx=other), texts=INFO)
     assert [record.key for record in sketchy(root=root, photo_tx=other, sketch_tx=other).records] == ["duck/2"]
     assert f"there is {TX}, {other}" in refused(sketchy, root=root, photo_tx="tx_1")
-    mixed = sketchy(root=root, photo_tx=other)
-    assert (mixed.records, len(mixed.orphan_photos), len(mixed.orphan_drawings)) == ([], 1, 1)
+    mixed = refused(sketchy, root=root, photo_tx=other)
+    assert f"no sketch of data.sketch_tx={TX} is named after a photo of data.photo_tx={other}" in mixed
+    assert mixed.endswith(f"for example {root}/sketch/{TX}/duck/1-1.png")
 
 
 def test_what_is_missing_is_named(tree, refused):

@@ -6,7 +6,9 @@ To add one, write its function in a file of this folder, add a line to `SOURCES`
 import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import wraps
 from importlib import import_module
+from typing import Any
 
 from suite.data.catalog import Catalog
 from suite.errors import UserError
@@ -36,7 +38,20 @@ def find_source(name: str) -> Callable[..., Catalog]:
     if name not in SOURCES:
         raise UserError(f"data.source={name}: there is no such source; choose from {', '.join(SOURCES)}")
     module, _, function = SOURCES[name].partition(":")
-    return getattr(import_module(module), function)
+    return _refusing_unreadable(getattr(import_module(module), function))
+
+
+def _refusing_unreadable(source: Callable[..., Catalog]) -> Callable[..., Catalog]:
+    """The source, with one line for what the system does not let it read: no permission, a drive that is gone."""
+
+    @wraps(source)
+    def listed(**arguments: Any) -> Catalog:
+        try:
+            return source(**arguments)
+        except OSError as error:
+            raise UserError(f"{error.filename or 'data.root'}: can't be read: {error.strerror or error}") from error
+
+    return listed
 
 
 def source_arguments(name: str) -> set[str]:

@@ -19,7 +19,8 @@ from suite.data.sources.attributes import read_attribute
 from suite.data.sources.celeba import annotation_places, official_split, partition_file, read_partition
 from suite.data.sources.folders import list_pictures
 from suite.data.sources.reading import first_file, picture_names, rows
-from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
+from suite.data.sources.roots import holds, is_picture, root_folder, undoubled, wrong_root
+from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
 _FOLDERS = ("CelebA-HQ-img", "celeba_hq_256", "")
@@ -117,7 +118,7 @@ def _stargan(root: Path) -> Catalog:
 
 
 def _domains(folder: Path) -> list[Path]:
-    return sorted(place for place in folder.iterdir() if place.is_dir() and holds(place, is_picture))
+    return [place for place in inner_folders(folder) if holds(place, is_picture)]
 
 
 def _is_stargan(root: Path) -> bool:
@@ -128,7 +129,7 @@ def _picture_folder(root: Path) -> Path | None:
     def wanted(name: str) -> bool:
         return is_picture(name) and _number(name.rpartition(".")[0]) is not None
 
-    return next((root / place for place in _FOLDERS if holds(root / place, wanted)), None)
+    return next((place for place in (undoubled(root / name) for name in _FOLDERS) if holds(place, wanted)), None)
 
 
 def _number(stem: str) -> int | None:

@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.roots import SUFFIXES, beside_a_split, content, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.roots import (
+    SUFFIXES,
+    beside_a_split,
+    content,
+    holds,
+    is_picture,
+    root_folder,
+    undoubled,
+    wrong_root,
+)
+from suite.data.sources.walking import walk
 from suite.errors import UserError
 
 _SPLITS: tuple[Split, ...] = get_args(Split)
@@ -75,7 +85,7 @@ def list_pictures(folder: Path, recursive: bool) -> Pictures:
     A key is the path below the folder without its suffix. Of two files that differ in the suffix only, the
     second keeps it in its key.
     """
-    found = list_below(folder, recursive)
+    found = list_below(undoubled(folder), recursive)
     if not found:
         where = "in it or below" if recursive else "in it (sub-folders are read with data.recursive=true)"
         raise UserError(f"{folder}: no picture {where}; expected files ending in {' '.join(sorted(SUFFIXES))}")
@@ -85,11 +95,11 @@ def list_pictures(folder: Path, recursive: bool) -> Pictures:
 def list_below(folder: Path, recursive: bool = True) -> Pictures:
     """The same, where no picture at all is no error yet."""
     found: Pictures = {}
-    for path in sorted(_walk(folder, recursive), key=lambda path: natural_order(path.relative_to(folder).as_posix())):
-        relative = path.relative_to(folder)
+    for name in sorted(walk(folder, is_picture, recursive), key=natural_order):
         # Unicode in one form: a name typed on macOS and the same name typed elsewhere are one key.
-        key, whole = (unicodedata.normalize("NFC", name.as_posix()) for name in (relative.with_suffix(""), relative))
-        found[key if key not in found else whole] = path
+        whole = unicodedata.normalize("NFC", name)
+        key = os.path.splitext(whole)[0]
+        found[key if key not in found else whole] = folder / name
     return found
 
 
@@ -169,16 +179,3 @@ def _strips(root: str, recursive: bool) -> Catalog:
 
 def _split_folders(root: Path) -> list[tuple[Split | None, Path]]:
     return [(split, root / split) for split in _SPLITS if (root / split).is_dir()]
-
-
-def _walk(folder: Path, recursive: bool) -> list[Path]:
-    """Picture files in any order. Links are followed; a folder that links back to one above is read once."""
-    found: list[Path] = []
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real not in seen:
-            found += [Path(place, file) for file in files if is_picture(file)]
-        folders[:] = [name for name in folders if recursive and real not in seen and not name.startswith(".")]
-        seen.add(real)
-    return found

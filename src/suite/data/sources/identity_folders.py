@@ -10,13 +10,15 @@ from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import list_pictures, natural_order
+from suite.data.sources.reading import words
 from suite.data.sources.roots import beside_a_split, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
 _EXPECTED = "one folder of pictures for each identity in it, two at least"
 
 
-def identity_folders(*, root: str, identities: Sequence[str] | None = None) -> Catalog:
+def identity_folders(*, root: str, identities: Sequence[str] | str | None = None) -> Catalog:
     """Photos whose label and group are the folder, in natural order, or in the order of `identities`.
 
     The split is that of train/, val/ and test/ where the root has a train/; an identity may be in any of them. Raises
@@ -29,7 +31,7 @@ def identity_folders(*, root: str, identities: Sequence[str] | None = None) -> C
         # Any two folders of pictures look right: those above count only where the root is one of them.
         above = () if holds(folder, is_picture) else folder.resolve().parents
         raise wrong_root(folder, _EXPECTED, lambda place: place not in above and _looks_right(place))
-    wanted = there if identities is None else list(identities)
+    wanted = there if identities is None else words("identities", identities)
     for name in wanted:
         if name not in there:
             raise UserError(f"data.identities: {name} has no folder in {folder}; there is {', '.join(there)}")
@@ -52,9 +54,10 @@ def identity_folders(*, root: str, identities: Sequence[str] | None = None) -> C
 
 def _people(root: Path) -> list[tuple[Split | None, Path]]:
     """Split and folder of each identity."""
-    if (root / "train").is_dir() and _folders(root / "train"):
-        return [(split, person) for split in get_args(Split) for person in _folders(root / split)]
-    return [(None, person) for person in _folders(root)]
+    if (root / "train").is_dir() and inner_folders(root / "train"):
+        there = [split for split in get_args(Split) if (root / split).is_dir()]
+        return [(split, person) for split in there for person in inner_folders(root / split)]
+    return [(None, person) for person in inner_folders(root)]
 
 
 def _names(root: Path) -> list[str]:
@@ -63,9 +66,3 @@ def _names(root: Path) -> list[str]:
 
 def _looks_right(place: Path) -> bool:
     return sum(holds(person, is_picture) for _, person in _people(place)) > 1
-
-
-def _folders(place: Path) -> list[Path]:
-    if not place.is_dir():
-        return []
-    return [inner for inner in place.iterdir() if inner.is_dir() and not inner.name.startswith(".")]

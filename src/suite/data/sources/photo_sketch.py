@@ -11,8 +11,9 @@ from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import list_pictures
-from suite.data.sources.reading import rows
-from suite.data.sources.roots import root_folder, wrong_root
+from suite.data.sources.reading import first_file, rows
+from suite.data.sources.roots import root_folder, undoubled, wrong_root
+from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
 _EXPECTED = "image/ and sketch-rendered/ in it"
@@ -27,9 +28,9 @@ def photo_sketch(*, root: str, width: str = "width-5") -> Catalog:
     folder = root_folder(root, _EXPECTED, _looks_right)
     if not _looks_right(folder):
         raise wrong_root(folder, _EXPECTED, _looks_right)
-    rendered = folder / "sketch-rendered"
+    rendered = undoubled(folder / "sketch-rendered")
     if not (rendered / width).is_dir():
-        there = ", ".join(sorted(place.name for place in rendered.iterdir() if place.is_dir()))
+        there = ", ".join(place.name for place in inner_folders(rendered))
         raise UserError(f"data.width={width}: {rendered} has no such folder; there is {there or 'none'}")
 
     photos = list_pictures(folder / "image", recursive=False)
@@ -64,8 +65,7 @@ def _read_lists(folder: Path, catalog: Catalog) -> dict[str, Split]:
     """Stem -> split. Raises UserError for a stem in two lists."""
     splits: dict[str, Split] = {}
     for split in get_args(Split):
-        path = folder / f"{split}.txt"
-        if not path.is_file():
+        if (path := first_file([folder], f"{split}.txt")) is None:
             continue
         for row in rows(path):
             stem = re.sub(r"\.(jpe?g|png)$", "", row, flags=re.IGNORECASE)

@@ -44,8 +44,18 @@ def picture_names(folder: Path) -> dict[str, str]:
 
 
 def first_file(places: Iterable[Path], *names: str) -> Path | None:
-    """The first file of one of these names in the first place that has one."""
-    return next((place / name for place in places for name in names if (place / name).is_file()), None)
+    """The first file of one of these names in the first place that has one, also in a folder of its own name."""
+    paths = (path for place in places for name in names for path in (place / name, place / name / name))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def words(key: str, value: object) -> list[str]:
+    """What a user wrote as `data.<key>=[a,b]`, or as one string 'a,b'; nothing for null. Raises UserError for else."""
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    if value is not None and not isinstance(value, Sequence):
+        raise UserError(f"data.{key}={value}: give a list, as in data.{key}=[a,b]")
+    return [str(word) for word in value or ()]
 
 
 def fixed_draw(keys: Sequence[str], train: int, test: int) -> dict[str, Split]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Split
+from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
@@ -20,6 +21,8 @@ Fits = Callable[[Path], object]
 
 def root_folder(root: str, expected: str, *fits: Fits) -> Path:
     """The folder `data.root`. Raises the UserError of `wrong_root` where it is none."""
+    if not root:
+        raise UserError(f"data.root is empty: name the folder with {expected}")
     folder = Path(root).expanduser()
     if not folder.is_dir():
         raise wrong_root(folder, expected, *fits)
@@ -63,6 +66,14 @@ def holds(folder: Path, wanted: Callable[[str], object]) -> bool:
         return False
 
 
+def undoubled(folder: Path) -> Path:
+    """The folder, or the one of its own name in it where nothing else is: archives are often unpacked that way."""
+    inner = folder / folder.name
+    if inner.is_dir() and not holds(folder, is_picture) and inner_folders(folder) == [inner]:
+        return inner
+    return folder
+
+
 def is_picture(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
 
@@ -103,7 +114,6 @@ def content(root: Path) -> str:
 
 def _folders(place: Path) -> list[Path]:
     try:
-        with os.scandir(place) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except OSError:
+        return inner_folders(place)
+    except OSError:  # a hint is not worth an error
         return []

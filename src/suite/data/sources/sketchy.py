@@ -8,7 +8,6 @@ Copies without the tx folders, with train/ and test/ below them, or with other s
 The sketches of tx_000000000000 are scaled as its photos are; they are not drawn over them.
 """
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,9 +15,9 @@ from pathlib import Path
 
 from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import natural_order
-from suite.data.sources.reading import first_file, picture_names, rows
-from suite.data.sources.roots import root_folder, wrong_root
+from suite.data.sources.reading import first_file, picture_names, rows, words
+from suite.data.sources.roots import root_folder, undoubled, wrong_root
+from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
 DROP = ("error", "ambiguous", "pose", "context")
@@ -30,28 +29,29 @@ _SPLITS: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
 def sketchy(
     *,
     root: str,
-    categories: Sequence[str] | None = None,
-    drop: Sequence[str] | str = ("error",),
+    categories: Sequence[str] | str | None = None,
+    drop: Sequence[str] | str | None = ("error",),
     photo_tx: str = "tx_000000000000",
     sketch_tx: str = "tx_000000000000",
 ) -> Catalog:
     """Photos with all their sketches; label and group are the category, in alphabetical order.
 
     `categories` in any spelling (`car (sedan)`), all if None. `drop` leaves out the sketches that the lists of those
-    names call invalid: error, ambiguous, pose, context. Split: by folder, else `testset.txt`. Raises UserError where
-    folders or lists are not found, and for an unknown category.
+    names call invalid: error, ambiguous, pose, context. Both may come as one string, 'error,ambiguous'. Split: by
+    folder, else `testset.txt`. Raises UserError where folders or lists are not found, where no sketch belongs to a
+    photo, and for an unknown category.
     """
     folder = root_folder(root, _EXPECTED, _rendered)
-    dropped = [drop] if isinstance(drop, str) else list(drop)
+    dropped = words("drop", drop)
     for name in dropped:
         one_of("drop", name, DROP)
     rendered = _rendered(folder)
     if rendered is None:
         raise wrong_root(folder, _EXPECTED, _rendered)
-    photo_folders = dict(_categories(_tx(rendered / "photo", photo_tx, "photo_tx")))
-    sketch_folders = dict(_categories(_tx(rendered / "sketch", sketch_tx, "sketch_tx")))
-    wanted = _wanted(photo_folders, categories)
-    places = [folder, folder / "info", rendered / "info", rendered.parent / "info", rendered.parent.parent / "info"]
+    photo_folders = dict(_categories(_tx(undoubled(rendered / "photo"), photo_tx, "photo_tx")))
+    sketch_folders = dict(_categories(_tx(undoubled(rendered / "sketch"), sketch_tx, "sketch_tx")))
+    wanted = _wanted(photo_folders, None if categories is None else words("categories", categories))
+    places = [folder, *(place / "info" for place in (folder, rendered, *list(rendered.parents)[:3]))]
     invalid = _invalid(folder, places, dropped)
     test = first_file(places, "testset.txt")
     tested = _photo_names(test) if test is not None else None
@@ -81,6 +81,12 @@ def sketchy(
         catalog.orphan_drawings += [str(path) for stem in sketches if stem not in found for path in sketches[stem]]
         listed = sorted(stem for of, stem in tested or () if of == slug and stem not in found)
         catalog.missing += [f"{slug}/{stem}" for stem in listed]
+    if not catalog.records:
+        example = f"for example {catalog.orphan_drawings[0]}" if catalog.orphan_drawings else "there is none at all"
+        raise UserError(
+            f"{rendered}: no sketch of data.sketch_tx={sketch_tx} is named after a photo of data.photo_tx={photo_tx}, "
+            f"<stem>-1.png; {example}"
+        )
     if tested is None and not any(record.split for record in catalog.records):
         catalog.warnings.append(f"sketchy: no info/testset.txt below {folder}, so no official split")
     return catalog
@@ -98,7 +104,7 @@ def _rendered(root: Path) -> Path | None:
 
 def _tx(side: Path, tx: str, key: str) -> Path:
     """The folder of one rendering, or the side itself in copies without renderings."""
-    there = sorted(place.name for place in side.iterdir() if place.is_dir() and place.name.startswith("tx_"))
+    there = [place.name for place in inner_folders(side) if place.name.startswith("tx_")]
     if there and tx not in there:
         raise UserError(f"data.{key}={tx}: {side} has no such folder; there is {', '.join(there)}")
     return side / tx if there else side
@@ -106,21 +112,15 @@ def _tx(side: Path, tx: str, key: str) -> Path:
 
 def _categories(folder: Path) -> Iterator[tuple[str, dict[Split | None, Path]]]:
     """Category -> its folder, or one for each split."""
-    inner = _folders(folder)
+    inner = inner_folders(folder)
     by_split: list[tuple[Split | None, Path]] = [(None, folder)]
-    if inner and inner.keys() <= _SPLITS.keys():
-        by_split = [(_SPLITS[name], place) for name, place in inner.items()]
+    if inner and all(place.name in _SPLITS for place in inner):
+        by_split = [(_SPLITS[place.name], place) for place in inner]
     found: dict[str, dict[Split | None, Path]] = defaultdict(dict)
     for split, place in by_split:
-        for name, category in _folders(place).items():
-            found[slug(name)][split] = category
+        for category in inner_folders(place):
+            found[slug(category.name)][split] = category
     yield from found.items()
-
-
-def _folders(place: Path) -> dict[str, Path]:
-    with os.scandir(place) as entries:
-        found = [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    return {path.name: path for path in sorted(found, key=lambda path: natural_order(path.name))}
 
 
 def _wanted(there: dict[str, dict[Split | None, Path]], categories: Sequence[str] | None) -> list[str]:

@@ -20,6 +20,7 @@ from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import natural_order
 from suite.data.sources.reading import first_file, rows
 from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
+from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
 By = Literal["style", "genre", "artist"]
@@ -109,7 +110,7 @@ def _class_names(path: Path | None, listed: dict[str, tuple[int, Split]]) -> tup
 def _files(paintings: Path) -> dict[str, tuple[str, Path]]:
     """`Style/name.jpg` -> style and file, in natural order; one listing a folder."""
     found: dict[str, tuple[str, Path]] = {}
-    for style in _folders(paintings):
+    for style in inner_folders(paintings):
         for name in sorted((name for name in os.listdir(style) if is_picture(name)), key=natural_order):
             found[unicodedata.normalize("NFC", f"{style.name}/{name}")] = (style.name, style / name)
     return found
@@ -117,16 +118,11 @@ def _files(paintings: Path) -> dict[str, tuple[str, Path]]:
 
 def _paintings(root: Path) -> Path | None:
     """The folder of the styles."""
-    for place in (root, root / "wikiart"):
-        folders = _folders(place) if place.is_dir() else []
+    for place in (root, root / "wikiart", root / "wikiart" / "wikiart"):
+        folders = inner_folders(place) if place.is_dir() else []
         if any(folder.name in _STYLES for folder in folders) and any(holds(folder, is_picture) for folder in folders):
             return place
     return None
-
-
-def _folders(place: Path) -> list[Path]:
-    with os.scandir(place) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _without_suffix(key: str) -> str:
