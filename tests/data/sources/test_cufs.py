@@ -99,6 +99,39 @@ def test_renamed_copies(tree, photo, sketch, key, split):
         assert record.split == split
 
 
+@pytest.mark.parametrize("place", ["", "data/"])  # beside the pictures, or in a folder of their own
+def test_lists_of_prepared_copies_give_the_split(tree, place):
+    copies = [("AR", "1.jpg"), ("AR", "2.jpg"), ("CUHK", "09.png"), ("XM2VTS", "199.jpg"), ("XM2VTS", "7.jpg")]
+    files = [f"{part}/{side}/{name}" for part, name in copies for side in ("photos", "sketches")]
+    row = "{0}/photos/{1}||{0}/sketches/{1}||{0}/mat/1.mat||27".format
+    lists = {"list_train.txt": [row("AR", "1.jpg"), row("XM2VTS", "199.jpg")], "list_test.txt": [row("CUHK", "09.png")]}
+    lists["list_test.txt"] += [row("AR", "2.jpg"), row("AR", "77.jpg")]
+    catalog = cufs(root=tree(*files, texts={f"{place}{name}": "\r\n".join(rows) for name, rows in lists.items()}))
+    assert {record.key: record.split for record in catalog.records} == {
+        "ar/1": "train", "ar/2": "test", "cuhk/09": "test", "xm2vts/199": "train", "xm2vts/7": None,
+    }  # fmt: skip
+    assert catalog.warnings == ["cufs: 1 pairs are in no list; they train"]
+
+
+@pytest.mark.parametrize("root", ["", "/Data", "/Data/AR"])
+def test_lists_of_bare_names_belong_to_their_folder(tree, root):
+    files = [f"Data/{part}/{side}/001.png" for part in ("AR", "CUHK_student_train") for side in ("photos", "sketches")]
+    above = tree(*files, *(f"Data/AR/{side}/000.png" for side in ("photos", "sketches")), texts={
+        "Data/AR/train.txt": "000.png\n", "Data/AR/test.txt": "001.png\n"
+    })  # fmt: skip
+    splits = {record.photo.name.removeprefix(above): record.split for record in cufs(root=above + root).records}
+    assert splits["/Data/AR/photos/000.png"] == "train"
+    assert splits["/Data/AR/photos/001.png"] == "test"
+    assert splits.get("/Data/CUHK_student_train/photos/001.png") == (None if root == "/Data/AR" else "train")
+
+
+def test_the_spelling_of_ars_own_photos_is_no_person_of_cuhk(tree):
+    cuhk = ["CUHK/photos/m-002-01.jpg", "CUHK/sketches/M2-002-01-sz1.jpg"]
+    catalog = cufs(root=tree(*cuhk, "AR/photos/m-002-01.bmp", "AR/sketches/Mp-002-1-sz1.jpg"))
+    found = [(key, photo, sketch) for key, photo, sketch, _ in pairs(catalog)]
+    assert found == [("ar/m-002-1", "AR/photos/m-002-01.bmp", "AR/sketches/Mp-002-1-sz1.jpg"), ("cuhk/m-002-01", *cuhk)]
+
+
 def test_equal_names_in_the_train_and_test_folders_are_different_people(tree):
     names = [
         f"{f}/{side}/00.png" for f in ("CUHK_student_train", "CUHK_student_test") for side in ("photos", "sketches")

@@ -80,6 +80,27 @@ def test_prepared_copies_share_the_name_and_keep_their_splits(tree):
     ]
 
 
+def test_lists_of_a_prepared_copy_give_the_split(tree):
+    row = "CUHK_FERET/photos/{0}.jpg||CUHK_FERET/sketches/{0}.jpg||CUHK_FERET/mat/{0}.mat||1600\r\n".format
+    names = [f"CUHK_FERET/{side}/{number}.jpg" for side in ("photos", "sketches") for number in ("00289", "00290")]
+    texts = {"data/list_train_F.txt": row("00290"), "data/list_test_F.txt": row("00289")}
+    splits = {record.key: record.split for record in cufsf(root=tree(*names, texts=texts)).records}
+    assert splits == {"00289": "test", "00290": "train"}
+
+
+def test_ferets_photos_may_be_linked_into_the_root_and_packed_in_capitals(tree, tmp_path):
+    root = tree("set/cropped_sketch/00001.jpg", "disc/images/00001_930831_FB.PPM.BZ2")
+    (tmp_path / "set" / "feret").symlink_to(tmp_path / "disc")
+    [record] = cufsf(root=f"{root}/set").records
+    assert isinstance(record.photo, PackedPicture)
+
+
+def test_a_root_with_too_many_files_is_given_up(tree, monkeypatch, refused):
+    monkeypatch.setattr("suite.data.sources.cufsf._MOST_FILES", 20)
+    root = tree("cropped_sketch/00001.jpg", *(f"other/{number}.txt" for number in range(20)))
+    assert "more than 20 files below it; name the folder of the data set alone" in refused(cufsf, root=root)
+
+
 def test_originals_are_aligned_where_both_have_points(tree):
     texts = {"sketch_points/00001.3pts": "312.0 348.0\n412.0 348.0\n350.0 500.0\n"}
     texts |= {

@@ -13,26 +13,28 @@ archives can lie in any order. A folder's name says what is in it:
 
 A photo and its sketch have one key. Official names differ (`f-005-01` and `F2-005-01-sz1`, `m-002-1` and
 `Mp-002-1-sz1`) and give the person; renamed copies share the name, and the key keeps the folder, as they count
-from 0 in each.
+from 0 in each. Such copies' lists (`list_train.txt`, `AR/test.txt`) count before folders: papers report on them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from suite.data.arguments import one_of
+from suite.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
 from suite.data.sources.alignment import AlignedPicture
-from suite.data.sources.folders import list_below, natural_order
-from suite.data.sources.reading import fixed_draw
-from suite.data.sources.roots import root_folder, wrong_root
+from suite.data.sources.folders import natural_order
+from suite.data.sources.reading import fixed_draw, repackaged_photos, repackaged_split
+from suite.data.sources.roots import is_picture, root_folder, wrong_root
+from suite.data.sources.walking import walk
 from suite.errors import UserError
 
 Version = Literal["cropped", "original"]
 PARTS = ("cuhk", "ar", "xm2vts")
 _PEOPLE = 606
+_MOST_FILES = 200_000  # below the root; the archives hold some 3000
 _EXPECTED = f"folders with photo and sketch in their names, of up to {_PEOPLE} people"
 _PUBLISHED = {"cuhk": (88, 100), "ar": (80, 43), "xm2vts": (100, 195)}  # train and test
 # Names after `_sz1` is cut off. CUHK's training sketches have a 2 that their photos have not; AR's sketches a p.
@@ -42,6 +44,7 @@ _NAMES = {
     "xm2vts": re.compile(r"(\d{3})_\d_\d"),
 }
 _SKETCH_OF = {"f2": "f", "m2": "m", "mp": "m", "wp": "w"}
+_AR_PHOTO = re.compile(r"([mw])-(\d{3})-0(\d)")  # as AR itself spells m-002-1: one of CUHK's, but for its folder
 _NO_PERSON = re.compile(r"photos?|sketch(?:es)?|cropped|original|images?")
 
 
@@ -62,19 +65,21 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
 
     `part` is cuhk, ar, xm2vts or all. `version` auto takes of each part what has more pairs, cropped rather than
     original. Without any photo (those of AR and XM2VTS have licences of their own) the sketches come alone. Splits:
-    as the folders and CUHK's names say (88 / 100); of AR and XM2VTS only the counts are published, 80 / 43 and
-    100 / 195, so they are drawn once, alike in every run. Raises UserError where no sketch is found.
+    as lists, folders and CUHK's names say (88 / 100); of AR and XM2VTS only the counts are published, 80 / 43 and
+    100 / 195, so without lists they are drawn once, alike in every run. Raises UserError where no sketch is found.
     """
     folder = root_folder(root, _EXPECTED, _looks_right)
-    one_of("part", part, ("all", *PARTS))
-    one_of("version", version, ("auto", "cropped", "original"))
-    files = [found for path in list_below(folder).values() if (found := _interpret(path, folder)) is not None]
+    one_of("data.part", part, ("all", *PARTS))
+    one_of("data.version", version, ("auto", "cropped", "original"))
+    paths = [folder / name for name in sorted(walk(folder, _is_wanted, most=_MOST_FILES), key=natural_order)]
+    files = [found for path in paths if is_picture(path.name) and (found := _interpret(path, folder)) is not None]
     people = {found.key for found in files}
     if not any(found.side == "sketch" for found in files) or len(people) > 2 * _PEOPLE:
         raise wrong_root(folder, _EXPECTED, _looks_right)
 
     catalog = Catalog("cufs", folder, [])
-    points = _points(folder)
+    points = {(side, key): path for side, key, path in _points(paths, folder)}
+    listed = _listed(paths, folder, people)
     unaligned = 0
     for one in sorted({found.part or "" for found in files}):
         if part not in ("all", one):
@@ -83,14 +88,14 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
         photos, sketches = _choose(of_part, version)
         catalog.orphan_photos += [str(found.path) for key, found in photos.items() if key not in sketches]
         catalog.orphan_drawings += [str(found.path) for key, found in sketches.items() if key not in photos]
-        drawn = fixed_draw(
-            [key for key, found in sketches.items() if found.split is None], *_PUBLISHED.get(one, (1, 0))
-        )
+        drawn: dict[str, Split] = {}
+        if one in _PUBLISHED and listed.keys().isdisjoint(sketches):
+            drawn = fixed_draw([key for key, found in sketches.items() if found.split is None], *_PUBLISHED[one])
         for key, sketch in sketches.items():
             both = [sketch] if key not in photos else [sketch, photos[key]]
             pictures = _aligned(both, points)
             unaligned += any(found.version == "original" for found in both) and isinstance(pictures[0], PictureFile)
-            split = next((found.split for found in both if found.split), drawn.get(key) if one else None)
+            split = listed.get(key) or next((found.split for found in both if found.split), drawn.get(key))
             photo = pictures[1] if key in photos else None
             catalog.records.append(Record(key, photo, (pictures[0],), group=one or None, split=split))
     catalog.records.sort(key=lambda record: natural_order(record.key))
@@ -101,6 +106,8 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
     else:
         catalog.warnings.append(f"cufs: no photo belongs to any of the {len(catalog.records)} sketches below {folder}")
         catalog.orphan_drawings = []
+    if listed and (unlisted := sum(record.split is None for record in catalog.records)):
+        catalog.warnings.append(f"cufs: {unlisted} pairs are in no list; they train")
     if unaligned:
         catalog.warnings.append(
             f"cufs: {unaligned} originals have no fiducial points (.dat) and are not aligned; unpack the archives "
@@ -124,15 +131,22 @@ def _interpret(path: Path, root: Path) -> _Found | None:
     side, version = side_and_version(folders)
     if side is None:
         return None
+    within = _part([root.name.lower(), *folders])
     part, key = person(path.stem)
+    if within == "ar" and (spelled := _AR_PHOTO.fullmatch(path.stem.lower())):
+        part, key = "ar", "ar/{}-{}-{}".format(*spelled.groups())
     split = split_of(folders)
     if part == "cuhk" and split is None and side == "sketch":
         split = "train" if re.match("[fm]2-", path.stem.lower()) else "test"
     if part is None:
-        part = _part([root.name.lower(), *folders])
-        places = [re.sub(_NO_PERSON, "", name).strip("-_ ") for name in folders]
-        key = "/".join([place for place in places if place] + [key])
+        part, key = within, _renamed(folders, key)
     return _Found(path, side, version, part, split, key)
+
+
+def _renamed(folders: list[str], name: str) -> str:
+    """The key of a picture whose name alone does not tell the person."""
+    places = [re.sub(_NO_PERSON, "", folder).strip("-_ ") for folder in folders]
+    return "/".join([place for place in places if place] + [name])
 
 
 def side_and_version(folders: list[str]) -> tuple[Literal["photo", "sketch"] | None, Version]:
@@ -188,13 +202,33 @@ def _aligned(files: list[_Found], points: dict[tuple[str, str], Path]) -> list[P
     return [PictureFile(found.path) for found in files]
 
 
-def _points(root: Path) -> dict[tuple[str, str], Path]:
-    """Side and person -> file of fiducial points."""
-    return {(side, key): path for side, key, path in _point_files(root)}
+def _is_wanted(name: str) -> bool:
+    return is_picture(name) or name.lower().endswith(".dat") or repackaged_split(Path(name)) is not None
 
 
-def _point_files(root: Path) -> Iterator[tuple[str, str, Path]]:
-    for path in sorted(root.rglob("*.dat")):
+def _listed(paths: Iterable[Path], root: Path, keys: set[str]) -> dict[str, Split]:
+    """Key -> split, from the lists of prepared copies; their rows start at their own folder, or at one elsewhere."""
+    splits: dict[str, Split] = {}
+    ends = {"/".join(parts[start:]): key for key in keys for parts in [key.split("/")] for start in range(len(parts))}
+    for path in paths:
+        if (split := repackaged_split(path)) is None:
+            continue
+        here = [name.lower() for name in path.relative_to(root).parts[:-1]]
+        for photo in repackaged_photos(path):
+            *folders, name = photo.lower().split("/")
+            official, person_key = person(name.rpartition(".")[0] or name)
+            below = person_key if official else _renamed([*here, *folders], person_key)
+            key = below if below in keys else ends.get(_renamed(folders, person_key)) if folders else None
+            if key is not None:
+                splits[key] = split
+    return splits
+
+
+def _points(paths: Iterable[Path], root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Side and person of each file of fiducial points."""
+    for path in paths:
+        if path.suffix.lower() != ".dat":
+            continue
         side, _ = side_and_version([name.lower() for name in path.relative_to(root).parts[:-1]])
         part, key = person(path.stem.removesuffix("_f02"))  # an ending of XM2VTS's photos
         if side is not None and part is not None:

@@ -4,6 +4,7 @@
     photos/00001.jpg                                         photos of prepared copies, beside `sketches/`
     .../00001fb010_930831.tif, .../00043_931230_fb.ppm.bz2   FERET's grey and colour photos, in any folder
     names_of_photos_used_for_drawing_sketches.txt            which of FERET's photos of a person was drawn
+    list_train_F.txt, list_test_F.txt                        the split, in prepared copies
     sketch_points/00001.3pts, photo_points/00001fb010_930831.3pts or .tif.pos
 
 FERET's photos have a licence of their own and are not part of CUFSF; without them the sketches come alone.
@@ -19,16 +20,18 @@ from typing import Literal
 
 from PIL import Image
 
-from suite.data.arguments import one_of
+from suite.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
 from suite.data.sources.alignment import AlignedPicture
 from suite.data.sources.cufs import side_and_version, split_of
 from suite.data.sources.folders import existing_folder, natural_order
-from suite.data.sources.reading import fixed_draw, rows
+from suite.data.sources.reading import fixed_draw, repackaged_photos, repackaged_split, rows
 from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
+from suite.data.sources.walking import walk
 
 _PEOPLE = 1194
 _EXPECTED = f"sketches 00001.jpg ... of up to {_PEOPLE} people in it, in cropped_sketch/ or in original_sketch/"
+_MOST_FILES = 500_000  # below the root; the photos and annotations of FERET are some 100,000
 _PUBLISHED = (250, 944)  # train and test
 _GREY = re.compile(r"(?P<id>\d{5})(?P<pose>[a-z]{2})\d{3}(?P<letter>[a-z]?)_(?P<date>\d{6})", re.IGNORECASE)
 _COLOUR = re.compile(r"(?P<id>\d{5})_(?P<date>\d{6})_(?P<pose>[a-z]{2})(?:_(?P<letter>[a-z]))?", re.IGNORECASE)
@@ -80,25 +83,33 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
     """Sketches, with their photos where those are found below the root or below the folder `photos`.
 
     `version` is that of the sketches; auto takes cropped where there are any. Originals are brought to the cropped
-    frame by their points, both or none. The split is that of the folders, else a fixed draw in the literature's
+    frame by their points, both or none. The split is that of lists or folders, else a fixed draw in the literature's
     proportion of 250 to 944. Raises UserError where no sketch is found, and for a root so far above that other
     numbered pictures lie below it.
     """
     folder = root_folder(root, _EXPECTED, _looks_right)
-    one_of("version", version, ("auto", "cropped", "original"))
-    sketches, shots = _read_tree(folder)
+    one_of("data.version", version, ("auto", "cropped", "original"))
+    files = _files(folder)
+    sketches, shots = _pictures(files, folder)
     if photos is not None:
-        for number, found in _read_tree(existing_folder(folder / Path(photos).expanduser(), "data.photos"))[1].items():
+        elsewhere = existing_folder(folder / Path(photos).expanduser(), "data.photos")
+        for number, found in _pictures(_files(elsewhere), elsewhere)[1].items():
             shots[number] += found
     wanted_version = _version(sketches, version)
-    chosen = {number: one for number, found in sketches.items() for one in found if one.cropped == wanted_version}
+    chosen: dict[str, _Found] = {}
+    for number, of_person in sketches.items():
+        if wanted := [one for one in of_person if one.cropped == wanted_version]:
+            chosen[number] = wanted[0]
     if not chosen or len(chosen) > 2 * _PEOPLE:
         raise wrong_root(folder, _EXPECTED, _looks_right)
 
     catalog = Catalog("cufsf", folder, [])
-    drawn_from = _drawn_from(folder)
-    points = {path.name.split(".")[0].lower(): path for path in _point_files(folder)}
-    drawn = fixed_draw([number for number, one in chosen.items() if one.split is None], *_PUBLISHED)
+    drawn_from = _drawn_from(files)
+    points = {path.name.split(".")[0].lower(): path for path in files if _is_points(path.name)}
+    listed = _listed(files)
+    drawn: dict[str, Split] = {}
+    if listed.keys().isdisjoint(chosen):
+        drawn = fixed_draw([number for number, one in chosen.items() if one.split is None], *_PUBLISHED)
     unaligned, ambiguous = 0, 0
     for number in sorted(chosen):
         sketch = chosen[number]
@@ -110,7 +121,7 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
         if not all(in_frame):
             unaligned += 1
             pictures = [one.picture if isinstance(one, AlignedPicture) else one for one in pictures]
-        split = sketch.split or (photo.split if photo else None) or drawn.get(number)
+        split = listed.get(number) or sketch.split or (photo.split if photo else None) or drawn.get(number)
         catalog.records.append(Record(number, pictures[1] if photo else None, (pictures[0],), split=split))
     catalog.orphan_photos = [str(found[0].path) for number, found in sorted(shots.items()) if number not in chosen]
     if any(record.paired for record in catalog.records):
@@ -126,15 +137,35 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
     return catalog
 
 
-def _read_tree(root: Path) -> tuple[dict[str, list[_Found]], dict[str, list[_Found]]]:
+def _files(root: Path) -> list[Path]:
+    """All files below the root that may say something, in natural order."""
+
+    def wanted(name: str) -> bool:
+        return _is_picture(name) or _is_points(name) or name in _LISTS or repackaged_split(Path(name)) is not None
+
+    return [root / name for name in sorted(walk(root, wanted, most=_MOST_FILES), key=natural_order)]
+
+
+def _is_picture(name: str) -> bool:
+    return is_picture(_unpacked(name))
+
+
+def _unpacked(name: str) -> str:
+    return name[: -len(".bz2")] if name.lower().endswith(".bz2") else name
+
+
+def _is_points(name: str) -> bool:
+    return name.lower().endswith((".3pts", ".pos")) and not name.startswith(".")
+
+
+def _pictures(files: list[Path], root: Path) -> tuple[dict[str, list[_Found]], dict[str, list[_Found]]]:
     """Sketches and photos by the person's number."""
     sketches: dict[str, list[_Found]] = defaultdict(list)
     photos: dict[str, list[_Found]] = defaultdict(list)
-    paths = (path for path in root.rglob("*") if is_picture(path.name.removesuffix(".bz2")))
-    for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):
+    for path in filter(lambda path: _is_picture(path.name), files):
         folders = [name.lower() for name in (root.name, *path.relative_to(root).parts[:-1])]
         side, version = side_and_version(folders)
-        stem = path.name.removesuffix(".bz2").rpartition(".")[0]
+        stem = _unpacked(path.name).rpartition(".")[0]
         if match := _GREY.fullmatch(stem) or _COLOUR.fullmatch(stem):
             shot = _Shot(match["pose"].lower(), match["date"], (match["letter"] or "").lower())
             cropped = any("cropped" in name for name in folders)
@@ -152,10 +183,10 @@ def _version(sketches: dict[str, list[_Found]], version: str) -> bool:
     return any(one.cropped for found in sketches.values() for one in found)
 
 
-def _drawn_from(root: Path) -> dict[str, _Shot]:
+def _drawn_from(files: list[Path]) -> dict[str, _Shot]:
     """Person -> the photo that was drawn, from the list of names, else from the names of the photos' points."""
-    listed = next((path for name in _LISTS for path in sorted(root.rglob(name))), None)
-    names = rows(listed) if listed else (path.name for path in _point_files(root))
+    listed = next((path for name in _LISTS for path in files if path.name == name), None)
+    names = rows(listed) if listed else (path.name for path in files if _is_points(path.name))
     matches = (_GREY.match(re.split(r"[\\/]", name)[-1]) for name in names)
     return {m["id"]: _Shot(m["pose"].lower(), m["date"], m["letter"].lower()) for m in matches if m}
 
@@ -174,15 +205,20 @@ def _pick(found: list[_Found], drawn_from: _Shot | None) -> tuple[_Found | None,
 
 
 def _picture(found: _Found, points: dict[str, Path]) -> Picture:
-    picture: Picture = PackedPicture(found.path) if found.path.suffix == ".bz2" else PictureFile(found.path)
+    picture: Picture = PackedPicture(found.path) if found.path.suffix.lower() == ".bz2" else PictureFile(found.path)
     stem = found.path.name.split(".")[0].lower()
     if found.cropped or stem not in points:
         return picture
     return AlignedPicture(picture, points[stem])
 
 
-def _point_files(root: Path) -> list[Path]:
-    return sorted([*root.rglob("*.pos"), *root.rglob("*.3pts")])
+def _listed(files: list[Path]) -> dict[str, Split]:
+    """Person -> split, from the lists of prepared copies."""
+    splits: dict[str, Split] = {}
+    for path in files:
+        if (split := repackaged_split(path)) is not None:
+            splits |= {photo.split("/")[-1].rpartition(".")[0]: split for photo in repackaged_photos(path)}
+    return splits
 
 
 def _looks_right(place: Path) -> bool:

@@ -1,6 +1,7 @@
 """What the readers of published data sets share: annotations, flat folders, splits of no list."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def words(key: str, value: object) -> list[str]:
     if value is not None and not isinstance(value, Sequence):
         raise UserError(f"data.{key}={value}: give a list, as in data.{key}=[a,b]")
     return [str(word) for word in value or ()]
+
+
+def repackaged_split(path: Path) -> Split | None:
+    """The split of which a file is the list in prepared copies of CUFS and CUFSF, by its name; None: it is no list."""
+    match = re.fullmatch(r"(?:list_)?(train|test)(?:_F)?\.txt", path.name, re.IGNORECASE)
+    return None if match is None else "train" if match[1].lower() == "train" else "test"
+
+
+def repackaged_photos(path: Path) -> Iterator[str]:
+    """The photo of each row `AR/photos/1.jpg||AR/sketches/1.jpg||...`, or `001.png`."""
+    for row in rows(path):
+        yield row.partition("||")[0].strip().replace("\\", "/")
 
 
 def fixed_draw(keys: Sequence[str], train: int, test: int) -> dict[str, Split]:
