@@ -15,7 +15,7 @@ Only the annotations are read, and the names in one folder; no picture is looked
 from pathlib import Path
 from typing import Literal
 
-from suite.data.arguments import one_of
+from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.attributes import read_attribute
 from suite.data.sources.folders import existing_folder
@@ -48,7 +48,7 @@ def celeba(
     pictures are not found, or the attribute is unknown or not annotated.
     """
     folder = root_folder(root, _EXPECTED, _picture_folder)
-    one_of("partition", partition, ("official", "dagan"))
+    one_of("data.partition", partition, ("official", "dagan"))
     if images is not None:
         pictures = existing_folder(folder / images, "data.images")
     elif (found := _picture_folder(folder)) is not None:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from suite.data.arguments import one_of
+from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.reading import first_file, picture_names, rows, words
 from suite.data.sources.roots import root_folder, undoubled, wrong_root
@@ -44,7 +44,7 @@ def sketchy(
     folder = root_folder(root, _EXPECTED, _rendered)
     dropped = words("drop", drop)
     for name in dropped:
-        one_of("drop", name, DROP)
+        one_of("data.drop", name, DROP)
     rendered = _rendered(folder)
     if rendered is None:
         raise wrong_root(folder, _EXPECTED, _rendered)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
-from suite.data.arguments import one_of
+from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import natural_order
 from suite.data.sources.reading import first_file, rows
@@ -36,7 +36,7 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
     UserError where no painting, or for genre and artist no list, is found.
     """
     folder = root_folder(root, _EXPECTED, _paintings)
-    one_of("by", by, get_args(By))
+    one_of("data.by", by, get_args(By))
     paintings = _paintings(folder)
     if paintings is None:
         raise wrong_root(folder, _EXPECTED, _paintings)
