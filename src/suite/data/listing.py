@@ -44,6 +44,12 @@ def with_labels(catalog: Catalog, source: str) -> Catalog:
     return replace(catalog, records=labelled)
 
 
+def check_several_drawings(catalog: Catalog) -> None:
+    """Raises UserError where no photo has more than one drawing: data.drawings=all would say what is not there."""
+    if all(len(record.drawings) < 2 for record in catalog.records):
+        raise UserError(f"{catalog.summary()}: no photo has several drawings; use data.drawings=one, not all")
+
+
 def with_sketches(catalog: Catalog, style: str) -> Catalog:
     """Every record with a photo as a pair: its drawing is that photo, of which a sketch is made when it is used.
 

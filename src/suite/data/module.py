@@ -16,7 +16,7 @@ from suite.data.augment import Augment, Sketched
 from suite.data.batch import Batch
 from suite.data.catalog import Catalog
 from suite.data.decode import Fit, Resize
-from suite.data.listing import list_source, with_labels, with_sketches
+from suite.data.listing import check_several_drawings, list_source, with_labels, with_sketches
 from suite.data.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, make_loader
 from suite.data.opened import Kind, OpenedSplits
 from suite.data.splits import Splits
@@ -221,6 +221,8 @@ class PictureData(LightningDataModule):
         catalog = list_source("data", self.source, self.root, self.options, self.drawn_size, self.streaming)
         if self.sketch is not None:
             catalog = with_sketches(catalog, self.sketch.style)
+        if self.drawings == "all":
+            check_several_drawings(catalog)
         return with_labels(catalog, self.source) if self.task == "labelled" else catalog
 
     def _fit_kind(self, kind: Kind, training: bool) -> Fit:
