@@ -17,7 +17,7 @@ from suite.errors import UserError
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", "wandb", "numpy", "cv2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "extract_faces", "pack", "bench"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "check_data", "extract_faces", "pack", "bench"])
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
     code = f"""
 import sys
@@ -45,6 +45,7 @@ def test_every_command_is_a_console_script() -> None:
         "suite-train",
         "suite-evaluate",
         "suite-translate",
+        "suite-check-data",
         "suite-extract-faces",
         "suite-pack",
         "suite-bench",

@@ -100,3 +100,8 @@ def test_halves_are_random_and_share_nothing():
     assert sorted(first + second) == list(range(11))
     assert (len(first), len(second)) == (5, 6)
     assert halves(range(11), seed=0) == (first, second) != halves(range(11), seed=1)
+
+
+def test_a_set_of_one_picture_is_refused_by_its_number():
+    with pytest.raises(UserError, match="only 1 of photos: too few to train and to test on"):
+        assign_splits(catalog(photos=1, drawings=5), None, seed=0)

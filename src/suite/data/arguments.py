@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from suite import arguments
-from suite.data.sketching import check_style
 from suite.data.sources import check_options, source_arguments
 from suite.data.splits import check_wanted
 from suite.errors import UserError
@@ -55,6 +54,8 @@ def check(constructor: Callable[..., Any], given: Mapping[str, Any]) -> None:
 
 def _check_sketch(style: str | None, options: Mapping[str, Any] | None) -> None:
     if style is not None:
+        from suite.data.sketching import check_style  # torch and kornia: half a gigabyte, which no reader needs
+
         check_style(style, options or {})
     elif options:
         raise UserError(f"data.sketch_options={dict(options)} without data.sketch: say which style, as sobel")

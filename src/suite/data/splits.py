@@ -85,6 +85,8 @@ def _draw(
             share += amount
             count = min(left, max(1, round(share * len(records)) - round((share - amount) * len(records))))
         if not 0 < count <= left:
+            if wanted is HELD_OUT:
+                raise UserError(f"only {len(records)} of {kind}: too few to train and to test on; add some")
             raise UserError(f"data.split={dict(wanted)}: there are {len(records)} {kind}, too few for that")
         drawn |= {id(records[place]): split for place in order[start : start + count]}
         start += count

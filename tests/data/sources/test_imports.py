@@ -1,0 +1,17 @@
+"""Listing a data set needs no torch: half a gigabyte and seconds that a large set should not cost."""
+
+import subprocess
+import sys
+
+from suite.data.sources import SOURCES
+
+
+def test_no_reader_imports_torch():
+    code = (
+        "import sys; from suite.data.sources import SOURCES, find_source\n"
+        "for name in SOURCES: find_source(name)\n"
+        "print(sorted({'torch', 'kornia', 'pytorch_lightning'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert len(SOURCES) > 10
