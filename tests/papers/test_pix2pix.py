@@ -238,6 +238,15 @@ def test_every_head_is_held_to_a_drawing_and_the_last_one_is_judged(
     assert torch.equal(model.translate(batch), model.G(batch["a"]))
 
 
+def test_d_learns_from_the_last_head(make_pix2pix: Callable, make_pairs: Callable, fit: Callable) -> None:
+    model, (batch,) = make_pix2pix(backbone=DEEP), make_pairs(1)
+    last = model.fakes(batch["a"])[-1].detach()
+    seen: list[Tensor] = []
+    model.D.register_forward_pre_hook(lambda _, given: seen.append(given[0][:, 3:].detach().clone()))
+    fit(model, [batch])
+    assert [torch.equal(y, truth) for y, truth in zip(seen, (batch["b"], last, last), strict=True)] == [True] * 3
+
+
 def test_all_heads_train(make_pix2pix: Callable, make_pairs: Callable, fit: Callable) -> None:
     model = make_pix2pix(backbone=DEEP)
     before = [head[0].weight.clone() for head in model.G.heads]
@@ -258,6 +267,16 @@ def test_the_module_builds_itself_from_its_checkpoint(
     assert (again.g_steps, again.d_steps) == (2, 2)
     pictures = torch.rand(1, 3, 16, 16)
     assert torch.equal(again.translate(pictures), model.eval().translate(pictures))
+
+
+def test_the_average_follows_the_generator(make_pix2pix: Callable, make_pairs: Callable, fit: Callable) -> None:
+    model = make_pix2pix(ema_decay=0.5)
+    before = [weight.clone() for weight in model.G.parameters()]
+    fit(model, make_pairs(1))
+    for average, new, old in zip(model.ema["G"].parameters(), model.G.parameters(), before, strict=True):
+        torch.testing.assert_close(average, (new + old) / 2)
+    pictures = torch.rand(1, 3, 16, 16)
+    assert torch.equal(model.eval().translate(pictures), model.ema["G"](pictures))
 
 
 def test_grey_and_colour_on_either_side(make_pix2pix: Callable) -> None:
