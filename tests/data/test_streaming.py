@@ -104,7 +104,9 @@ def test_a_second_set_for_the_style_can_lie_in_shards_too(paired: MakeData, tmp_
     style = {"source": "paired_folders", **files.options}
     of_files = paired(pairs=12, task="semi_supervised", target=style | {"root": files.root})
     in_shards = paired(pairs=12, task="semi_supervised", target=style | {"streaming": str(where)})
-    assert_same(everything(in_shards), everything(of_files))
+    from_shards = everything(in_shards)
+    assert len(list((tmp_path / "cache/pictures").iterdir())) == 4  # train and test, photos and drawings of the first
+    assert_same(from_shards, everything(of_files))
     with pytest.raises(UserError, match=r"data\.target\.streaming=.*nowhere.*no packed set is there"):
         paired(pairs=12, task="semi_supervised", target=style | {"streaming": str(tmp_path / "nowhere")}).setup()
 
@@ -125,12 +127,12 @@ def test_a_run_is_evaluated_where_its_pictures_lie_now(tmp_path: Path) -> None:
     words = ["experiment=cyclegan_lsgan", "scale=smoke", "data=celeba", "data.streaming=old", "metrics=pixel"]
     write_config(compose("train", [*words, "name=run", f"hydra.run.dir={tmp_path}"]), tmp_path)
     for moved, expected in (
-        ([], (None, "old")),
-        (["data_streaming=new"], (None, "new")),
-        (["data_root=files"], ("files", None)),
+        ("seed=0", (None, "old")),
+        ("data_streaming=new", (None, "new")),
+        ("data_root=f", ("f", None)),
     ):
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            command = hydra.compose("evaluate", [f"run={tmp_path}", *moved])
+            command = hydra.compose("evaluate", [f"run={tmp_path}", moved])
         saved = of_run(command)
         assert (saved.data.root, saved.data.streaming) == expected
 
@@ -290,11 +292,8 @@ def test_a_store_without_ranges_is_refused(paired: MakeData, store: Any, tmp_pat
         next(iter(data.val_dataloader()))
 
 
-@pytest.mark.parametrize(
-    ("where", "message"),
-    [("s5://bucket/set", "Protocol not known"), ("nextcloud://x", "Protocol not known"), ("http://127.0.0.1:9/x", "")],
-)
-def test_a_store_that_is_not_there(where: str, message: str, paired: MakeData, monkeypatch) -> None:
+@pytest.mark.parametrize("where", ["s5://bucket/set", "http://127.0.0.1:9/set"])
+def test_a_store_that_is_not_there(where: str, paired: MakeData, monkeypatch) -> None:
     monkeypatch.setattr(streaming, "_WAITS", ())
-    with pytest.raises(UserError, match=rf"^data\.streaming={re.escape(where)}: .*{message}"):
+    with pytest.raises(UserError, match=rf"^data\.streaming={re.escape(where)}: .*(Protocol not known|can't be read)"):
         streamed(paired(), where).setup()
