@@ -51,7 +51,7 @@ def _check(values: dict[str, Any]) -> tuple[list[Path], Path]:
         if not file.is_file():
             raise UserError(f"{key}={file}: there is no such file")
         if output.exists() and output.samefile(file):
-            raise UserError(f"output={output} is {key}: name another file")
+            raise UserError(f"output={output} would replace {key}={file}: name another file")
     if output.is_dir():
         raise UserError(f"output={output} is a folder: give the name of a file, as in {output / 'generator.ckpt'}")
     if output.exists() and not values["overwrite"]:

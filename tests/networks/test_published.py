@@ -193,7 +193,7 @@ def test_what_a_unet_does_not_show_can_be_said() -> None:
     state = unet().state_dict()
     assert recognise(state).architecture.backbone["dropout"] == 0.5
     assert recognise(state, dropout=False).architecture.backbone["dropout"] == 0
-    with pytest.raises(ValueError, match="shows by itself that its ResNet has no dropout: leave dropout=True out"):
+    with pytest.raises(ValueError, match="shows by itself that its ResNet has no dropout: leave dropout=true out"):
         recognise(resnet().state_dict(), dropout=True)
 
 

@@ -116,7 +116,8 @@ def recognise(state: Mapping[str, Tensor], dropout: bool | None = None) -> Publi
         plain = "model.10.conv_block.5.weight" in state  # a dropout would have moved this convolution to 6
         backbone = {"name": "resnet", "blocks": blocks, "dropout": 0.0 if plain else 0.5}
         if dropout is not None:
-            raise ValueError(f"shows by itself that its ResNet has {'no ' * plain}dropout: leave dropout={dropout} out")
+            word = str(dropout).lower()
+            raise ValueError(f"shows by itself that its ResNet has {'no ' * plain}dropout: leave dropout={word} out")
     else:
         raise ValueError(_something_else(state))
     if any(name.endswith(".filt") for name in state):
