@@ -34,7 +34,7 @@ def wrong_root(root: Path, expected: str, *fits: Fits) -> UserError:
 
     Of several `fits` an earlier one counts for all folders before a later one for any.
     """
-    if (near := next((place for fit in fits for place in _around(root) if fit(place)), None)) is not None:
+    if (near := next((place for fit in fits for place in _around(root) if _fits(fit, place)), None)) is not None:
         hint = f"it lies in {near}: set data.root={near}"
     else:
         hint = f"and nothing like it lies nearby; {content(root)}: check data.root"
@@ -58,11 +58,11 @@ def beside_a_split(root: Path) -> list[str]:
 
 
 def holds(folder: Path, wanted: Callable[[str], object]) -> bool:
-    """Whether a folder is there and an entry of it has a `wanted` name."""
+    """Whether a folder is there and an entry of it has a `wanted` name. Raises OSError where it can't be read."""
     try:
         with os.scandir(folder) as entries:
             return any(wanted(entry.name) for entry in entries)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
@@ -76,6 +76,13 @@ def undoubled(folder: Path) -> Path:
 
 def is_picture(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _fits(fit: Fits, place: Path) -> bool:
+    try:
+        return bool(fit(place))
+    except OSError:  # other people's folders lie nearby, too
+        return False
 
 
 def _around(root: Path) -> Iterator[Path]:

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import natural_order
-from suite.data.sources.reading import first_file, rows
+from suite.data.sources.reading import first_file, picture_names, rows
 from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
 from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
@@ -56,7 +56,7 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
         catalog.label_names = tuple(styles)
         for key, (style, path) in files.items():
             photo = PictureFile(path)
-            catalog.records.append(Record(_without_suffix(key), photo, label=styles.index(style), group=style))
+            catalog.records.append(Record(key, photo, label=styles.index(style), group=style))
         return catalog
 
     listed: dict[str, tuple[int, Split]] = {}
@@ -70,9 +70,9 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
         label, of = listed[key]
         if key in files:
             style, path = files[key]
-            catalog.records.append(Record(_without_suffix(key), PictureFile(path), label=label, group=style, split=of))
+            catalog.records.append(Record(key, PictureFile(path), label=label, group=style, split=of))
         else:
-            catalog.missing.append(key)
+            catalog.missing.append(f"{key}.jpg")
     if catalog.missing:
         mangled = sum(not key.isascii() for key in catalog.missing)
         catalog.warnings.append(
@@ -87,11 +87,11 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
 
 
 def _read_list(path: Path) -> Iterator[tuple[str, int]]:
-    """Path and class of each row `Style/name.jpg,12`; the repository's own files have a heading and a second comma."""
+    """Key and class of each row `Style/name.jpg,12`; the repository's own files have a heading and a second comma."""
     for number, row in enumerate(rows(path)):
         name, _, label = row.rpartition(",")
         if label.strip().isdecimal() and "/" in name:
-            yield unicodedata.normalize("NFC", name.rstrip(", ")), int(label)
+            yield _key(name.rstrip(", ")), int(label)
         elif number > 0:
             raise UserError(f"{path}: {row[:60]!r} is no row of a list; expected 'Style/artist_title.jpg,12'")
 
@@ -108,11 +108,11 @@ def _class_names(path: Path | None, listed: dict[str, tuple[int, Split]]) -> tup
 
 
 def _files(paintings: Path) -> dict[str, tuple[str, Path]]:
-    """`Style/name.jpg` -> style and file, in natural order; one listing a folder."""
+    """`Style/name` -> style and file, in natural order; one listing a folder."""
     found: dict[str, tuple[str, Path]] = {}
     for style in inner_folders(paintings):
-        for name in sorted((name for name in os.listdir(style) if is_picture(name)), key=natural_order):
-            found[unicodedata.normalize("NFC", f"{style.name}/{name}")] = (style.name, style / name)
+        for name in picture_names(style).values():
+            found[_key(f"{style.name}/{name}")] = (style.name, style / name)
     return found
 
 
@@ -125,5 +125,6 @@ def _paintings(root: Path) -> Path | None:
     return None
 
 
-def _without_suffix(key: str) -> str:
-    return key.rpartition(".")[0]
+def _key(name: str) -> str:
+    """Without the suffix, which is another in converted copies, and with Unicode in one form."""
+    return unicodedata.normalize("NFC", os.path.splitext(name)[0])
