@@ -68,8 +68,9 @@ def anime_faces(
             photo_folders.add(place)
             records += [Record(key, photo=PictureFile(path), split=split) for key, path in pictures.items()]
         else:  # photos may lie below the drawings' folder
-            drawn = {key: path for key, path in pictures.items() if photo_folders.isdisjoint(path.parents)}
-            records += [Record(key, drawings=(PictureFile(path),), split=split) for key, path in drawn.items()]
+            inside = {folder for folder in photo_folders if place in folder.parents}
+            drawn = [(key, path) for key, path in pictures.items() if not inside or inside.isdisjoint(path.parents)]
+            records += [Record(key, drawings=(PictureFile(path),), split=split) for key, path in drawn]
     return Catalog("anime_faces", folder, records)
 
 
