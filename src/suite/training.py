@@ -92,13 +92,15 @@ def summary(config: DictConfig, model: "GAN", run: Path, done_epochs: int) -> st
     adversarial, data, trainer = config.model.adversarial, config.data, config.trainer
     critic = "" if adversarial.critic_steps == 1 else f", {adversarial.critic_steps} critic steps"
     penalty = "" if adversarial.penalty == "none" else f", {adversarial.penalty} gradient penalty"
+    label = adversarial.get("real_label", 1)
+    smoothing = "" if label == 1 else f", real label {label}"
     single = {key: value for key, value in plain(config.model).items() if not key.startswith("_")}
     settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
     rows = {
         "run": f"{run}" + (f"   (resumed after epoch {done_epochs})" if config.resume else ""),
         "model": f"{type(model).__name__}: " + ", ".join(f"{name} {count:,}" for name, count in networks.items()),
         "networks": f"{config.model.backbone.name} + {config.model.discriminator.name}",
-        "adversarial": f"{adversarial.loss}{penalty}{critic}",
+        "adversarial": f"{adversarial.loss}{penalty}{critic}{smoothing}",
         "settings": textwrap.fill(settings, 100, subsequent_indent=" " * 14),
         "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
