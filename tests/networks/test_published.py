@@ -193,6 +193,8 @@ def test_what_a_unet_does_not_show_can_be_said() -> None:
     state = unet().state_dict()
     assert recognise(state).architecture.backbone["dropout"] == 0.5
     assert recognise(state, dropout=False).architecture.backbone["dropout"] == 0
+    of_norms = unet(norm="instance").state_dict()  # make the same in both modes, unless there is dropout
+    assert [recognise(of_norms, dropout).architecture.differs_in_training for dropout in (True, False)] == [True, False]
     with pytest.raises(ValueError, match="shows by itself that its ResNet has no dropout: leave dropout=true out"):
         recognise(resnet().state_dict(), dropout=True)
 
