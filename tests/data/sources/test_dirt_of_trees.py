@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from suite.data.module import PictureData
-from suite.data.sources import find_source
+from suite.data.sources import check_options, find_source
 from suite.errors import UserError
 
 ODD = ["übung", "日本 1", "a.b.v2", "x.webp-1", "-1", "ÉÉ(2)", os.fsdecode(b"caf\xe9")]  # the last: bytes of Latin-1
@@ -169,3 +169,18 @@ def test_sketchys_lists_as_one_string(given, tree):
 def test_a_list_that_is_none_is_refused(source, key, tree, refused):
     root = tree("photo/duck/1.jpg", "sketch/duck/1-1.png", "a/1.jpg", "b/1.jpg", texts={"info/invalid-error.txt": ""})
     assert refused(find_source(source), root=root, **{key: 5}) == f"data.{key}=5: give a list, as in data.{key}=[a,b]"
+
+
+@pytest.mark.parametrize(
+    ("source", "option", "value", "reason"),
+    [
+        ("photo_sketch", "width", 5, "give a name, a number in quotes: \"data.width='5'\""),
+        ("photo_sketch", "width", None, "give a name"),
+        ("celeba", "attribute", 5, "give a name"),
+        ("unpaired_folders", "a", 1, "give a name"),
+        ("paired_folders", "strips", "yes", "give true or false"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(source, option, value, reason, refused):
+    assert reason in refused(check_options, name=source, options={option: value})
+    check_options(source, {"attribute": None} if source == "celeba" else {})

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import wraps
 from importlib import import_module
-from typing import Any
+from typing import Any, get_type_hints
 
+from suite.arguments import truth
 from suite.data.catalog import Catalog
 from suite.errors import UserError
 
@@ -65,10 +66,17 @@ def source_options(name: str) -> set[str]:
 
 
 def check_options(name: str, options: Mapping[str, object], key: str = "data") -> None:
-    """Raises UserError for the first option that the source does not have; `key` is where the options stand."""
-    known = source_options(name)
-    for option in options:
+    """Raises UserError for the first option that the source does not have, or whose value is of another kind.
+
+    `key` is where the options stand.
+    """
+    known, kinds = source_options(name), get_type_hints(find_source(name))
+    for option, value in options.items():
         if option not in known:
             near = get_close_matches(option, known, 1)
             hint = f"did you mean {key}.{near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
             raise UserError(f"{key}.{option}: the source {name} has no such option; {hint}")
+        if (kind := kinds.get(option)) in (str, str | None) and not isinstance(value, kind):
+            raise UserError(f"{key}.{option}={value}: give a name, a number in quotes: \"{key}.{option}='{value}'\"")
+        if kind is bool:
+            truth(f"{key}.{option}", value)
