@@ -17,7 +17,9 @@ from suite.errors import UserError
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", "wandb", "numpy", "cv2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "translate", "check_data", "extract_faces", "pack", "bench"])
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "translate", "check_data", "extract_faces", "pack", "import_weights", "bench"]
+)
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
     code = f"""
 import sys
@@ -48,6 +50,7 @@ def test_every_command_is_a_console_script() -> None:
         "suite-check-data",
         "suite-extract-faces",
         "suite-pack",
+        "suite-import-weights",
         "suite-bench",
     } <= set(scripts)
     for script in scripts.values():

@@ -65,9 +65,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"can't read {path}: {error.strerror}") from error
-    except Exception as error:  # torch raises half a dozen types for a damaged file
+    except Exception as error:  # torch raises half a dozen types for a damaged file, OSError without a name among them
+        if isinstance(error, OSError) and error.filename:
+            raise UserError(f"can't read {path}: {error.strerror}") from error
         raise UserError(f"{path} is damaged or not a checkpoint: use another of {path.parent}") from error
     if not isinstance(content, dict) or not str(content.get("paper", "")).startswith(PAPERS):
         raise UserError(f"{path} is not a checkpoint of this suite")
