@@ -60,6 +60,18 @@ def test_one_line_of_figures_and_nothing_left_behind(tmp_path: Path) -> None:
     assert not list(here.iterdir())
 
 
+@pytest.mark.parametrize("experiment", ["pix2pix_final", "pix2pix_unet"])
+def test_pix2pix_draws_its_own_faces_and_has_its_reference(experiment: str, tmp_path: Path) -> None:
+    smaller = ["data.batch_size=1", "data.size=64", "data.load_size=64", "data.count={train: 2, val: 1, test: 1}"]
+    config, options = compose(f"experiment={experiment}", *smaller, f"cache_dir={tmp_path}")
+    assert (config.data.source, config.data.drawings, config.data.hands) == ("faces", "all", 5)
+    check(config, options)
+    figures = measure(config, **options)
+    assert figures["reference_over_ours"] == pytest.approx(
+        figures["s_per_step_reference"] / figures["s_per_step_bare"], rel=1e-2
+    )
+
+
 def test_whole_rounds_of_critic_steps_and_no_reference(tmp_path: Path) -> None:
     config, options = compose("adversarial=wgan_gp", f"cache_dir={tmp_path}", "bench.steps=6")
     figures = measure(config, **options)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from suite.reference import PicturePool, ReferenceCycleGAN
+from suite.reference import PicturePool, ReferenceCycleGAN, ReferencePix2Pix
 
 
 class Scale(nn.Module):
@@ -94,7 +94,9 @@ def test_discriminators_can_learn_again_after_each_step() -> None:
 def test_discriminators_see_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     model = four(pool_size=2)
     model.step(picture(0.8), picture(0.4))  # fills both pools
+    slots = iter([0, 1, 0, 1])  # each side's two pictures, from slots of their own
     monkeypatch.setattr("suite.reference.torch.rand", lambda count: torch.zeros(count))
+    monkeypatch.setattr("suite.reference.torch.randint", lambda high, shape: torch.tensor([next(slots)]))
     with torch.no_grad():
         model.F.weight.zero_()  # a fake of now would be black
         model.D_A.weight.fill_(1.0)
@@ -111,3 +113,82 @@ def test_pool_fills_then_swaps_one_in_two(monkeypatch: pytest.MonkeyPatch) -> No
     assert torch.equal(pool.query(torch.arange(2.0)), torch.tensor([0.0, 1.0]))
     assert torch.equal(pool.query(torch.tensor([10.0, 11.0, 12.0])), torch.tensor([1.0, 11.0, 10.0]))
     assert [one.item() for one in pool.pictures] == [0, 12]
+
+
+# pix2pix --------------------------------------------------------------------------------------------------------------
+
+
+class Heads(Scale):
+    """As Scale, with two heads: x -> 3 * weight * x, and x -> weight * x, which is the picture."""
+
+    def forward(self, x: Tensor, every_head: bool = False) -> Tensor:
+        return torch.stack([3 * self.weight * x, self.weight * x]) if every_head else self.weight * x
+
+
+def two(G: nn.Module | None = None, **changes: object) -> ReferencePix2Pix:
+    return ReferencePix2Pix(G or Scale(0.5), Scale(2.0), **{"lr": 1e-3} | changes)
+
+
+def drawings(*values: float) -> Tensor:
+    return torch.stack([picture(value) for value in values], dim=1)
+
+
+@pytest.mark.parametrize(("loss", "distance"), [("lsgan", lambda logit, label: (logit - label) ** 2), ("vanilla", bce)])
+def test_losses_of_pix2pix_by_hand(loss: str, distance) -> None:
+    # x = 0.8 -> G: 0.4; D doubles what it sees: 1.6 of the photo beside twice the drawing. D stands still.
+    losses = two(loss=loss, lr=0.0, real_label=0.75 if loss == "lsgan" else 1.0).step(picture(0.8), drawings(0.9, 0.1))
+    label = 0.75 if loss == "lsgan" else 1
+    of_real = np.mean([distance(logit, label) for logit in (1.6, 1.8, 1.6, 0.2)])
+    of_fake = np.mean([distance(logit, 0) for logit in (1.6, 0.8)])
+    expected = {
+        "D": 0.5 * (of_real + of_fake),
+        "G_adv": np.mean([distance(logit, 1) for logit in (1.6, 0.8)]),
+        "L1": 0.4 - 0.1,
+    }
+    assert {name: value.item() for name, value in losses.items()} == pytest.approx(expected)
+
+
+def test_the_closest_drawing_is_each_pictures_own() -> None:
+    fake = torch.stack([torch.zeros(1, 3, 3), torch.ones(1, 3, 3)])
+    choices = torch.stack([picture(0.1), picture(0.7)], dim=1)
+    assert two().closest(fake, choices).item() == pytest.approx((0.1 + 0.3) / 2)
+
+
+def test_every_head_has_its_own_l1_and_d_judges_the_last() -> None:
+    losses = two(Heads(0.5), loss="lsgan", lr=0.0, deep_supervision=True).step(picture(0.8), drawings(0.9, 0.1))
+    assert losses["L1"].item() == pytest.approx(((1.2 - 0.9) + (0.4 - 0.1)) / 2)
+    assert losses["G_adv"].item() == pytest.approx((0.6**2 + 0.2**2) / 2)
+
+
+def test_d_steps_first_then_g_hears_it() -> None:
+    model = two(loss="lsgan", lambda_l1=0.0)
+    losses = model.step(picture(0.8), drawings(0.9))
+    # d/dw of (mean((wx - 1)^2, (wy - 1)^2) + mean((wx)^2, (wG)^2)) / 2 is positive: D goes down by the learning rate.
+    assert model.D.weight.item() == pytest.approx(2 - 1e-3)
+    assert losses["G_adv"].item() == pytest.approx(((0.8 * 1.999 - 1) ** 2 + (0.4 * 1.999 - 1) ** 2) / 2, rel=1e-5)
+    # And d/dG of (2 * 0.8 * G - 1)^2 at 0.5 is negative.
+    assert model.G.weight.item() == pytest.approx(0.5 + 1e-3)
+
+
+@pytest.mark.parametrize(("weight", "towards"), [(0.0, +1), (100.0, -1)])
+def test_l1_pulls_g_by_its_weight(weight: float, towards: int) -> None:
+    # D wants more than G's 0.4, the closest drawing less.
+    model = two(loss="lsgan", lambda_l1=weight)
+    model.step(picture(0.8), drawings(0.9, 0.1))
+    assert model.G.weight.item() == pytest.approx(0.5 + towards * 1e-3)
+
+
+def test_passes_of_pix2pix_are_the_published_ones() -> None:
+    model, passes = two(), Counter()
+    for name in ("G", "D"):
+        getattr(model, name).register_forward_hook(lambda *_, name=name: passes.update([name]))
+    model.step(picture(0.8), drawings(0.9, 0.1, 0.3))
+    assert passes == {"G": 1, "D": 5}  # a fake, three drawings, and the fake once more for G
+
+
+def test_g_teaches_d_nothing() -> None:
+    model, learnt = two(), Counter()
+    model.D.weight.register_post_accumulate_grad_hook(lambda _: learnt.update("D"))
+    model.step(picture(0.8), drawings(0.9))
+    model.step(picture(0.8), drawings(0.9))
+    assert learnt == {"D": 2}

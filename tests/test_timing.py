@@ -1,18 +1,41 @@
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 
 from suite import timing
+from suite.gan import GAN
 from suite.papers.cyclegan import CycleGAN
+from suite.papers.pix2pix import Pix2Pix
 
 
-def steps_of(model: CycleGAN, batches: list) -> CycleGAN:
+@pytest.fixture
+def make_paper(make_cyclegan: Callable) -> Callable[..., GAN]:
+    """A small model of either paper; equal changes make equal models."""
+
+    def make(paper: str, **changes: Any) -> GAN:
+        if paper == "cyclegan":
+            return make_cyclegan(**changes)
+        torch.manual_seed(0)
+        settings: dict[str, Any] = {
+            "backbone": {"name": "unet", "downs": 3, "width": 4, "norm": "batch", "dropout": 0.0},
+            "discriminator": {"name": "patch", "downs": 2, "width": 4, "norm": "batch"},
+            "adversarial": {"loss": "vanilla"},
+        }
+        for name, value in changes.items():
+            more = isinstance(value, dict) and "name" not in value  # a named network is a whole other one
+            settings[name] = settings[name] | value if more else value
+        return Pix2Pix(**settings)
+
+    return make
+
+
+def steps_of(model: GAN, batches: list) -> None:
     for number, batch in enumerate(batches):
         torch.manual_seed(number)
         model.training_step(batch, 0)
-    return model
 
 
 @pytest.mark.parametrize(
@@ -41,35 +64,74 @@ def test_the_bare_step_is_the_one_under_lightning(
     assert all(weight.requires_grad for network in bare.networks().values() for weight in network.parameters())
 
 
+@pytest.mark.parametrize("paper", ["cyclegan", "pix2pix"])
 @pytest.mark.parametrize(
-    ("adversarial", "there"),
+    ("changes", "there"),
     [
-        ({"loss": "lsgan"}, True),
-        ({"loss": "vanilla"}, True),
-        ({"loss": "hinge"}, False),
-        ({"loss": "lsgan", "critic_steps": 2}, False),
-        ({"loss": "lsgan", "penalty": "squared"}, False),
-        ({"loss": "lsgan", "weight_clip": 0.1}, False),
+        ({"adversarial": {"loss": "lsgan"}}, True),
+        ({"adversarial": {"loss": "vanilla"}}, True),
+        ({"adversarial": {"loss": "hinge"}}, False),
+        ({"adversarial": {"critic_steps": 2}}, False),
+        ({"adversarial": {"penalty": "squared"}, "discriminator": {"norm": "instance"}}, False),
+        ({"adversarial": {"weight_clip": 0.1}}, False),
+        ({"clip_norm": 1.0}, False),
     ],
 )
-def test_there_is_a_reference_for_what_was_published(adversarial: dict, there: bool, make_cyclegan: Callable) -> None:
-    assert (timing.reference(make_cyclegan(adversarial=adversarial)) is not None) == there
+def test_there_is_a_reference_for_what_was_published(
+    changes: dict, there: bool, paper: str, make_paper: Callable, make_batches: Callable
+) -> None:
+    (batch,) = make_batches(1)
+    assert (timing.reference(make_paper(paper, **changes), batch) is not None) == there
 
 
-def test_the_reference_makes_the_models_step_on_copies(make_cyclegan: Callable, make_batches: Callable) -> None:
-    (batch,) = make_batches(1, dtype=torch.float64)
-    settings = {"lambda_a": 2.0, "lambda_b": 3.0, "lambda_identity": 0.1, "lr": 1e-2, "betas": (0.1, 0.2)}
-    values = dict(make_cyclegan(pool_size=0, **settings).hparams)
-    model = timing.bare(CycleGAN, values, "cpu").double()
-    step = timing.reference(model)
+def test_smoothed_labels_were_published_with_pix2pix_alone(make_paper: Callable, make_batches: Callable) -> None:
+    (batch,) = make_batches(1)
+    smoothed = {"adversarial": {"real_label": 0.9}}
+    assert timing.reference(make_paper("cyclegan", **smoothed), batch) is None
+    assert timing.reference(make_paper("pix2pix", **smoothed), batch) is not None
+
+
+@pytest.mark.parametrize(("counts", "there"), [([3, 3], True), ([3, 2], False)])
+def test_photos_of_a_batch_have_equally_many_drawings_in_the_reference(
+    counts: list[int], there: bool, make_paper: Callable
+) -> None:
+    batch = {"drawings": torch.zeros(2, 3, 3, 32, 32), "drawing_count": torch.tensor(counts)}
+    assert (timing.reference(make_paper("pix2pix"), batch) is not None) == there
+
+
+@pytest.mark.parametrize(
+    ("paper", "settings", "drawings"),
+    [
+        ("cyclegan", {"lambda_a": 2.0, "lambda_b": 3.0, "lambda_identity": 0.1, "pool_size": 1}, 0),
+        ("cyclegan", {"lambda_identity": 0.0, "adversarial": {"loss": "vanilla"}}, 0),
+        ("pix2pix", {"lambda_l1": 3.0, "adversarial": {"real_label": 0.9}}, 3),
+        ("pix2pix", {"adversarial": {"loss": "lsgan"}, "erasing": 1.0, "noise": 0.1}, 0),
+        ("pix2pix", {"backbone": {"name": "unetpp", "depth": 2, "width": 4, "deep_supervision": True}}, 3),
+    ],
+)
+def test_the_reference_makes_the_models_steps_on_copies(
+    paper: str, settings: dict, drawings: int, make_paper: Callable, make_batches: Callable
+) -> None:
+    batches = make_batches(3, dtype=torch.float64)
+    for batch in batches if drawings else []:
+        of_photo = torch.randn(1, drawings, 3, 32, 32, dtype=torch.float64)
+        batch |= {"drawings": of_photo, "drawing_count": torch.tensor([drawings])}
+    made = make_paper(paper, lr=1e-3, betas=(0.1, 0.2), **settings)
+    model = timing.bare(type(made), dict(made.hparams), "cpu").double()
+    step = timing.reference(model, batches[0])
     before = [weight.detach().clone() for weight in model.parameters()]
-    step(batch), step(batch)
+    published = []
+    for number, batch in enumerate(batches):
+        torch.manual_seed(number)
+        published.append(step(batch))
     assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
     # What it did to its copies is what the model does to itself.
-    (published,) = (cell.cell_contents for cell in step.__closure__)
-    model.training_step(batch, 0), model.training_step(batch, 0)
-    for ours, theirs in zip(model.F.parameters(), published.F.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+    ours: list[dict] = []
+    model.report = ours.append
+    steps_of(model, batches)
+    for of_model, of_reference in zip(ours, published, strict=True):
+        expected = {name: loss.item() for name, loss in of_reference.items()}
+        assert {name: loss.item() for name, loss in of_model.items()} == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_step_is_timed_after_the_warmup() -> None:

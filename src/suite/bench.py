@@ -95,7 +95,7 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
 
     values = plain(config.model)
     bare = timing.bare(get_class(values.pop("_target_")), values, device)
-    published = timing.reference(bare) if reference else None
+    published = timing.reference(bare, batch) if reference else None
     bare.setup("fit")  # compiles it, if asked to
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
     ways: dict[str, Callable[[], float]] = {

@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader
 from suite.data.batch import Batch
 from suite.gan import GAN
 from suite.papers.cyclegan import CycleGAN
-from suite.reference import ReferenceCycleGAN
+from suite.papers.pix2pix import Pix2Pix
+from suite.reference import ReferenceCycleGAN, ReferencePix2Pix
 
 Step = Callable[[Batch], object]
 MakeTrainer = Callable[..., pl.Trainer]
@@ -66,16 +67,23 @@ def bare(paper: type[GAN], values: dict[str, Any], device: torch.device | str) -
     return model
 
 
-def reference(model: GAN) -> Step | None:
+def reference(model: GAN, batch: Batch) -> Step | None:
     """The published step on copies of the model's networks, where there is one for what the model is set to do."""
-    if not isinstance(model, CycleGAN):
+    if not isinstance(model, CycleGAN | Pix2Pix) or model.clip_norm > 0:
         return None
     game = model.adversarial
     if game.loss not in ("vanilla", "lsgan") or game.critic_steps > 1 or game.penalty != "none" or game.weight_clip > 0:
         return None
+    if isinstance(model, CycleGAN):
+        return _reference_cyclegan(model) if game.real_label == 1 else None
+    # Where photos of the batch differ in how many drawings they have, nothing is published.
+    return _reference_pix2pix(model) if "drawings" not in batch or _without_padding(batch) else None
+
+
+def _reference_cyclegan(model: CycleGAN) -> Step:
     published = ReferenceCycleGAN(
-        **{name: copy.deepcopy(network) for name, network in model.networks().items()},
-        loss=game.loss,
+        **copy.deepcopy(model.networks()),
+        loss=model.adversarial.loss,  # type: ignore[arg-type]  # one of the two, see above
         lambda_a=model.lambda_a,
         lambda_b=model.lambda_b,
         lambda_identity=model.lambda_identity,
@@ -84,10 +92,33 @@ def reference(model: GAN) -> Step | None:
         betas=model.betas,
     )
 
-    def step(batch: Batch) -> None:
-        published.step(batch["a"], batch["b"])
+    def step(batch: Batch) -> dict[str, Tensor]:
+        return published.step(batch["a"], batch["b"])
 
     return step
+
+
+def _reference_pix2pix(model: Pix2Pix) -> Step:
+    published = ReferencePix2Pix(
+        **copy.deepcopy(model.networks()),
+        loss=model.adversarial.loss,  # type: ignore[arg-type]  # one of the two, see above
+        lambda_l1=model.lambda_l1,
+        real_label=model.adversarial.real_label,
+        deep_supervision=model.deep_supervision,
+        lr=model.lr,
+        betas=model.betas,
+    )
+
+    def step(batch: Batch) -> dict[str, Tensor]:
+        # Erasing and noise are done to the data, before the step.
+        drawings = batch["drawings"] if "drawings" in batch else batch["b"][:, None]
+        return published.step(model.disturbed(batch["a"]), drawings)
+
+    return step
+
+
+def _without_padding(batch: Batch) -> bool:
+    return bool((batch["drawing_count"] == batch["drawings"].shape[1]).all())
 
 
 def time_steps(step: Step, batch: Batch, warmup: int, steps: int, autocast: torch.autocast) -> float:
