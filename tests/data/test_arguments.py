@@ -56,7 +56,7 @@ def test_wrong_values_are_refused_before_the_disk_is_touched(arguments, message)
         ({"root": None}, r"data\.root is missing: .*data\.source=unpaired_folders"),
         ({"root": "/nowhere"}, r"data\.root: /nowhere: there is no such folder"),
         ({"task": "paired"}, r"data\.task=paired needs pairs, and the split train has none"),
-        ({"split": {"train": 400}}, r"data\.split=.* there are 8 photos, too few"),
+        ({"split": {"train": 400}}, r"data\.split=.* has 8 photos, too few"),
         ({"batch_size": 9}, r"data\.batch_size=9: an epoch has only 7 samples"),
         ({"split": {"test": 3}}, r"needs photos and drawings, and the split train has none; data\.split="),
     ],

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from suite.data.catalog import Catalog, PictureFile, Record
@@ -76,7 +78,7 @@ def test_a_kind_without_an_evaluation_split_gives_up_a_tenth_and_says_so():
 
 @pytest.mark.parametrize("wanted", [{"train": 15, "test": 10}, {"train": 21}, {"train": 0.9, "val": 20}])
 def test_more_than_there_is(wanted):
-    with pytest.raises(UserError, match=r"data\.split=.*there are 20 photos, too few"):
+    with pytest.raises(UserError, match=r"^data\.split=.*: test has 20 photos, too few"):
         assign_splits(catalog(photos=20), wanted, seed=0)
 
 
@@ -102,6 +104,20 @@ def test_halves_are_random_and_share_nothing():
     assert halves(range(11), seed=0) == (first, second) != halves(range(11), seed=1)
 
 
-def test_a_set_of_one_picture_is_refused_by_its_number():
-    with pytest.raises(UserError, match="only 1 of photos: too few to train and to test on"):
+def test_a_set_of_one_picture_is_refused_by_its_name_and_number():
+    with pytest.raises(UserError, match=r"^test has 1 photos: too few to train and to test on"):
         assign_splits(catalog(photos=1, drawings=5), None, seed=0)
+    somewhere = Catalog("test", Path("some/where"), catalog(photos=1).records)
+    with pytest.raises(UserError, match=r"^test in some/where has 1 photos: too few"):
+        assign_splits(somewhere, None, seed=0)
+
+
+def test_the_key_of_a_second_data_set_is_named():
+    drawings = catalog(drawings=12)
+    with pytest.raises(UserError, match=r"^data\.target\.split={'train': 20}: test has 12 drawings"):
+        assign_splits(drawings, {"train": 20}, 0, "data.target")
+    assign_splits(drawings, None, 0, "data.target")
+    assert "; data.target.split={train: ..., test: ...} draws otherwise" in drawings.warnings[0]
+    for wanted in ({"trian": 5}, {"train": -1}, {"train": 0.9, "test": 0.2}):
+        with pytest.raises(UserError, match=r"^data\.target\.split\W"):
+            check_wanted(wanted, "data.target.split")

@@ -69,7 +69,7 @@ def _check_target(target: Mapping[str, Any]) -> None:
     if "seed" in target and "seed" not in source_arguments(target["source"]):
         raise UserError(f"data.target.seed: the source {target['source']} draws nothing; leave it out")
     if target.get("split") is not None:
-        check_wanted(target["split"])
+        check_wanted(target["split"], "data.target.split")
 
 
 def whole_number(key: str, value: object, least: int) -> None:

@@ -97,7 +97,7 @@ def list_sets(data: "PictureData") -> list[tuple[Catalog, Splits]]:
         source, root, wanted = given.pop("source"), given.pop("root", None), given.pop("split", None)
         streaming = given.pop("streaming", None)
         catalog = list_source("data.target", source, root, given, data.drawn_size, streaming)
-        listed.append((catalog, assign_splits(catalog, wanted, data.seed)))
+        listed.append((catalog, assign_splits(catalog, wanted, data.seed, "data.target")))
     return listed
 
 

@@ -175,9 +175,7 @@ class PictureData(LightningDataModule):
             paired = self.task not in ("unpaired", "labelled")
             kinds = tuple(self._kind(side) for side in self._batch_sides)
             folder = None if self.streaming else self.cache_folder  # what fits no disk is not decoded onto one
-            self._opened = self._open_catalog(
-                catalog, self.split, f"data.task={self.task}", kinds, paired, self._fit_kind, folder
-            )
+            self._opened = self._open_catalog("data", catalog, self.split, kinds, paired, self._fit_kind, folder)
             if self._rank_and_world()[0] == 0 and self._opened.validates_on_test:
                 _log.info("no validation pictures: validation, and the choice of best.ckpt, use the test pictures")
             self._open_target()
@@ -191,22 +189,25 @@ class PictureData(LightningDataModule):
             catalog = list_source("data.target", source, root, given, self.drawn_size, streaming)
             kinds, folder = (self._kind("a"),), None if streaming else self.cache_folder
             self._opened_target = self._open_catalog(
-                catalog, split, "data.target", kinds, False, self._fit_target, folder
+                "data.target", catalog, split, kinds, False, self._fit_target, folder
             )
         return self._opened_target
 
     def _open_catalog(
         self,
+        key: str,
         catalog: Catalog,
         split: Mapping[str, float] | None,
-        task: str,
         kinds: tuple[Kind, ...],
         paired: bool,
         fit: Callable[[Kind, bool], Fit],
         folder: Path | None,
     ) -> OpenedSplits:
         disjoint = self.disjoint and self.task == "unpaired"
-        opened = OpenedSplits(catalog, split, self.seed, task, kinds, paired, disjoint, fit, folder, self.skip_broken)
+        task = f"data.task={self.task}" if key == "data" else key
+        opened = OpenedSplits(
+            key, catalog, split, self.seed, task, kinds, paired, disjoint, fit, folder, self.skip_broken
+        )
         if self._rank_and_world()[0] == 0:
             _log.info(catalog.summary())
             for warning in catalog.warnings:

@@ -14,6 +14,11 @@ from suite.data.tasks import Side
 from suite.errors import UserError
 
 Kind = Literal["photo", "drawing"]
+_OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a task that needs both
+    "photo": "; drawings alone serve as data.target of another set, or beside your own photos as "
+    "data=unpaired_folders data.root=… data.a=<photos> data.b=<drawings>",
+    "drawing": "; data.sketch=sobel|dodge|xdog makes sketches of the photos",
+}
 _MOST_BROKEN = 0.01  # share of all pictures up to which broken ones are skipped
 
 
@@ -30,14 +35,15 @@ class OpenedSplits:
     """The splits that have what the task needs, with their pictures decoded into the cache.
 
     A split serves where it has pictures of each of `kinds`, and with `paired` both in one record; `task` is what to
-    call that in a message. `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None
-    for no cache. With `disjoint`, pairs of the train split give either their photo or their drawing, half of them each.
-    Raises UserError where no split serves, and for broken pictures: for the first one, or with `skip_broken` for more
-    than 1 %.
+    call that in a message, `key` where the data set stands in the configuration. `fit(kind, training)` says how
+    pictures of a kind are stored; `folder` is the cache's, None for no cache. With `disjoint`, pairs of the train split
+    give either their photo or their drawing, half of them each. Raises UserError where no split serves, and for broken
+    pictures: for the first one, or with `skip_broken` for more than 1 %.
     """
 
     def __init__(
         self,
+        key: str,
         catalog: Catalog,
         wanted: Mapping[str, float] | None,
         seed: int,
@@ -49,10 +55,10 @@ class OpenedSplits:
         folder: Path | None,
         skip_broken: bool,
     ) -> None:
-        self.catalog, self.task, self.kinds, self.seed = catalog, task, tuple(kinds), seed
+        self.key, self.catalog, self.task, self.kinds, self.seed = key, catalog, task, tuple(kinds), seed
         self.paired, self.disjoint = paired, disjoint
         self.fit, self.folder, self.skip_broken = fit, folder, skip_broken
-        self._assigned: Splits = assign_splits(catalog, wanted, seed)
+        self._assigned: Splits = assign_splits(catalog, wanted, seed, key)
         served = [split for split in SPLITS if self._serves(split)]
         if not served:
             raise self._no_split("train")
@@ -105,20 +111,16 @@ class OpenedSplits:
         return all(any(_has(record, kind) for record in records) for kind in self.kinds)
 
     def _no_split(self, split: str) -> UserError:
-        records = self.catalog.records
-        need, mend = (
-            " and ".join(f"{kind}s" for kind in self.kinds),
-            "data.split={train: 0.9, test: 0.1} draws new splits",
-        )
-        if self.paired:
-            need = "pairs"
-            if not any(record.paired for record in records):
-                mend = "data.task=unpaired needs no pairs, and data.sketch=sobel|dodge|xdog draws sketches of photos"
-        elif lacking := [kind for kind in self.kinds if not any(_has(record, kind) for record in records)]:
-            mend = f"there are no {lacking[0]}s at all"
-            if lacking == ["drawing"] and len(self.kinds) > 1:
-                mend += ": data.sketch=sobel|dodge|xdog makes sketches of the photos"
-        return UserError(f"{self.catalog.summary()}: {self.task} needs {need}, and the split {split} has none; {mend}")
+        records, both = self.catalog.records, len(self.kinds) > 1
+        need = "pairs" if self.paired else " and ".join(f"{kind}s" for kind in self.kinds)
+        wanted = f"{self.catalog.summary()}: {self.task} needs {need}, and"
+        for kind in self.kinds:
+            if not any(_has(record, kind) for record in records):
+                return UserError(f"{wanted} there are no {kind}s at all" + (_OTHER_WAYS[kind] if both else ""))
+        mend = f"{self.key}.split={{train: 0.9, test: 0.1}} draws new splits"
+        if self.paired and not any(record.paired for record in records):
+            mend = "data.task=unpaired needs no pairs, and data.sketch=sobel|dodge|xdog draws sketches of photos"
+        return UserError(f"{wanted} the split {split} has none; {mend}")
 
     def _real_pictures(self, split: str, kind: Kind) -> list[Shown]:
         if split == "all":
