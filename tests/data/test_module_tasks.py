@@ -244,8 +244,20 @@ def test_a_picture_comes_with_the_strokes_of_its_sketch(faces, sketch):
     assert (erased >= plain).all()
     assert erased.mean() > plain.mean()
     assert (both >= bold).all()
-    one, again = (seen(data, data.test_dataloader(), training=False)["drawings"] for _ in range(2))
-    assert torch.equal(one, again)  # evaluation erases the same each time
+
+
+def test_evaluation_erases_the_same_of_a_picture_in_any_batch(faces):
+    def erased(**arguments):
+        data = faces(task="self_supervised", count={"train": 4, "val": 2, "test": 5}, **arguments)
+        data.setup()
+        return torch.cat([data.augment(batch, training=False)["drawings"] for batch in data.test_dataloader()])
+
+    one = erased(eval_batch_size=5)
+    assert torch.equal(one, erased(eval_batch_size=5))
+    assert torch.equal(one, erased(eval_batch_size=2))
+    assert not torch.equal(one, erased(eval_batch_size=5, seed=9))
+    white = (one[:, 2] > one[:, 0]).any(1)
+    assert len({tuple(of_one.flatten().tolist()) for of_one in white}) > 1  # not the same for each picture
 
 
 def test_grey_pictures_of_sixteen_bits_can_be_sketched(tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from kornia.augmentation import AugmentationSequential, RandomCrop, RandomHorizontalFlip
 from torch import Tensor
@@ -13,6 +14,7 @@ from suite.data.sketching import bold, erased, simulate
 from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
 
 _OF_ONE_SCENE = ("a", "b", "drawings")
+_STROKES = 6  # keeps this use of the seed apart from the others, see splits.py, tasks.py and loading.py
 STROKES = 4  # sketches of a picture in the task self_supervised: as it is, bold, erased, bold and erased
 
 
@@ -43,7 +45,8 @@ class Augment:
     What shows one scene is cropped and mirrored alike, what does not on its own. With `sketch` the pictures of
     `drawing_side`, which come as photos, become sketches. With `strokes` a batch gets `drawings`: its sketches as they
     are, bold, erased, and both (Liu 2021, section on the self-supervised auto-encoder). The random numbers come from
-    torch's global generator on the CPU, for strokes in evaluation from `seed`; the device is never waited for.
+    torch's global generator on the CPU, for strokes in evaluation from (`seed`, index of the picture): there, and only
+    there, the device is waited for.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Augment:
         if self.sketch is not None:
             self._draw(scene, self.sketch)
         if self.strokes:
-            scene["drawings"] = self._stroked(scene[self.drawing_side], training)
+            scene["drawings"] = self._stroked(scene[self.drawing_side], None if training else batch["index"])
             batch = batch | {"drawing_count": torch.full_like(batch["index"], STROKES)}
         return batch | {key: unit_to_signed(picture) for key, picture in (scene | alone).items()}
 
@@ -90,12 +93,19 @@ class Augment:
         if "drawings" in scene:  # of a photo there is one
             scene["drawings"] = scene[self.drawing_side].unsqueeze(1)
 
-    def _stroked(self, sketch: Tensor, training: bool) -> Tensor:
-        """(B, C, H, W) to (B, 4, C, H, W)."""
-        generator = None if training else torch.Generator().manual_seed(self.seed)
-        thick = bold(sketch)
-        both = erased(torch.cat([sketch, thick]), generator=generator)
-        return torch.stack([sketch, thick, *both.split(len(sketch))], dim=1)
+    def _stroked(self, sketch: Tensor, index: Tensor | None) -> Tensor:
+        """(B, C, H, W) to (B, 4, C, H, W). With `index` (B,), a picture's strokes don't depend on its batch."""
+        kept = torch.stack([sketch, bold(sketch)], dim=1)
+        if index is None:
+            return torch.cat([kept, erased(kept.flatten(0, 1)).unflatten(0, kept.shape[:2])], dim=1)
+        pictures = zip(kept, index.tolist(), strict=True)
+        return torch.cat(
+            [kept, torch.stack([erased(of_one, generator=self._of(at)) for of_one, at in pictures])], dim=1
+        )
+
+    def _of(self, index: int) -> torch.Generator:
+        """The random numbers of one picture's strokes in evaluation."""
+        return torch.Generator().manual_seed(int(np.random.default_rng((self.seed, _STROKES, index)).integers(2**63)))
 
     def _alike(self, pictures: dict[str, Tensor]) -> dict[str, Tensor]:
         """One geometry for all pictures of a scene: they go through as the channels of one picture."""
