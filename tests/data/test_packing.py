@@ -1,5 +1,6 @@
 """Shards: any WebDataset reader reads them, they lose nothing, and they are whole or not there."""
 
+import gzip
 import os
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from suite.data import packing
 from suite.data.catalog import Catalog, PictureFile, Record
 from suite.data.decode import flatten
 from suite.data.packing import encode, pack
-from suite.data.streaming import CATALOG, upright
+from suite.data.streaming import CATALOG, open_shards, upright
 from suite.errors import UserError
 
 OPTIONS = {"a": "photos", "b": "sketches", "strips": False}
@@ -110,6 +111,47 @@ def test_a_turned_file_and_a_half_of_one(tmp_path: Path) -> None:
         assert suffix == (".jpg" if half == "whole" else ".png")
         assert upright(data).size == file.load().size == ((8, 12) if half == "whole" else (4, 12))
         assert upright(data).tobytes() == file.load().tobytes()
+
+
+# Nothing of the machine that packed it --------------------------------------------------------------------------------
+
+
+def test_why_a_picture_is_broken_is_the_same_in_each_packing(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "drawn/3-1.png").write_bytes(b"no picture")
+    with pytest.raises(
+        UserError, match=r"no readable picture \(UnidentifiedImageError: cannot identify image file\); "
+    ):
+        write(catalog, tmp_path / "one")
+    catalogs = []
+    for name in ("one", "two"):
+        write(catalog, tmp_path / name, skip_broken=True)
+        catalogs.append(gzip.decompress((tmp_path / name / CATALOG).read_bytes()))
+    assert catalogs[0] == catalogs[1]
+    assert b" at 0x" not in catalogs[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "packed", "asked", "message"),
+    [
+        ("cufsf", {"photos": "/mnt/feret"}, {}, None),
+        ("cufsf", {"photos": "../feret"}, {"photos": "/elsewhere"}, None),
+        ("cufsf", {}, {"photos": "/mnt/feret"}, r"data\.photos=null, not /mnt/feret"),  # there are no photos in it
+        ("cufsf", {"photos": "/mnt/feret"}, {"version": "original"}, r"data\.version=auto, not original"),
+        ("unpaired_folders", {"a": "/mnt/photos", "b": "~/paintings"}, {"a": "/home/photos"}, None),
+        ("unpaired_folders", {"a": "/mnt/photos", "b": "x"}, {"a": "y", "b": "x"}, r"data\.a=/mnt/photos, not y"),
+        ("unpaired_folders", {"a": "x", "b": "y"}, {}, r"data\.a=x, not null"),
+    ],
+)
+def test_folders_outside_of_the_root_need_not_be_named_again(
+    source: str, packed: dict[str, str], asked: dict[str, str], message: str | None, catalog: Catalog, tmp_path: Path
+) -> None:
+    where = tmp_path / "shards"
+    pack(catalog, source, packed, size=286, output=where, shard_bytes=5000, skip_broken=False)
+    if message is None:
+        assert len(open_shards("data", str(where), source, asked, 286).records) == 6
+    else:
+        with pytest.raises(UserError, match=message):
+            open_shards("data", str(where), source, asked, 286)
 
 
 # Whole or not there ---------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
@@ -29,6 +30,7 @@ from suite.errors import UserError
 CATALOG = "catalog.json.gz"
 FORMAT = "suite shards"
 VERSION = 1  # count up when a packed set is no longer read as it was
+_FOLDERS = ("photos", "images")  # options of sources that are folders, also where they are relative
 _WAITS = (1, 2, 4, 8)  # seconds before asking a store again that did not answer
 
 
@@ -114,11 +116,13 @@ class ShardPicture:
 
 def upright(data: bytes) -> Image.Image:
     """The picture of a file's bytes, turned as its EXIF tag says. Raises OSError where they make no picture."""
+    file = io.BytesIO(data)
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = Image.open(file)
         picture.load()
     except Exception as error:  # as many kinds as PIL has formats
-        raise OSError(f"{type(error).__name__}: {error}") from error
+        reason = str(error).replace(f" {file!r}", "")  # an address in memory, which says nothing and is never the same
+        raise OSError(f"{type(error).__name__}: {reason}") from error
     with suppress(Exception):  # an unreadable EXIF block says nothing about the pixels
         ImageOps.exif_transpose(picture, in_place=True)
     return picture
@@ -180,6 +184,8 @@ def _read_catalog(packed: Shards) -> dict[str, Any]:
 def _check_asked(key: str, where: str, content: dict[str, Any], asked: dict[str, Any], size: int | None) -> None:
     place, packed = f"{key}.streaming={where}", content["settings"]
     for name in packed:
+        if _is_place(name, packed[name]) and (asked.get(name) is None or _is_place(name, asked[name])):
+            continue  # where the pictures lay: there may be no such folder any more
         if packed[name] != asked.get(name):
             raise UserError(
                 f"{place} was packed with {key}.{name}={_typed(packed[name])}, not {_typed(asked.get(name))}: "
@@ -190,6 +196,11 @@ def _check_asked(key: str, where: str, content: dict[str, Any], asked: dict[str,
             f"{place}: its pictures were drawn at {content['size']} pixels, not at {size}: set data.load_size to that "
             "(data.size with data.crop=false), or pack the set again"
         )
+
+
+def _is_place(name: str, value: Any) -> bool:
+    """Whether an option of a source is a folder outside of what `root` alone determines."""
+    return isinstance(value, str) and (name in _FOLDERS or Path(value).expanduser().is_absolute())
 
 
 def _filesystem(where: str) -> tuple[Any, str]:
