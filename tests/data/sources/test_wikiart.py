@@ -95,3 +95,25 @@ def test_what_is_wrong_is_named(tree, refused):
     assert "choose from style, genre, artist" in refused(wikiart, root=f"{root}/data", by="year")
     for given in (root, f"{root}/data/Realism"):
         assert refused(wikiart, root=given).endswith(f"set data.root={root}/data")
+
+
+@pytest.mark.parametrize("style", ["Ukiyo_e", "Naive_Art_Primitivism", "Action_painting"])
+def test_a_tree_of_any_official_style_is_read(tree, style):
+    assert [record.group for record in wikiart(root=tree(f"wikiart/{style}/a_b.jpg")).records] == [style]
+
+
+def test_folders_of_other_names_are_read_where_a_list_names_them(tree, refused):
+    root = tree("Muralism/a_b.jpg", "Muralism/c_d.jpg")
+    assert "expected folders of styles" in refused(wikiart, root=root)
+    tree(texts={"wikiart_csv/genre_train.csv": "Muralism/a_b.jpg,1\r\n", "style_train.csv": "Muralism/c_d.jpg,2\r\n"})
+    assert found(wikiart(root=root)) == [("Muralism/c_d", 2, "Muralism", "train")]
+    assert found(wikiart(root=root, by="genre")) == [("Muralism/a_b", 1, "Muralism", "train")]
+
+
+@pytest.mark.parametrize("pictures", ["wikiart", "wikiart/wikiart"])
+@pytest.mark.parametrize("lists", ["", "wikiart_csv/", "Style/"])
+def test_the_folder_of_the_paintings_alone_is_refused_where_its_lists_lie_above(tree, refused, pictures, lists):
+    root = tree(*(f"{pictures}/{name}" for name in PAINTINGS), texts={f"{lists}{n}": text for n, text in TEXTS.items()})
+    for given in {pictures, "wikiart"}:
+        assert refused(wikiart, root=f"{root}/{given}").endswith(f"it lies in {root}: set data.root={root}")
+    assert len(wikiart(root=root).records) == 4

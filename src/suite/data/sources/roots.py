@@ -34,7 +34,7 @@ def wrong_root(root: Path, expected: str, *fits: Fits) -> UserError:
 
     Of several `fits` an earlier one counts for all folders before a later one for any.
     """
-    if (near := next((place for fit in fits for place in _around(root) if _fits(fit, place)), None)) is not None:
+    if (near := nearby(root, *fits)) is not None:
         hint = f"it lies in {near}: set data.root={near}"
     else:
         hint = f"and nothing like it lies nearby; {content(root)}: check data.root"
@@ -45,6 +45,16 @@ def wrong_root(root: Path, expected: str, *fits: Fits) -> UserError:
         packed = root.suffix.lower() in _ARCHIVES
         problem = "is an archive: unpack it, and name the folder" if packed else "is a file, not a folder"
     return UserError(f"data.root: {root}: {problem}; expected {expected}; {hint}")
+
+
+def nearby(root: Path, *fits: Fits) -> Path | None:
+    """The first folder near the root that `fits`."""
+    return next((place for fit in fits for place in _around(root) if _fits(fit, place)), None)
+
+
+def above(root: Path, fit: Fits) -> Path | None:
+    """The folder that `fits` one level above the root, or two: what an annotation of the root's pictures lies in."""
+    return next((place for place in islice(root.resolve().parents, 2) if _fits(fit, place)), None)
 
 
 def beside_a_split(root: Path) -> list[str]:
@@ -81,7 +91,7 @@ def is_picture(name: str) -> bool:
 def _fits(fit: Fits, place: Path) -> bool:
     try:
         return bool(fit(place))
-    except OSError:  # other people's folders lie nearby, too
+    except (OSError, UserError):  # other people's folders lie nearby, too
         return False
 
 

@@ -11,7 +11,7 @@ its name is counted as missing and left out.
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,13 +19,20 @@ from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import natural_order
 from suite.data.sources.reading import first_file, picture_names, rows
-from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
+from suite.data.sources.roots import above, holds, is_picture, root_folder, wrong_root
 from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
 By = Literal["style", "genre", "artist"]
 _EXPECTED = "folders of styles (Impressionism/ ...) in it or in wikiart/"
-_STYLES = {"Impressionism", "Realism", "Romanticism", "Expressionism", "Cubism", "Baroque", "Art_Nouveau_Modern"}
+_STYLES = {  # the official folders
+    "Abstract_Expressionism", "Action_painting", "Analytical_Cubism", "Art_Nouveau_Modern", "Baroque",
+    "Color_Field_Painting", "Contemporary_Realism", "Cubism", "Early_Renaissance", "Expressionism", "Fauvism",
+    "High_Renaissance", "Impressionism", "Mannerism_Late_Renaissance", "Minimalism", "Naive_Art_Primitivism",
+    "New_Realism", "Northern_Renaissance", "Pointillism", "Pop_Art", "Post_Impressionism", "Realism", "Rococo",
+    "Romanticism", "Symbolism", "Synthetic_Cubism", "Ukiyo_e",
+}  # fmt: skip
+_SPLITS: tuple[Split, Split] = ("train", "val")
 
 
 def wikiart(*, root: str, by: By = "style") -> Catalog:
@@ -40,15 +47,17 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
     paintings = _paintings(folder)
     if paintings is None:
         raise wrong_root(folder, _EXPECTED, _paintings)
-    places = [folder, folder / "wikiart_csv", folder / by.capitalize(), folder / "wikiart_csv" / by.capitalize()]
+    places = _list_places(folder, by)
     if paintings != folder:
         places += [paintings, paintings / by.capitalize()]
-    splits: tuple[Split, Split] = ("train", "val")
-    lists = {split: first_file(places, f"{by}_{split}.csv", f"{by}_{split}") for split in splits}
+    lists = _lists(places, by)
 
     catalog = Catalog("wikiart", folder, [])
     files = _files(paintings)
-    if lists["train"] is None and lists["val"] is None:
+    if not lists:
+        here = paintings.resolve()
+        if near := above(folder, lambda place: _lists(_list_places(place, by), by) and _paintings(place) == here):
+            raise UserError(f"{folder}: expected {by}_train.csv in it; it lies in {near}: set data.root={near}")
         if by != "style":
             raise UserError(f"{folder}: data.by={by} needs {by}_train.csv and {by}_val.csv of ArtGAN's wikiart_csv.zip")
         catalog.warnings.append(f"wikiart: no style_train.csv below {folder}: labels are the folders, without a split")
@@ -60,11 +69,11 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
         return catalog
 
     listed: dict[str, tuple[int, Split]] = {}
-    for split, file in lists.items():
-        if file is None:
+    for split in _SPLITS:
+        if split not in lists:
             catalog.warnings.append(f"wikiart: no {by}_{split}.csv beside the other list; its paintings are left out")
         else:
-            listed |= {key: (label, split) for key, label in _read_list(file)}
+            listed |= {key: (label, split) for key, label in _read_list(lists[split])}
     catalog.label_names = _class_names(first_file(places, f"{by}_class.txt", f"{by}_class"), listed)
     for key in sorted(listed, key=natural_order):
         label, of = listed[key]
@@ -116,11 +125,32 @@ def _files(paintings: Path) -> dict[str, tuple[str, Path]]:
     return found
 
 
+def _list_places(root: Path, by: str) -> list[Path]:
+    """Where the lists lie that are kept beside the paintings or in the folder of their archive."""
+    return [root, root / "wikiart_csv", root / by.capitalize(), root / "wikiart_csv" / by.capitalize()]
+
+
+def _lists(places: list[Path], by: str) -> dict[Split, Path]:
+    """The list of each split that has one."""
+    found = {split: first_file(places, f"{by}_{split}.csv", f"{by}_{split}") for split in _SPLITS}
+    return {split: file for split, file in found.items() if file is not None}
+
+
 def _paintings(root: Path) -> Path | None:
-    """The folder of the styles."""
-    for place in (root, root / "wikiart", root / "wikiart" / "wikiart"):
-        folders = inner_folders(place) if place.is_dir() else []
-        if any(folder.name in _STYLES for folder in folders) and any(holds(folder, is_picture) for folder in folders):
+    """The folder of the styles: official ones, else those that a list beside them names."""
+    places = [place for place in (root, root / "wikiart", root / "wikiart" / "wikiart") if place.is_dir()]
+    if (found := _with_folders(places, _STYLES)) is not None:
+        return found
+    beside = [(by, _list_places(place, by)) for place in places for by in get_args(By)]
+    lists = [file for by, where in beside for file in _lists(where, by).values()]
+    return _with_folders(places, {key.partition("/")[0] for file in lists for key, _ in _read_list(file)})
+
+
+def _with_folders(places: list[Path], names: Set[str]) -> Path | None:
+    """The first of the places in which one of the named folders holds a picture."""
+    for place in places:
+        styles = (folder for folder in inner_folders(place) if unicodedata.normalize("NFC", folder.name) in names)
+        if any(holds(folder, is_picture) for folder in styles):
             return place
     return None
 
