@@ -18,6 +18,11 @@ def csv(first_cell):
     return "\n".join([f"{first_cell},5_o_Clock_Shadow,Male,Young", *rows])
 
 
+def indexed(text):
+    header, *rows = text.split("\n")
+    return "\n".join([f",{header}", *(f"{number},{row}" for number, row in enumerate(rows))])
+
+
 def in_folder(folder, names=NAMES):
     return [f"{folder}/{name}" if folder else name for name in names]
 
@@ -39,6 +44,7 @@ LAYOUTS = {
         },
     ),
     "pandas": ("images", TEXTS | {"list_attr_celeba.txt": csv("")}),
+    "pandas, with its index": ("images", TEXTS | {"list_attr_celeba.txt": indexed(csv("image_id"))}),
 }
 
 
@@ -72,6 +78,39 @@ def test_without_a_list_the_partition_follows_the_official_numbers(tree):
     assert [counts.count(split) for split in ("train", "val", "test")] == [162_770, 19_867, 19_962]
 
 
+def test_pictures_that_a_cut_off_partition_does_not_name_keep_their_official_split(tree):
+    names = ["000001.jpg", "162771.jpg", "182638.jpg"]
+    catalog = celeba(root=tree(*names, texts={"list_eval_partition.txt": "000001.jpg 0\r\n"}))
+    assert [record.split for record in catalog.records] == ["train", "val", "test"]
+    assert "2 pictures are not listed in" in catalog.warnings[0]
+
+
+def test_a_list_of_other_pictures_is_refused(tree, refused):
+    root = tree("000007.jpg", texts={"list_attr_celeba.txt": ATTRIBUTES})
+    message = refused(celeba, root=root, attribute="Male")
+    assert message.startswith(f"{root}/list_attr_celeba.txt: none of its rows names a picture that is there")
+    assert "like 000007.jpg" in message
+
+
+@pytest.mark.parametrize(
+    ("low", "images"),
+    [
+        ("Img", ""),
+        ("Img/img_align_celeba", ""),
+        ("Img/img_align_celeba_png", " data.images=Img/img_align_celeba_png"),
+    ],
+)
+@pytest.mark.parametrize("name", TEXTS)
+def test_pictures_whose_annotations_lie_above_are_refused(tree, refused, low, images, name):
+    root = tree("Img/img_align_celeba/000001.jpg", "Img/img_align_celeba_png/000001.png", texts={
+        f"{'Eval' if 'eval' in name else 'Anno'}/{name}": TEXTS[name]
+    })  # fmt: skip
+    message = refused(celeba, root=f"{root}/{low}")
+    assert message == f"{root}/{low}: expected {name} in it; it lies in {root}: set data.root={root}{images}"
+    picture = celeba(root=root, images=images.partition("=")[2] or None).records[0].photo.name
+    assert picture.startswith(f"{root}/{low}")
+
+
 def test_dagan_trains_on_the_first_160000(tree):
     catalog = celeba(root=tree("160000.jpg", "160001.jpg", "000001.jpg", texts=TEXTS), partition="dagan")
     assert [(r.key, r.split) for r in catalog.records] == [
@@ -94,7 +133,7 @@ def test_rows_count_and_not_the_number_above_them(tree):
 
 def test_a_picture_of_no_row_has_no_label(tree):
     catalog = celeba(root=tree(*NAMES, "000007.jpg", texts=TEXTS), attribute="Male")
-    assert (catalog.records[-1].label, catalog.records[-1].split) == (None, None)
+    assert (catalog.records[-1].label, catalog.records[-1].split) == (None, "train")
     assert any("1 pictures are not listed in" in warning for warning in catalog.warnings)
 
 

@@ -38,6 +38,38 @@ def test_a_partition_that_is_there_is_read(tree):
     assert [record.split for record in celeba_hq(root=root).records] == ["test", "val", "train", "train", "train"]
 
 
+def test_a_cut_off_partition_is_completed_by_the_numbers(tree):
+    pictures = [f"CelebA-HQ-img/{k}.jpg" for k in range(5)]
+    root = tree(*pictures, texts=TEXTS | {"list_eval_partition.txt": "119614.jpg 2\r\n"})
+    assert [record.split for record in celeba_hq(root=root).records] == ["test", "train", "val", "val", "test"]
+
+
+def test_pictures_that_a_short_mapping_does_not_name_are_counted(tree):
+    short = "idx orig_idx orig_file\n0 1 2\n1 162770 162771\n"  # and of files without their suffix
+    root = tree(*(f"CelebA-HQ-img/{k}.jpg" for k in range(5)), texts={"CelebA-HQ-to-CelebA-mapping.txt": short})
+    catalog = celeba_hq(root=root)
+    assert [record.split for record in catalog.records] == ["train", "val", None, None, None]
+    assert len(catalog.warnings) == 1
+    assert catalog.warnings[0].startswith("celeba_hq: 3 pictures have no official split: ")
+
+
+def test_an_attribute_list_of_other_pictures_is_refused(tree, refused):
+    root = tree("CelebA-HQ-img/77.jpg", texts=TEXTS)
+    assert "none of its rows names a picture that is there, like 77.jpg" in refused(
+        celeba_hq, root=root, attribute="Male"
+    )
+
+
+@pytest.mark.parametrize("low", ["CelebA-HQ-img", "celeba_hq_256", "CelebA-HQ-img/CelebA-HQ-img"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_pictures_whose_annotations_lie_above_are_refused(tree, refused, low, name):
+    root = tree(f"{low}/0.jpg", texts={name: TEXTS[name]})
+    message = refused(celeba_hq, root=f"{root}/{low}")
+    assert message == f"{root}/{low}: expected {name} in it; it lies in {root}: set data.root={root}"
+    tree(texts={f"{low}/{name}": TEXTS[name]})
+    assert celeba_hq(root=f"{root}/{low}").records
+
+
 def test_what_is_listed_and_not_there_is_counted_and_a_second_copy_left_out(tree):
     root = tree("CelebA-HQ-img/0.jpg", "CelebA-HQ-img/00000.jpg", "CelebA-HQ-img/cover.png", texts=TEXTS)
     catalog = celeba_hq(root=root)

@@ -29,7 +29,7 @@ LAYOUTS = {
     ),
     "celeba_hq": (
         "celeba_hq", {"attribute": "Male"},
-        ["CelebA-HQ-img/0.jpg", "CelebAMask-HQ-attribute-anno.txt"], "CelebA-HQ-img",
+        ["CelebA-HQ-img/1.jpg", "CelebAMask-HQ-attribute-anno.txt"], "CelebA-HQ-img",
     ),
     "stargan": ("celeba_hq", {}, ["train/female/000001.jpg", "train/male/000002.jpg", "val/male/000003.jpg"], "train"),
     "cufs": ("cufs", {}, ["photos/f-005-01.jpg", "sketches/F2-005-01-sz1.jpg"], "sketches"),

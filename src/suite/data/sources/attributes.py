@@ -1,10 +1,11 @@
 """The attribute lists of CelebA and CelebA-HQ: which pictures have one attribute."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from suite.data.sources.reading import rows
+from suite.data.sources.reading import rows, stem_of
 from suite.errors import UserError
 
 _VALUES = {"1": 1, "-1": 0, "0": 0}
@@ -26,15 +27,18 @@ def read_attribute(path: Path, attribute: str) -> Attribute:
     lines = rows(path)
     header = next(lines, "")
     announced = int(header) if header.isdecimal() else None
+    separator: str | None = ","
+    columns = [cell.strip() for cell in header.split(",")]
     if announced is not None:  # official: a count, then the names alone
-        names, separator = next(lines, "").split(), None
-    elif "," in header:  # csv: the column of file names is `image_id`, or has no name
-        names, separator = [name.strip() for name in header.split(",")[1:]], ","
-    else:
+        columns, separator = ["image_id", *next(lines, "").split()], None
+    elif len(columns) == 1:
         raise UserError(f"{path}: line 1 is {header[:60]!r}; expected the number of rows, or the header of a csv")
 
-    by_lower = {name.lower(): place for place, name in enumerate(names)}
+    # A csv saved with its index has a column without a name; saved by the pictures' names, these have no name instead.
+    pictures = columns.index("image_id") if "image_id" in columns else 0
+    by_lower = {name.lower(): place for place, name in enumerate(columns) if name and place != pictures}
     if attribute.lower() not in by_lower:
+        names = [columns[place] for place in by_lower.values()]
         near = get_close_matches(attribute, names, 1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
         raise UserError(f"data.attribute={attribute}: {path} has no such attribute; {hint}")
@@ -44,14 +48,23 @@ def read_attribute(path: Path, attribute: str) -> Attribute:
     unreadable = 0
     for row in lines:
         cells = row.split(separator)
-        value = _VALUES.get(cells[1 + column].strip()) if len(cells) == len(names) + 1 else None
+        value = _VALUES.get(cells[column].strip()) if len(cells) == len(columns) else None
         if value is None:
             unreadable += 1
         else:
-            labels[cells[0].rpartition(".")[0] or cells[0]] = value
+            labels[stem_of(cells[pictures])] = value
     if not labels:
         raise UserError(f"{path}: no row reads '000001.jpg -1 1 ...'; it is cut off or no attribute list, get it again")
     warnings = [f"{path}: {unreadable} rows can't be read"] if unreadable else []
     if announced is not None and announced != len(labels) + unreadable:
         warnings.append(f"{path}: line 1 says {announced} rows, there are {len(labels) + unreadable}")
-    return Attribute(names[column], labels, warnings)
+    return Attribute(columns[column], labels, warnings)
+
+
+def check_labelled(
+    path: Path, labels: Mapping[str, int] | Mapping[int, int], names: Mapping[str, str] | Mapping[int, str]
+) -> None:
+    """Raises UserError where the list names none of the pictures; both are given by stem, or by number."""
+    if labels.keys().isdisjoint(names):
+        example = next(iter(names.values()))
+        raise UserError(f"{path}: none of its rows names a picture that is there, like {example}; get the right list")

@@ -17,10 +17,10 @@ from typing import Literal
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.attributes import read_attribute
+from suite.data.sources.attributes import check_labelled, read_attribute
 from suite.data.sources.folders import existing_folder
-from suite.data.sources.reading import first_file, picture_names, rows
-from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
+from suite.data.sources.reading import first_file, picture_names, rows, stem_of
+from suite.data.sources.roots import above, holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
 _FOLDERS = (
@@ -28,6 +28,9 @@ _FOLDERS = (
     "Img/img_align_celeba", "Img/img_align_celeba_png", "img_align_celeba_png", "images", "",
 )  # fmt: skip
 _EXPECTED = "CelebA's pictures 000001.jpg ... in it, in img_align_celeba/ or in Img/img_align_celeba/"
+_ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
+_PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
+_IDENTITIES = ("identity_CelebA.txt",)
 _SPLITS: dict[str, Split] = {"0": "train", "1": "val", "2": "test"}
 _LAST_TRAIN, _LAST_VAL = 162_770, 182_637  # of the official partition, which follows the numbers of the pictures
 _LAST_DAGAN_TRAIN = 160_000
@@ -53,6 +56,7 @@ def celeba(
         pictures = existing_folder(folder / images, "data.images")
     elif (found := _picture_folder(folder)) is not None:
         pictures = found
+        _check_not_too_low(folder, pictures)
     else:
         raise wrong_root(folder, _EXPECTED, _picture_folder)
 
@@ -64,7 +68,7 @@ def celeba(
     listed: set[str] = set()
     labels: dict[str, int] = {}
     if attribute is not None:
-        file = first_file(places, "list_attr_celeba.txt", "list_attr_celeba.csv")
+        file = first_file(places, *_ATTRIBUTES)
         if file is None:
             expected = f"list_attr_celeba.txt or .csv in it, in Anno/ or in celeba/, for data.attribute={attribute}"
             raise wrong_root(folder, expected, _has_attributes)
@@ -72,23 +76,21 @@ def celeba(
         labels, attribute = annotated.labels, annotated.name
         catalog.label_names = (f"not {attribute}", attribute)
         catalog.warnings += annotated.warnings
+        check_labelled(file, labels, names)
         listed |= labels.keys()
-        _warn_unlisted(catalog, names, labels, file)
+        _warn_unlisted(catalog, names, labels, f"listed in {file}")
 
-    splits: dict[str, Split] | None = None
+    splits: dict[str, Split] = {}
     if partition == "official" and (file := partition_file(places)) is not None:
         splits = read_partition(file)
         listed |= splits.keys()
-        _warn_unlisted(catalog, names, splits, file)
+        _warn_unlisted(catalog, names, splits, f"listed in {file}: their official split is that of their numbers")
     identities: dict[str, str] = {}
-    if (file := first_file(places, "identity_CelebA.txt")) is not None:
+    if (file := first_file(places, *_IDENTITIES)) is not None:
         identities = _read_identities(file)
 
     for stem, name in names.items():
-        if partition == "dagan":
-            split = _dagan_split(stem)
-        else:
-            split = official_split(stem) if splits is None else splits.get(stem)
+        split = _dagan_split(stem) if partition == "dagan" else splits.get(stem) or official_split(stem)
         photo = PictureFile(pictures / name)
         catalog.records.append(Record(stem, photo, label=labels.get(stem), group=identities.get(stem), split=split))
     catalog.missing = [f"{stem} in {pictures}" for stem in sorted(listed.difference(names))]
@@ -101,7 +103,7 @@ def annotation_places(root: Path) -> list[Path]:
 
 
 def partition_file(places: list[Path]) -> Path | None:
-    return first_file(places, "list_eval_partition.txt", "list_eval_partition.csv")
+    return first_file(places, *_PARTITIONS)
 
 
 def read_partition(path: Path) -> dict[str, Split]:
@@ -110,7 +112,7 @@ def read_partition(path: Path) -> dict[str, Split]:
     for row in rows(path):
         cells = row.replace(",", " ").split()
         if len(cells) == 2 and cells[1] in _SPLITS:
-            splits[_stem(cells[0])] = _SPLITS[cells[1]]
+            splits[stem_of(cells[0])] = _SPLITS[cells[1]]
         elif cells != ["image_id", "partition"]:  # the header of the csv
             raise UserError(f"{path}: {row[:60]!r} is no row of a partition; expected '000001.jpg 0'")
     return splits
@@ -137,8 +139,26 @@ def _picture_folder(root: Path) -> Path | None:
     return None
 
 
+def _annotations(root: Path) -> list[Path]:
+    """One of each kind that the root has."""
+    places = annotation_places(root)
+    kinds = (_ATTRIBUTES, _PARTITIONS, _IDENTITIES)
+    return [file for names in kinds if (file := first_file(places, *names)) is not None]
+
+
+def _check_not_too_low(root: Path, pictures: Path) -> None:
+    """Raises UserError where the annotations of the root's pictures lie above it: people and labels would be lost."""
+    if _annotations(root) or (near := above(root, _annotations)) is None:
+        return
+    here = root.resolve() / pictures.relative_to(root)
+    images = "" if _picture_folder(near) == here else f" data.images={here.relative_to(near)}"
+    raise UserError(
+        f"{root}: expected {_annotations(near)[0].name} in it; it lies in {near}: set data.root={near}{images}"
+    )
+
+
 def _has_attributes(root: Path) -> bool:
-    return first_file(annotation_places(root), "list_attr_celeba.txt", "list_attr_celeba.csv") is not None
+    return first_file(annotation_places(root), *_ATTRIBUTES) is not None
 
 
 def _read_identities(path: Path) -> dict[str, str]:
@@ -147,16 +167,12 @@ def _read_identities(path: Path) -> dict[str, str]:
     for row in rows(path):
         cells = row.split()
         if len(cells) == 2:
-            identities[_stem(cells[0])] = once.setdefault(cells[1], cells[1])
+            identities[stem_of(cells[0])] = once.setdefault(cells[1], cells[1])
     return identities
 
 
 def _warn_unlisted(
-    catalog: Catalog, names: dict[str, str], listed: dict[str, int] | dict[str, Split], file: Path
+    catalog: Catalog, names: dict[str, str], listed: dict[str, int] | dict[str, Split], what: str
 ) -> None:
     if unlisted := sum(stem not in listed for stem in names):
-        catalog.warnings.append(f"{catalog.dataset}: {unlisted} pictures are not listed in {file}")
-
-
-def _stem(name: str) -> str:
-    return name.rpartition(".")[0] or name
+        catalog.warnings.append(f"{catalog.dataset}: {unlisted} pictures are not {what}")

@@ -15,11 +15,11 @@ import re
 from pathlib import Path
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.attributes import read_attribute
+from suite.data.sources.attributes import check_labelled, read_attribute
 from suite.data.sources.celeba import annotation_places, official_split, partition_file, read_partition
 from suite.data.sources.folders import list_pictures
-from suite.data.sources.reading import first_file, picture_names, rows
-from suite.data.sources.roots import holds, is_picture, root_folder, undoubled, wrong_root
+from suite.data.sources.reading import first_file, picture_names, rows, stem_of
+from suite.data.sources.roots import above, holds, is_picture, root_folder, undoubled, wrong_root
 from suite.data.sources.walking import inner_folders
 from suite.errors import UserError
 
@@ -49,6 +49,7 @@ def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
     pictures = _picture_folder(folder)
     if pictures is None:
         raise wrong_root(folder, _EXPECTED, _is_stargan, _picture_folder)
+    _check_not_too_low(folder, pictures)
 
     catalog = Catalog("celeba_hq", folder, [])
     names = _numbered(pictures, catalog)
@@ -61,7 +62,8 @@ def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
         labels = {number: value for stem, value in annotated.labels.items() if (number := _number(stem)) is not None}
         catalog.label_names = (f"not {annotated.name}", annotated.name)
         catalog.warnings += annotated.warnings
-    splits = _official_splits(folder, catalog)
+        check_labelled(file, labels, names)
+    splits = _official_splits(folder, names, catalog)
     for number, name in names.items():
         photo = PictureFile(pictures / name)
         catalog.records.append(Record(str(number), photo, label=labels.get(number), split=splits.get(number)))
@@ -83,13 +85,13 @@ def _numbered(folder: Path, catalog: Catalog) -> dict[int, str]:
     return dict(sorted(names.items()))
 
 
-def _official_splits(root: Path, catalog: Catalog) -> dict[int, Split]:
+def _official_splits(root: Path, names: dict[int, str], catalog: Catalog) -> dict[int, Split]:
     """CelebA-HQ's number -> CelebA's split."""
     if (mapping := first_file([root], _MAPPING)) is None:
         catalog.warnings.append(f"{root}: no {_MAPPING}, so no official split; data.split={{...}} draws one")
         return {}
     listed = partition_file(annotation_places(root))
-    partition = read_partition(listed) if listed is not None else None
+    partition = read_partition(listed) if listed is not None else {}
     splits: dict[int, Split] = {}
     for row in rows(mapping):
         cells = row.split()
@@ -97,11 +99,26 @@ def _official_splits(root: Path, catalog: Catalog) -> dict[int, Split]:
             continue
         if len(cells) != 3 or not cells[0].isdecimal():
             raise UserError(f"{mapping}: {row[:60]!r} is no row of the mapping; expected '0 119613 119614.jpg'")
-        stem = cells[2].rpartition(".")[0]
-        split = official_split(stem) if partition is None else partition.get(stem)
-        if split is not None:
+        stem = stem_of(cells[2]).zfill(6)
+        if (split := partition.get(stem) or official_split(stem)) is not None:
             splits[int(cells[0])] = split
+    if unnamed := len(names.keys() - splits.keys()):
+        catalog.warnings.append(
+            f"celeba_hq: {unnamed} pictures have no official split: {mapping} names no file of theirs"
+        )
     return splits
+
+
+def _check_not_too_low(root: Path, pictures: Path) -> None:
+    """Raises UserError where the annotations of the root's pictures lie above it: split and labels would be lost."""
+    here = pictures.resolve()
+
+    def annotation(place: Path) -> Path | None:
+        return first_file([place], _MAPPING, _ATTRIBUTES)
+
+    near = above(root, lambda place: annotation(place) and _picture_folder(place) == here)
+    if near is not None and annotation(root) is None and (file := annotation(near)) is not None:
+        raise UserError(f"{root}: expected {file.name} in it; it lies in {near}: set data.root={near}")
 
 
 def _stargan(root: Path) -> Catalog:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from suite.errors import UserError
 def rows(path: Path) -> Iterator[str]:
     """The lines of an annotation that hold something, without blanks around them, whatever their line ends.
 
-    Bytes that are no UTF-8 come as they would in a file's name. Raises UserError for a web page (the message that a
+    Unicode is in one form (NFC), as in the keys of pictures. Bytes that are no UTF-8 come as they would in a file's
+    name. Raises UserError for a web page (the message that a
     download service sends instead of a file) and for what can't be read.
     """
     try:
@@ -27,7 +29,7 @@ def rows(path: Path) -> Iterator[str]:
                     raise UserError(f"{path}: a web page, not the annotation; the download failed, get the file again")
                 if line:
                     first = False
-                    yield line
+                    yield unicodedata.normalize("NFC", line)
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror or error}") from error
 
@@ -35,13 +37,18 @@ def rows(path: Path) -> Iterator[str]:
 def picture_names(folder: Path) -> dict[str, str]:
     """Stem -> file name of the pictures in a folder, not below it, in natural order; no file is looked at.
 
-    Of two pictures of one stem the first in natural order is taken.
+    Unicode is in one form (NFC) in the stems. Of two pictures of one stem the first in natural order is taken.
     """
     names = sorted(name for name in os.listdir(folder) if is_picture(name))
     found: dict[str, str] = {}
     for name in sorted(names, key=natural_order):  # names of equal length are in order already: half the time
-        found.setdefault(os.path.splitext(name)[0], name)
+        found.setdefault(unicodedata.normalize("NFC", os.path.splitext(name)[0]), name)
     return found
+
+
+def stem_of(name: str) -> str:
+    """A listed file name without its suffix, if it has one."""
+    return name.rpartition(".")[0] or name
 
 
 def first_file(places: Iterable[Path], *names: str) -> Path | None:
