@@ -32,6 +32,22 @@ SMOKE = ["experiment=cyclegan_lsgan", "scale=smoke"]
         (["nothing.like=it"], "unknown key nothing.like: --cfg job shows every key"),
         (["backbone=resnet7"], "backbone=resnet7: there is none of that name; choose from resnet6, resnet9, unet"),
         (["data=nope"], "data=nope: there is none of that name; choose from anime_faces"),
+        (
+            ["data=celeba", "data.sketch_options.sigma=2"],
+            "data.sketch_options.sigma: say data.sketch_options with all its keys, as in "
+            "'data.sketch_options={sigma: 2}'",
+        ),
+        (
+            ["data=celeba", "data.target.split.train=0.5"],
+            "data.target.split.train: say data.target with all its keys, as in 'data.target={split: {train: 0.5}}'",
+        ),
+        (["data=celeba", "data.root.x=2"], "unknown key data.root.x: --cfg job shows every key"),
+        (
+            ["data=sketchy", "data.drop=error,pose"],
+            "data.drop=error,pose is a sweep: say 'data.drop=[error,pose]' for ",
+        ),
+        (["data=celeba,faces"], "data=celeba,faces is a sweep: say -m for several runs"),
+        (["model.lr=1,2"], "model.lr=1,2 is a sweep: say 'model.lr=[1,2]' for a list, or -m for several runs"),
         (["word"], "can't read 'word': say key=value"),
         (["model.betas=[0.5"], "can't read 'model.betas=[0.5': .*; is a bracket or a quote missing?"),
     ],

@@ -4,9 +4,10 @@ import difflib
 import errno
 import inspect
 import re
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -94,7 +95,13 @@ def user_message(error: BaseException) -> str | None:
         return f"{group}={choice}: there is none of that name; choose from {', '.join(choices)}"
     if isinstance(error, HydraException | OmegaConfBaseException) and not isinstance(error, InstantiationException):
         reason = str(error).split("Config search path:")[0]
+        if sweep := re.match(r"Ambiguous value for argument '([^=]+)=(.*)'\n", reason):
+            key, values = sweep.groups()
+            as_list = f"{shlex.quote(f'{key}=[{values}]')} for a list, or " if "." in key else ""
+            return f"{key}={values} is a sweep: say {as_list}-m for several runs"
         if unknown := re.match(r"Could not override '([\w./@]+)'", reason):
+            if whole := _as_whole(unknown[1], reason.rpartition(f"+{unknown[1]}=")[2].strip()):
+                return f"{unknown[1]}: say {whole[0]} with all its keys, as in {shlex.quote('='.join(whole))}"
             return _unknown_key(unknown[1], _keys_of_files(unknown[1].rpartition(".")[0]))
         told = [line for line in reason.splitlines() if not line.strip().startswith(("full_key:", "object_type="))]
         return " ".join(" ".join(told).split())
@@ -104,6 +111,24 @@ def user_message(error: BaseException) -> str | None:
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # raised by a write, which knows no file name
+
+
+def _as_whole(key: str, value: str) -> tuple[str, str] | None:
+    """The key of `data` that is null and could be a mapping with this key in it, and the mapping as a word."""
+    from suite.data.module import PictureData
+
+    group, *names = key.split(".")
+    if group != "data" or len(names) < 2 or names[0] not in _mappings(PictureData):
+        return None
+    for name in reversed(names[1:]):
+        value = f"{{{name}: {value}}}"
+    return f"{group}.{names[0]}", value
+
+
+def _mappings(function: Any) -> set[str]:
+    """Arguments that take a mapping, or nothing."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if any(get_origin(kind) is Mapping for kind in get_args(p.annotation))}
 
 
 def _keys_of_files(group: str) -> set[str]:

@@ -35,7 +35,9 @@ def check_style(style: object, options: Mapping[str, Any] | None = None) -> None
         return
     known = [name for name in inspect.signature(SKETCHES[str(style)]).parameters if name != "photo"]
     if not isinstance(options, Mapping):
-        raise UserError(f"data.sketch_options={options}: give options by name, as in data.sketch_options.{known[0]}=1")
+        raise UserError(
+            f"data.sketch_options={options}: give options by name, as in data.sketch_options={{{known[0]}: 1}}"
+        )
     for name, value in options.items():
         if name not in known:
             raise UserError(
