@@ -1,4 +1,5 @@
 import random
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -97,6 +98,42 @@ def test_renamed_copies(tree, photo, sketch, key, split):
     assert record.key == key
     if split:
         assert record.split == split
+
+
+def test_a_sketch_named_as_its_photo_says_nothing_of_the_split(tree):
+    """Of the 188, the 56 that only the test part has (f1-, m1-) are test; the others are drawn, not called test."""
+    either = [f"f-{number:03d}-01" for number in range(39)] + [f"m-{number:03d}-01" for number in range(93)]
+    test = [f"f1-{number:03d}-01" for number in range(15)] + [f"m1-{number:03d}-01" for number in range(41)]
+    root = tree(*(f"{side}/{name}.jpg" for name in either + test for side in ("photos", "sketches")))
+    catalog = cufs(root=root)
+    splits = {record.key.removeprefix("cuhk/"): record.split for record in catalog.records}
+    assert {splits[name] for name in test} == {"test"}
+    assert Counter(splits.values()) == {"train": 88, "test": 100}
+    assert [warning.partition(" are not named")[0] for warning in catalog.warnings] == ["cufs: 132 sketches of CUHK"]
+
+
+def test_a_test_part_without_sz1_beside_an_official_training_part_is_all_test(tree):
+    train = [f"photos/f-{number:03d}-01.jpg" for number in range(88)]
+    train += [name.replace("photos/f", "sketches/F2") for name in train]
+    test = [f"{side}/m-{number:03d}-01.jpg" for number in range(100) for side in ("photos", "sketches")]
+    splits = {record.key: record.split for record in cufs(root=tree(*train, *test)).records}
+    assert {split for key, split in splits.items() if "/m-" in key} == {"test"}
+    assert Counter(splits.values()) == {"train": 88, "test": 100}
+
+
+def test_photo_and_sketch_in_two_forms_of_unicode_are_a_pair(tree):
+    photo, sketch = (unicodedata.normalize(form, "é/{}/été") for form in ("NFC", "NFD"))
+    root = tree(photo.format("photos") + ".jpg", sketch.format("sketches") + ".png", texts={
+        "list_train.txt": sketch.format("photos") + ".jpg||x\n"
+    })  # fmt: skip
+    assert [(record.key, record.paired, record.split) for record in cufs(root=root).records] == [
+        ("é/été", True, "train")
+    ]
+
+
+def test_folders_of_pix2pix_are_for_another_source(tree, refused):
+    root = tree("trainA/1.jpg", "trainB/1.jpg", "testA/2.jpg", "testB/2.jpg")
+    assert refused(cufs, root=root).endswith("read them with data=paired_folders")
 
 
 @pytest.mark.parametrize("place", ["", "data/"])  # beside the pictures, or in a folder of their own

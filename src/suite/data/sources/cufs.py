@@ -17,6 +17,8 @@ from 0 in each. Such copies' lists (`list_train.txt`, `AR/test.txt`) count befor
 """
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +68,8 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
     `part` is cuhk, ar, xm2vts or all. `version` auto takes of each part what has more pairs, cropped rather than
     original. Without any photo (those of AR and XM2VTS have licences of their own) the sketches come alone. Splits:
     as lists, folders and CUHK's names say (88 / 100); of AR and XM2VTS only the counts are published, 80 / 43 and
-    100 / 195, so without lists they are drawn once, alike in every run. Raises UserError where no sketch is found.
+    100 / 195, so without lists they are drawn once, alike in every run, and so are CUHK's renamed ones. Raises
+    UserError where no sketch is found.
     """
     folder = root_folder(root, _EXPECTED, _looks_right)
     one_of("data.part", part, ("all", *PARTS))
@@ -74,6 +77,8 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
     paths = [folder / name for name in sorted(walk(folder, _is_wanted, most=_MOST_FILES), key=natural_order)]
     files = [found for path in paths if is_picture(path.name) and (found := _interpret(path, folder)) is not None]
     people = {found.key for found in files}
+    if not files and all((folder / side).is_dir() for side in ("trainA", "trainB")):
+        raise UserError(f"{folder}: photos and sketches as trainA/ and trainB/: read them with data=paired_folders")
     if not any(found.side == "sketch" for found in files) or len(people) > 2 * _PEOPLE:
         raise wrong_root(folder, _EXPECTED, _looks_right)
 
@@ -90,7 +95,12 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
         catalog.orphan_drawings += [str(found.path) for key, found in sketches.items() if key not in photos]
         drawn: dict[str, Split] = {}
         if one in _PUBLISHED and listed.keys().isdisjoint(sketches):
-            drawn = fixed_draw([key for key, found in sketches.items() if found.split is None], *_PUBLISHED[one])
+            drawn = _drawn(sketches, *_PUBLISHED[one])
+            if one == "cuhk" and drawn:
+                catalog.warnings.append(
+                    f"cufs: {len(drawn)} sketches of CUHK are not named as officially, so nothing says who of them is "
+                    "one of its 88 training people; their split is drawn once, alike in every run"
+                )
         for key, sketch in sketches.items():
             both = [sketch] if key not in photos else [sketch, photos[key]]
             pictures = _aligned(both, points)
@@ -118,7 +128,7 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
 
 def person(stem: str) -> tuple[str | None, str]:
     """Part and key of an official file name without suffix; for any other name no part, and the name in lower case."""
-    key = re.sub(r"[-_]sz1$", "", stem.lower())
+    key = re.sub(r"[-_]sz1$", "", unicodedata.normalize("NFC", stem.lower()))
     for part, pattern in _NAMES.items():
         if match := pattern.fullmatch(key):
             first = match[1]
@@ -137,16 +147,26 @@ def _interpret(path: Path, root: Path) -> _Found | None:
         part, key = "ar", "ar/{}-{}-{}".format(*spelled.groups())
     split = split_of(folders)
     if part == "cuhk" and split is None and side == "sketch":
-        split = "train" if re.match("[fm]2-", path.stem.lower()) else "test"
+        split = _split_of_cuhk(path.stem.lower())
     if part is None:
         part, key = within, _renamed(folders, key)
     return _Found(path, side, version, part, split, key)
 
 
+def _split_of_cuhk(sketch: str) -> Split | None:
+    """By the official name of a sketch: a 2 marks those of the 88 training people, a 1 people of the other 100.
+
+    A sketch that has its photo's name, `f-005-01`, may be of either.
+    """
+    if re.match("[fm]2-", sketch):
+        return "train"
+    return "test" if re.match("[fm]1-", sketch) or sketch.endswith("-sz1") else None
+
+
 def _renamed(folders: list[str], name: str) -> str:
     """The key of a picture whose name alone does not tell the person."""
     places = [re.sub(_NO_PERSON, "", folder).strip("-_ ") for folder in folders]
-    return "/".join([place for place in places if place] + [name])
+    return unicodedata.normalize("NFC", "/".join([place for place in places if place] + [name]))
 
 
 def side_and_version(folders: list[str]) -> tuple[Literal["photo", "sketch"] | None, Version]:
@@ -193,6 +213,14 @@ def _choose(files: list[_Found], version: str) -> tuple[dict[str, _Found], dict[
         return len(sides[0].keys() & sides[1].keys()), len(sides[1])
 
     return max(sides["cropped"], sides["original"], key=worth)
+
+
+def _drawn(sketches: dict[str, _Found], train: int, test: int) -> dict[str, Split]:
+    """A split of the sketches that have none, by which all of them have the published counts, or come near them."""
+    without = [key for key, found in sketches.items() if found.split is None]
+    known = Counter(found.split for found in sketches.values())
+    left = max(train - known["train"], 0), max(test - known["test"], 0)
+    return fixed_draw(without, *(left if any(left) else (train, test)))
 
 
 def _aligned(files: list[_Found], points: dict[tuple[str, str], Path]) -> list[Picture]:
