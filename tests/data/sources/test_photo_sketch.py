@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from suite.data.sources.photo_sketch import photo_sketch
@@ -48,6 +50,24 @@ def test_a_drawn_split_is_one_of_photos(tree):
     sides = {split: {path for record in records for path in names(record)} for split, records in splits.items()}
     assert {split: len(found) for split, found in sides.items()} == {"train": 72, "test": 8}
     assert not {name.split("_")[0] for name in sides["train"]} & {name.split("_")[0] for name in sides["test"]}
+
+
+def test_names_in_two_forms_of_unicode_are_one(tree):
+    composed, decomposed = (unicodedata.normalize(form, "été") for form in ("NFC", "NFD"))
+    for listed in (composed, decomposed):
+        root = tree(f"image/{composed}.jpg", *drawn(decomposed, 1), texts={"list/train.txt": listed + "\n"})
+        catalog = photo_sketch(root=root)
+        assert [(record.key, record.split) for record in catalog.records] == [(composed, "train")]
+        assert (catalog.missing, catalog.orphan_drawings) == ([], [])
+
+
+def test_strokes_alone_are_refused(tree, refused):
+    root = tree("image/1.jpg", "sketch-rendered/width-5/1_01.svg")
+    message = refused(photo_sketch, root=root)
+    assert "sketch-rendered/width-5: no picture in it; expected the drawings rendered as <stem>_01.png" in message
+    assert "recursive" not in message
+    other = tree("other/image/notes.txt", "other/" + drawn("1", 1)[0]) + "/other"
+    assert "other/image: no picture in it; expected the photos" in refused(photo_sketch, root=other)
 
 
 def test_any_folder_of_a_width(tree, refused):

@@ -1,4 +1,9 @@
+import re
+import unicodedata
+from pathlib import Path
+
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from suite.data.sources.sketchy import sketchy, slug
 
@@ -97,3 +102,20 @@ def test_what_is_missing_is_named(tree, refused):
     assert refused(sketchy, root=f"{root}/data/256x256/photo").endswith(f"set data.root={root}/data/256x256")
     tree(texts={"data/info/testset.txt": "n1_1.jpg\n"})
     assert "expected 'airplane/n02691156_10151.jpg'" in refused(sketchy, root=f"{root}/data", drop=[])
+
+
+def test_names_in_two_forms_of_unicode_are_one(tree):
+    photo, sketch = (unicodedata.normalize(form, "été") for form in ("NFC", "NFD"))
+    texts = INFO | {"info/testset.txt": f"duck/{sketch}.jpg\n", "info/invalid-error.txt": f"{photo}-2\n"}
+    root = tree(f"photo/duck/{photo}.jpg", *(f"sketch/duck/{sketch}-{number}.png" for number in (1, 2)), texts=texts)
+    assert found(sketchy(root=root)) == [(f"duck/{photo}", 0, "duck", "test", [1])]
+
+
+def test_the_categories_that_the_conf_shows_for_a_command_line_are_read_by_hydra(tree):
+    root = tree(*files("", "duck", "n1_1", 1), *files("", "car_(sedan)", "n2_1", 1), *files("", "swan", "n3_1", 1))
+    comment = (Path(__file__).parents[3] / "conf" / "data" / "sketchy.yaml").read_text()
+    shown = re.findall(r"data\.categories=(\[[^]]+\])", comment)
+    assert len(shown) == 2
+    for written in shown:
+        categories = OverridesParser.create().parse_override(f"data.categories={written}").value()
+        assert sketchy(root=root, drop=[], categories=categories).label_names == ("car_(sedan)", "duck")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import list_pictures
+from suite.data.sources.folders import list_below
 from suite.data.sources.reading import first_file, rows
 from suite.data.sources.roots import root_folder, undoubled, wrong_root
 from suite.data.sources.walking import inner_folders
@@ -33,10 +33,18 @@ def photo_sketch(*, root: str, width: str = "width-5") -> Catalog:
         there = ", ".join(place.name for place in inner_folders(rendered))
         raise UserError(f"data.width={width}: {rendered} has no such folder; there is {there or 'none'}")
 
-    photos = list_pictures(folder / "image", recursive=False)
+    photos = list_below(undoubled(folder / "image"), recursive=False)
+    if not photos:
+        raise UserError(f"{folder / 'image'}: no picture in it; expected the photos, <stem>.jpg")
+    pictures = list_below(undoubled(rendered / width), recursive=False)
+    if not pictures:
+        raise UserError(
+            f"{rendered / width}: no picture in it; expected the drawings rendered as <stem>_01.png, the published "
+            "set's sketch-rendered (.svg is not read)"
+        )
     catalog = Catalog("photo_sketch", folder, [])
     drawings: dict[str, list[PictureFile]] = {}
-    for stem, path in list_pictures(rendered / width, recursive=False).items():
+    for stem, path in pictures.items():
         number = re.fullmatch(r"(.+)_\d+", stem)  # the last number only: a photo's own name may end in one
         if number is None or number[1] not in photos:
             catalog.orphan_drawings.append(str(path))
