@@ -69,6 +69,15 @@ def test_photos_may_lie_elsewhere_and_several_without_a_list_are_not_guessed_at(
     assert any("1 people have several photos" in warning for warning in catalog.warnings)
 
 
+@pytest.mark.parametrize(
+    "photos", [[], ["00001.jpg"], ["00099fa010_930831.tif"], ["00001fa010_930831.tif", "00001fb010_930831.tif"]]
+)
+def test_a_folder_of_photos_without_a_usable_one_is_refused(tree, refused, photos):
+    root = tree("CUFSF/cropped_sketch/00001.jpg", "FERET/notes.txt", *(f"FERET/{name}" for name in photos))
+    message = refused(cufsf, root=f"{root}/CUFSF", photos=f"{root}/FERET")
+    assert message.startswith(f"data.photos: {root}/FERET: no photo below it belongs to a sketch")
+
+
 def test_prepared_copies_share_the_name_and_keep_their_splits(tree):
     root = tree(
         "train_photos/00289.jpg", "train_sketches/00289.png", "test_photos/00002.jpg", "test_sketches/00002.jpg"

@@ -28,6 +28,7 @@ from suite.data.sources.folders import existing_folder, natural_order
 from suite.data.sources.reading import fixed_draw, repackaged_photos, repackaged_split, rows
 from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
 from suite.data.sources.walking import walk
+from suite.errors import UserError
 
 _PEOPLE = 1194
 _EXPECTED = f"sketches 00001.jpg ... of up to {_PEOPLE} people in it, in cropped_sketch/ or in original_sketch/"
@@ -85,14 +86,16 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
     `version` is that of the sketches; auto takes cropped where there are any. Originals are brought to the cropped
     frame by their points, both or none. The split is that of lists or folders, else a fixed draw in the literature's
     proportion of 250 to 944. Raises UserError where no sketch is found, and for a root so far above that other
-    numbered pictures lie below it.
+    numbered pictures lie below it, and for a folder
+    `photos` that gives no sketch its photo.
     """
     folder = root_folder(root, _EXPECTED, _looks_right)
     one_of("data.version", version, ("auto", "cropped", "original"))
     files = _files(folder)
     sketches, shots = _pictures(files, folder)
+    elsewhere = folder / Path(photos or "").expanduser()
     if photos is not None:
-        elsewhere = existing_folder(folder / Path(photos).expanduser(), "data.photos")
+        elsewhere = existing_folder(elsewhere, "data.photos")
         for number, found in _pictures(_files(elsewhere), elsewhere)[1].items():
             shots[number] += found
     wanted_version = _version(sketches, version)
@@ -127,6 +130,11 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
     if any(record.paired for record in catalog.records):
         catalog.orphan_drawings = [record.drawings[0].name for record in catalog.records if not record.paired]
         catalog.records = [record for record in catalog.records if record.paired]
+    elif photos is not None:
+        raise UserError(
+            f"data.photos: {elsewhere}: no photo below it belongs to a sketch; expected FERET's names "
+            f"(00001fb010_930831.tif, 00001_930831_fb.ppm.bz2), one photo a person or {_LISTS[0]} below {folder}"
+        )
     if ambiguous:
         catalog.warnings.append(
             f"cufsf: {ambiguous} people have several photos and no list says which was drawn; put {_LISTS[0]} below "
