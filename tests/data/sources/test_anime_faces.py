@@ -90,9 +90,11 @@ def test_plain_photos_below_the_drawings_are_not_drawings(tree):
 
 def test_what_is_missing_is_named(tree):
     root = tree("images/1.png")
-    with pytest.raises(UserError, match=r"data\.photos=") as error:
-        anime_faces(root=root)
-    assert "\n" not in str(error.value)
+    for plain in (root, f"{root}/images"):
+        with pytest.raises(UserError) as error:
+            anime_faces(root=plain)
+        expected = f"{plain}: layout plain holds drawings only; give data.photos=<folder of real faces>"
+        assert str(error.value) == expected
     with pytest.raises(UserError, match=r"data\.photos="):
         anime_faces(root=root, layout="plain")
     with pytest.raises(UserError, match=r"the photos of layout ugatit: .*/trainA: there is no such folder"):

@@ -23,7 +23,7 @@ from typing import Literal, get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import existing_folder, list_pictures
-from suite.data.sources.roots import Fits, root_folder, wrong_root
+from suite.data.sources.roots import Fits, holds, is_picture, nearby, root_folder, wrong_root
 from suite.errors import UserError
 
 Layout = Literal["auto", "animegan", "whitebox", "ugatit", "plain"]
@@ -79,7 +79,10 @@ def _recognise(root: Path, domain: Domain, a_suffix: str, b_suffix: str, photos:
         return known
     if photos is not None:
         return "plain"
-    raise wrong_root(root, *_expected(domain, a_suffix, b_suffix))
+    expected, fits = _expected(domain, a_suffix, b_suffix)
+    if holds(_drawings(root), is_picture) and nearby(root, fits) is None:
+        return "plain"  # which says that photos are lacking
+    raise wrong_root(root, expected, fits)
 
 
 def _expected(domain: Domain, a_suffix: str, b_suffix: str) -> tuple[str, Fits]:
@@ -133,9 +136,15 @@ def _plain(root: Path, photos: str | None) -> Sides:
     if photos is None:
         raise UserError(f"{root}: layout plain holds drawings only; give data.photos=<folder of real faces>")
     yield "photo", None, root / Path(photos).expanduser()
-    # Kaggle's copies put the pictures one level down, some a second time below that (data/data/): take the first level.
-    inside = (root / name for name in ("images", "data") if (root / name).is_dir())
-    yield "drawing", None, next(inside, root)
+    yield "drawing", None, _drawings(root)
+
+
+def _drawings(root: Path) -> Path:
+    """The folder of a plain set's drawings.
+
+    Kaggle's copies put the pictures one level down, some a second time below that (data/data/): the first level.
+    """
+    return next((root / name for name in ("images", "data") if (root / name).is_dir()), root)
 
 
 def _one_style(folder: Path, style: str, inner: str = "") -> Path:
