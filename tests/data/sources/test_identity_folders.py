@@ -11,17 +11,30 @@ def test_a_folder_is_an_identity(tree):
     root = tree("p10/1.jpg", "p2/10.JPG", "p2/9.png", "p2/video 1/9.jpg", "p2/Thumbs.db", ".cache/1.jpg")
     catalog = identity_folders(root=root)
     assert found(catalog) == [
-        ("p2/9", 0, "p2", None),
-        ("p2/10", 0, "p2", None),
-        ("p2/video 1/9", 0, "p2", None),
-        ("p10/1", 1, "p10", None),
+        ("p2/9", 0, "p2", "train"),
+        ("p2/10", 0, "p2", "train"),
+        ("p2/video 1/9", 0, "p2", "test"),
+        ("p10/1", 1, "p10", "train"),
     ]
-    assert (catalog.label_names, catalog.warnings) == (("p2", "p10"), [])
+    assert catalog.label_names == ("p2", "p10")
+
+
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_without_a_test_folder_the_last_frames_of_each_identity_are_held_out(tree, above):
+    counts = {"a": 30, "b": 12}
+    root = tree(*(f"{above}{name}/{number}.jpg" for name, count in counts.items() for number in range(count)))
+    catalog = identity_folders(root=root)
+    test = [record.key for record in catalog.records if record.split == "test"]
+    assert test == ["a/27", "a/28", "a/29", "b/11"]
+    assert {record.split for record in catalog.records} == {"train", "test"}
+    assert ["the last tenth of each identity's pictures" in warning for warning in catalog.warnings] == [True]
 
 
 def test_folders_for_the_splits(tree):
     root = tree("train/a/1.jpg", "train/b/1.jpg", "test/b/2.jpg", "val/a/3.jpg")
-    assert sorted(found(identity_folders(root=root))) == [
+    catalog = identity_folders(root=root)
+    assert catalog.warnings == []
+    assert sorted(found(catalog)) == [
         ("a/1", 0, "a", "train"),
         ("a/3", 0, "a", "val"),
         ("b/1", 1, "b", "train"),

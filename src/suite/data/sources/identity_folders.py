@@ -21,8 +21,10 @@ _EXPECTED = "one folder of pictures for each identity in it, two at least"
 def identity_folders(*, root: str, identities: Sequence[str] | str | None = None) -> Catalog:
     """Photos whose label and group are the folder, in natural order, or in the order of `identities`.
 
-    The split is that of train/, val/ and test/ where the root has a train/; an identity may be in any of them. Raises
-    UserError for fewer than two identities, for one that is not there, and for a folder without pictures.
+    The split is that of train/, val/ and test/ where the root has a train/; an identity may be in any of them. Without
+    val/ and test/ the last tenth of each identity's pictures is test: frames of a video are nearly alike, and a draw
+    would put neighbours on both sides. Raises UserError for fewer than two identities, for one that is not there, and
+    for a folder without pictures.
     """
     folder = root_folder(root, _EXPECTED, _looks_right)
     places = _people(folder)
@@ -40,16 +42,29 @@ def identity_folders(*, root: str, identities: Sequence[str] | str | None = None
 
     catalog = Catalog("identity_folders", folder, [], label_names=tuple(dict.fromkeys(wanted)))
     catalog.warnings += beside_a_split(folder)
+    held_out = any(split in ("val", "test") for split, _ in places)
     for label, name in enumerate(catalog.label_names):
         for split, person in places:
-            if person.name == name:
-                catalog.records += [
-                    Record(f"{name}/{key}", PictureFile(path), label=label, group=name, split=split)
-                    for key, path in list_pictures(person, recursive=True).items()
-                ]
+            if person.name != name:
+                continue
+            pictures = list_pictures(person, recursive=True)
+            training = len(pictures) if held_out else len(pictures) - _tenth(len(pictures))
+            for place, (key, path) in enumerate(pictures.items()):
+                of: Split | None = split if held_out else "train" if place < training else "test"
+                catalog.records.append(Record(f"{name}/{key}", PictureFile(path), label=label, group=name, split=of))
     if loose := sum(holds(place, is_picture) for place in {person.parent for _, person in places}):
         catalog.warnings.append(f"identity_folders: pictures of no identity in {loose} folders at or below {folder}")
+    if not held_out:
+        catalog.warnings.append(
+            "identity_folders: no test/, so the last tenth of each identity's pictures, in natural order, is held out "
+            "as test; data.split={train: ..., test: ...} draws instead"
+        )
     return catalog
+
+
+def _tenth(count: int) -> int:
+    """Of one picture none; of more one at least."""
+    return max(1, round(count / 10)) if count > 1 else 0
 
 
 def _people(root: Path) -> list[tuple[Split | None, Path]]:
