@@ -31,7 +31,7 @@ Runs = dict[str, list[Path]]  # by arm, a run for each seed
 ARMS = (  # in the order of the report
     *("pix2pix_unet_noskip", "pix2pix_unet", "pix2pix_resnet", "pix2pix_unetpp"),
     *("pix2pix_lambda0", "pix2pix_lambda10", "pix2pix_lambda100", "pix2pix_lambda200"),
-    *("patch16", "patch34", "patch70", "global"),
+    *("patch16", "patch34", "patch70", "global", "pix2pix_lsgan"),
     *("pix2pix_plain", "pix2pix_dropout", "pix2pix_noise", "pix2pix_smoothing", "pix2pix_erasing"),
     *("pix2pix_early_stop", "pix2pix_final"),
     *("pix2pix_sketchy", "pix2pix_sketchy_lambda0", "pix2pix_sketchy_wgan", "cyclegan_sketchy"),
