@@ -1,5 +1,6 @@
 """`suite.extract_faces` on videos of built-in faces, with the detector it comes with."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from suite.config import CONF
+from suite.config import CONF, compose, instantiate
 from suite.data.faces import FaceParameters, draw
 from suite.data.sources.identity_folders import identity_folders
 from suite.errors import UserError
@@ -58,8 +59,17 @@ def test_two_identities_are_read_as_a_data_set(tmp_path: Path, capsys: pytest.Ca
     command(face_video(tmp_path / "a.avi", face=0), tmp_path / "faces" / "anna")
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"3 faces of 3 frames in {tmp_path / 'faces' / 'anna'}: ")
-    assert told[-1] == f"python -m suite.train experiment=… data=identity_folders data.root={tmp_path / 'faces'}"
+    assert told[-2] == "next: look through them, do the same for another identity beside them, and then"
+    assert told[-1].endswith(f" data=unpaired_folders data.root={tmp_path / 'faces'} data.a=anna 'data.b=<other>'")
     command(face_video(tmp_path / "b.avi", face=1), tmp_path / "faces" / "berta", "size=64", "format=png")
+    next_, train = capsys.readouterr().out.splitlines()[-2:]
+    assert next_ == "next: look through them, and"
+    assert train.startswith("python -m suite.train ")
+    _, data = instantiate(compose("train", [*shlex.split(train)[3:], "scale=smoke", f"cache_dir={tmp_path / 'cache'}"]))
+    data.setup()
+    assert data.catalog.summary() == "unpaired_folders: 3 photos, 3 drawings"
+    batch = next(iter(data.train_dataloader()))
+    assert (batch["key"][0].partition("-")[0], batch["key_b"][0].partition("-")[0]) == ("b", "a")
 
     catalog = identity_folders(root=str(tmp_path / "faces"))
     assert catalog.label_names == ("anna", "berta")
@@ -81,9 +91,9 @@ def test_the_crop_shows_the_whole_head_wherever_it_was(tmp_path: Path) -> None:
         assert max(crop.shape[:2]) <= 180
 
 
-def test_the_root_is_named_above_train(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_root_is_the_folder_of_this_identity_and_the_others(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     command(face_video(tmp_path / "a.avi"), tmp_path / "faces" / "train" / "anna")
-    assert capsys.readouterr().out.splitlines()[-1].endswith(f"data.root={tmp_path / 'faces'}")
+    assert f"data.root={tmp_path / 'faces' / 'train'} data.a=anna " in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_folder_of_videos(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

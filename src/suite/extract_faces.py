@@ -1,6 +1,7 @@
 """`python -m suite.extract_faces video=<videos> output=<folder>`: face crops of one identity, for face swapping."""
 
 import contextlib
+import shlex
 import time
 from functools import partial
 from pathlib import Path
@@ -60,9 +61,12 @@ def extract_faces(config: DictConfig) -> None:
     speed = f"{seconds:.1f} s, {(looked - looked_before) / seconds:.1f} frames/s"
     done = speed if todo else "nothing to do (overwrite=true cuts them out again)"
     print(f"{faces} faces of {looked} frames in {folder}: {done}")
-    root = folder.parent.parent if folder.parent.name in ("train", "val", "test") else folder.parent
-    print("next: look through them, do the same for another identity in a folder beside this one, and then")
-    print(f"python -m suite.train experiment=… data=identity_folders data.root={root}")
+    beside = sorted({state.parent for state in folder.absolute().parent.glob("*/*.faces.json")} - {folder.absolute()})
+    print(
+        "next: look through them" + (", and" if beside else ", do the same for another identity beside them, and then")
+    )
+    sides = [f"data.root={folder.parent}", f"data.a={folder.name}", f"data.b={beside[0].name if beside else '<other>'}"]
+    print(f"python -m suite.train experiment=cyclegan_lsgan data=unpaired_folders {shlex.join(sides)}")
 
 
 def _check(values: dict[str, Any]) -> None:
