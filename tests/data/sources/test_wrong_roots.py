@@ -184,3 +184,22 @@ def test_one_split_as_the_root_is_read_with_a_warning(source, options, files, tr
     warning = f"{root}/train: test beside it is not read; data.root={root} reads all splits"
     assert warning in find_source(source)(root=f"{root}/train", **options).warnings
     assert not any("beside" in line for line in find_source(source)(root=f"{root}", **options).warnings)
+
+
+@pytest.mark.parametrize(
+    ("source", "pictures", "annotation", "text"),
+    [
+        ("celeba", "img_align_celeba", "identity_CelebA.txt", "000001.jpg 7\n"),
+        ("celeba_hq", "CelebA-HQ-img", "CelebA-HQ-to-CelebA-mapping.txt", "1 0 000001.jpg\n"),
+        ("wikiart", "wikiart", "style_train.csv", "Realism/000001.jpg,21\n"),
+    ],
+)
+def test_pictures_linked_from_elsewhere_belong_to_the_annotations_beside_the_link(
+    source, pictures, annotation, text, tree, tmp_path
+):
+    inside = f"{pictures}/Realism" if source == "wikiart" else pictures
+    root = tree(f"disk/mine/{inside}/000001.jpg", texts={f"set/{annotation}": text}) + "/set"
+    (tmp_path / "set" / pictures).symlink_to(tmp_path / "disk" / "mine" / pictures)
+    assert find_source(source)(root=root).records
+    message = refused(find_source(source), f"{root}/{pictures}", {})
+    assert message == f"{root}/{pictures}: expected {annotation} in it; it lies in {root}: set data.root={root}"

@@ -150,8 +150,11 @@ def _check_not_too_low(root: Path, pictures: Path) -> None:
     """Raises UserError where the annotations of the root's pictures lie above it: people and labels would be lost."""
     if _annotations(root) or (near := above(root, _annotations)) is None:
         return
-    here = root.resolve() / pictures.relative_to(root)
-    images = "" if _picture_folder(near) == here else f" data.images={here.relative_to(near)}"
+    found = _picture_folder(near)
+    images = ""
+    if found is None or not found.samefile(pictures):
+        place = pictures.absolute()
+        images = f" data.images={place.relative_to(near) if place.is_relative_to(near) else place}"
     raise UserError(
         f"{root}: expected {_annotations(near)[0].name} in it; it lies in {near}: set data.root={near}{images}"
     )

@@ -111,12 +111,15 @@ def _official_splits(root: Path, names: dict[int, str], catalog: Catalog) -> dic
 
 def _check_not_too_low(root: Path, pictures: Path) -> None:
     """Raises UserError where the annotations of the root's pictures lie above it: split and labels would be lost."""
-    here = pictures.resolve()
 
     def annotation(place: Path) -> Path | None:
         return first_file([place], _MAPPING, _ATTRIBUTES)
 
-    near = above(root, lambda place: annotation(place) and _picture_folder(place) == here)
+    def annotates(place: Path) -> bool:
+        found = _picture_folder(place) if annotation(place) is not None else None
+        return found is not None and found.samefile(pictures)
+
+    near = above(root, annotates)
     if near is not None and annotation(root) is None and (file := annotation(near)) is not None:
         raise UserError(f"{root}: expected {file.name} in it; it lies in {near}: set data.root={near}")
 

@@ -53,8 +53,9 @@ def nearby(root: Path, *fits: Fits) -> Path | None:
 
 
 def above(root: Path, fit: Fits) -> Path | None:
-    """The folder that `fits` one level above the root, or two: what an annotation of the root's pictures lies in."""
-    return next((place for place in islice(root.resolve().parents, 2) if _fits(fit, place)), None)
+    """The folder that `fits` one level above the root, or two: of the root as written, or of what it links to."""
+    written = Path(os.path.abspath(root))
+    return next((place for path in (written, root.resolve()) for place in path.parents[:2] if _fits(fit, place)), None)
 
 
 def beside_a_split(root: Path) -> list[str]:

@@ -55,8 +55,12 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
     catalog = Catalog("wikiart", folder, [])
     files = _files(paintings)
     if not lists:
-        here = paintings.resolve()
-        if near := above(folder, lambda place: _lists(_list_places(place, by), by) and _paintings(place) == here):
+
+        def holds_lists(place: Path) -> bool:
+            found = _paintings(place) if _lists(_list_places(place, by), by) else None
+            return found is not None and found.samefile(paintings)
+
+        if (near := above(folder, holds_lists)) is not None:
             raise UserError(f"{folder}: expected {by}_train.csv in it; it lies in {near}: set data.root={near}")
         if by != "style":
             raise UserError(f"{folder}: data.by={by} needs {by}_train.csv and {by}_val.csv of ArtGAN's wikiart_csv.zip")
