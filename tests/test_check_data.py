@@ -165,6 +165,23 @@ def test_sheet_and_report_are_written_and_replaced_only_when_asked(pairs, figure
     assert sorted(path.name for path in sheet.parent.iterdir()) == ["report.txt", "sheet.png"]
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(pairs, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    for word in (f"sheet={tmp_path / 'file' / 'x.png'}", f"report={tmp_path / 'file' / 'new' / 'x.txt'}"):
+        with pytest.raises(UserError, match=rf"^{word.replace('.', '[.]')}: can't write to .*file: Not a directory"):
+            run(*pairs, word)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(UserError, match=r"there is no such folder"):
+        run("data=cufs", "data.root=/nowhere", f"sheet={tmp_path / 'new' / 'deep' / 'x.png'}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "set"]  # the test of writing leaves nothing
+
+
+def test_all_pictures_in_test_are_shown_and_refused(pairs, capsys):
+    with pytest.raises(UserError, match=r"the split train has nothing for data\.task=paired, .* lies in test"):
+        run(*pairs, "data.split={test: 10}")
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["split"]["test"]["pairs"] == 10
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

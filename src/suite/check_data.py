@@ -1,6 +1,7 @@
 """`python -m suite.check_data data=<name> data.root=<folder>`: what a data set has and lacks, before training."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ def check_data(config: DictConfig) -> None:
         say("report", str(report))
     figures = found[0].figures() | ({"target": found[1].figures()} if len(found) > 1 else {})
     print(json.dumps(figures), flush=True)  # before an error's line, where both go to one place
-    for findings in found:
-        findings.check_usable(data.skip_broken)
+    for findings, task in zip(found, (data.task, None), strict=False):
+        findings.check_usable(data.skip_broken, task)
 
 
 def _new_file(values: dict[str, Any], key: str, suffixes: tuple[str, ...] = ()) -> Path | None:
@@ -62,6 +63,12 @@ def _new_file(values: dict[str, Any], key: str, suffixes: tuple[str, ...] = ()) 
         raise UserError(f"{key}={path} is a folder: give the name of a file")
     if path.exists() and not values["overwrite"]:
         raise UserError(f"{key}={path} is already there: name another file, or set overwrite=true")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    try:  # what can't be written is said now, not after an hour of decoding
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"{key}={path}: can't write to {there}: {error.strerror}") from error
     return path
 
 

@@ -101,7 +101,39 @@ def test_broken_pictures_are_found_in_order_whatever_is_wrong(tmp_path, copies):
 
 def test_no_picture_at_all_is_not_usable():
     with pytest.raises(UserError, match="the source set finds no picture there"):
-        Findings(Catalog("set", None, []), {}).check_usable(skip_broken=True)
+        Findings(Catalog("set", None, []), {}).check_usable(True, "unpaired")
+
+
+@pytest.mark.parametrize(
+    ("splits", "task", "message"),
+    [
+        ({"train": [PAIR], "test": [PAIR]}, "paired", None),
+        ({"train": [PHOTO]}, "paired", None),  # half of another set
+        ({"test": [PHOTO]}, "paired", None),  # likewise: no task is served
+        (
+            {"test": [PAIR]},
+            "paired",
+            r"train has nothing for data\.task=paired, what there is lies in test; data\.split={",
+        ),
+        (
+            {"train": [PHOTO, DRAWING], "val": [PAIR], "test": [PAIR]},
+            "paired",
+            "nothing for .*=paired, .* val and test; ",
+        ),
+        ({"train": [PHOTO, DRAWING], "test": [PAIR]}, "unpaired", None),
+        ({"test": [PHOTO, DRAWING]}, "paired", r"nothing for data\.task=unpaired, "),  # not served, but the other
+        ({"train": [PHOTO, DRAWING]}, "paired", None),  # what isn't served is no error
+        ({"train": [DRAWING]}, None, None),
+        ({"test": [DRAWING]}, None, r"nothing for data\.target, .* lies in test; data\.target\.split={"),
+    ],
+)
+def test_what_serves_a_task_must_serve_it_in_training(splits, task, message):
+    findings = Findings(Catalog("set", None, [one for records in splits.values() for one in records]), splits)
+    if message is None:
+        findings.check_usable(False, task)
+    else:
+        with pytest.raises(UserError, match=message):
+            findings.check_usable(False, task)
 
 
 def test_few_of_each_kind_are_shown_and_all_reported(capsys):

@@ -73,11 +73,15 @@ class Findings:
         """One line for everything that is wrong, its kind in front."""
         return "".join(f"{kind}\t{printable(line)}\n" for kind, lines in self.wrong() for line in lines)
 
-    def check_usable(self, skip_broken: bool) -> None:
-        """Raises UserError where `suite.train` would stop at once: no picture, or broken ones."""
+    def check_usable(self, skip_broken: bool, task: str | None) -> None:
+        """Raises UserError where `suite.train` would stop at once: no picture, none to train on, or broken ones.
+
+        `task` is None for a `data.target`. One that no split serves is no error: the set may be half of another.
+        """
         catalog = self.catalog
         if not catalog.records:
             raise UserError(f"{catalog.root or catalog.dataset}: the source {catalog.dataset} finds no picture there")
+        self._check_train(task)
         if not self.broken:
             return
         total, name = len(pictures(catalog.records)), printable(self.broken[0].name)
@@ -86,6 +90,20 @@ class Findings:
             raise UserError(f"{first}; that is more than 1 %: mend or remove them")
         if not skip_broken:
             raise UserError(f"{first}; mend or remove them, or set data.on_broken=skip")
+
+    def _check_train(self, task: str | None) -> None:
+        key, needs, lacks = "data.target", "data.target", "train" not in self.splits
+        if task is not None:
+            served = _served(self.splits)
+            asked = {task} if task in served else served
+            lacks = bool(asked) and not asked & _served({"train": self.splits.get("train", [])})
+            key, needs = "data", f"data.task={'|'.join(sorted(asked))}"
+        if lacks:
+            raise UserError(
+                f"{self.catalog.summary()}: the split train has nothing for {needs}, what there is lies in "
+                f"{' and '.join(split for split in self.splits if split != 'train')}; "
+                f"{key}.split={{train: 0.9, test: 0.1}} draws new splits"
+            )
 
 
 def list_sets(data: "PictureData") -> list[tuple[Catalog, Splits]]:
@@ -137,6 +155,10 @@ def tasks(splits: Splits) -> dict[str, str]:
         "semi_supervised": pairs,
         "self_supervised": pairs,
     }
+
+
+def _served(splits: Splits) -> set[str]:
+    return {task for task, lacks in tasks(splits).items() if not lacks}
 
 
 def pictures(records: Iterable[Record]) -> list[Picture]:
