@@ -52,7 +52,7 @@ def test_photos_without_sketches_name_a_way_that_works(
 ) -> None:
     for number in range(12):
         picture(f"{number}.jpg", seed=number)
-    photos = {"source": "celeba_hq", "root": str(tmp_path), "task": task}
+    photos: dict[str, Any] = {"source": "celeba_hq", "root": str(tmp_path), "task": task}
     with pytest.raises(UserError, match=r"there are no drawings at all; data\.sketch=sobel"):
         cufs(**photos).setup()
     cufs(**photos, sketch="sobel").setup()
@@ -70,7 +70,7 @@ def test_a_split_without_what_is_needed_names_the_key_of_its_data_set(unpaired: 
         data.train_dataloader()
     target = {"root": str(data.root), "source": "unpaired_folders", "split": {"test": 2}}
     count = {"train": 2, "val": 1, "test": 1}
-    where = {"size": 32, "load_size": 32, "workers": 0, "cache": False}
+    where: dict[str, Any] = {"size": 32, "load_size": 32, "workers": 0, "cache": False}
     data = PictureData(source="faces", task="semi_supervised", target=target, count=count, **where)
     data.setup()
     with pytest.raises(UserError, match=r"the split train has none; data\.target\.split={train: 0\.9, test: 0\.1}"):

@@ -204,8 +204,7 @@ def test_erased_paper_is_white_and_the_rest_untouched() -> None:
 
 
 def test_erased_draws_rectangles_of_the_wanted_size_and_shape() -> None:
-    seeded = torch.Generator().manual_seed(0)
-    gone = erased(torch.zeros(500, 1, 200, 100), probability=1, times=1, generator=seeded)[:, 0] == 1
+    gone = erased(torch.zeros(500, 1, 200, 100), 1, times=1, generator=torch.Generator().manual_seed(0))[:, 0] == 1
     for picture in gone:
         rows, columns = picture.any(1).nonzero(), picture.any(0).nonzero()
         height, width = len(rows), len(columns)
