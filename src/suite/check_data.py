@@ -26,12 +26,10 @@ def check_data(config: DictConfig) -> None:
     sheet = _new_file(values, "sheet", (".png", ".jpg", ".jpeg", ".webp"))
     report = _new_file(values, "report")
 
-    from hydra.utils import get_object
-
     from suite.data.checking import Findings, list_sets, say, show
-    from suite.data.contact_sheet import choose, draw_sheet, write_sheet
+    from suite.data.pictures import Pictures
 
-    data = get_object(values["data"].pop("_target_"))(**values["data"])
+    data = Pictures(**{key: value for key, value in values["data"].items() if key != "_target_"})
     listed = list_sets(data)
     for path in filter(None, (sheet, report)):
         make_folder(path.parent)
@@ -40,8 +38,11 @@ def check_data(config: DictConfig) -> None:
     for findings in found:
         show(findings)
     if sheet is not None:
+        from suite.data.augment import sketcher
+        from suite.data.contact_sheet import choose, draw_sheet, write_sheet
+
         chosen = choose(found[0].splits, values["samples"], values["seed"])
-        write_sheet(draw_sheet(chosen, found[0].catalog, data.sketch, data.size), sheet)
+        write_sheet(draw_sheet(chosen, found[0].catalog, sketcher(data), data.size), sheet)
         say("sheet", str(sheet))
     if report is not None:
         write_whole(report, "".join(findings.report() for findings in found))

@@ -24,10 +24,10 @@ def pack(config: DictConfig) -> None:
 
     from suite.data import packing
     from suite.data.listing import list_source
-    from suite.data.module import PictureData
+    from suite.data.pictures import Pictures
 
     arguments = {key: value for key, value in values["data"].items() if key != "_target_"}
-    data = PictureData(**arguments)
+    data = Pictures(**arguments)
     if data.streaming is not None:
         raise UserError(f"data.streaming={data.streaming} is packed already: give data.root, and leave it out")
     catalog = list_source("data", data.source, data.root, data.options, data.drawn_size)

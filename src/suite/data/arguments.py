@@ -8,7 +8,7 @@ from suite.data.sources import check_options, source_arguments
 from suite.data.splits import check_wanted
 from suite.errors import UserError
 
-# Arguments of PictureData that must be of their annotated kind, and the least of those that are whole numbers.
+# Arguments of Pictures that must be of their annotated kind, and the least of those that are whole numbers.
 _OF_THEIR_KIND = (
     "task", "resize", "crop", "channels_a", "channels_b", "direction", "disjoint", "drawings", "on_broken", "cache",
 )  # fmt: skip
@@ -17,7 +17,7 @@ _OF_TARGET = ("source", "root", "streaming", "split", "seed")  # keys of data.ta
 
 
 def check(constructor: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Raises UserError for the first argument of PictureData, or two of them together, that can't work."""
+    """Raises UserError for the first argument of Pictures, or two of them together, that can't work."""
     arguments.check_types("data.", constructor, {name: given[name] for name in _OF_THEIR_KIND})
     for name, least in _LEAST.items():
         whole_number(name, given[name], least)

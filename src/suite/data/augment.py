@@ -10,6 +10,7 @@ from kornia.augmentation import AugmentationSequential, RandomCrop, RandomHorizo
 from torch import Tensor
 
 from suite.data.batch import Batch
+from suite.data.pictures import Pictures
 from suite.data.sketching import bold, erased, simulate
 from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
 
@@ -37,6 +38,14 @@ class Sketched:
     def fingerprint(self) -> str:
         """What changes when the sketches do."""
         return "-".join([self.style, *(f"{key}={self.options[key]}" for key in sorted(self.options))])
+
+
+def sketcher(pictures: Pictures) -> Sketched | None:
+    """What `data.sketch` asks for, if it does."""
+    if pictures.sketch is None:
+        return None
+    channels = pictures.channels_a if pictures.swap else pictures.channels_b
+    return Sketched(pictures.sketch, pictures.sketch_options, channels)
 
 
 class Augment:

@@ -7,19 +7,16 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from torch.utils.data import DataLoader, Dataset
+from typing import Any, NamedTuple
 
 from suite.data.catalog import Catalog, Picture, Record
 from suite.data.decode import flatten
-from suite.data.listing import list_source
+from suite.data.pictures import Pictures
 from suite.data.splits import Splits, assign_splits
 from suite.errors import UserError
-
-if TYPE_CHECKING:
-    from suite.data.module import PictureData
 
 _MOST_BROKEN = 0.01  # share of all pictures up to which data.on_broken=skip trains without them
 _AT_ONCE = 16  # pictures that a process decodes before it answers
@@ -106,16 +103,13 @@ class Findings:
             )
 
 
-def list_sets(data: "PictureData") -> list[tuple[Catalog, Splits]]:
+def list_sets(data: Pictures) -> list[tuple[Catalog, Splits]]:
     """The data set and, where it has one, its `data.target`, with their splits. Opens no picture."""
     catalog = data.list_pictures()
     listed = [(catalog, assign_splits(catalog, data.split, data.seed))]
-    if data.target is not None:
-        given = dict(data.target)
-        source, root, wanted = given.pop("source"), given.pop("root", None), given.pop("split", None)
-        streaming = given.pop("streaming", None)
-        catalog = list_source("data.target", source, root, given, data.drawn_size, streaming)
-        listed.append((catalog, assign_splits(catalog, wanted, data.seed, "data.target")))
+    if data.target is not None and (catalog_of_target := data.list_target()) is not None:
+        wanted = data.target.get("split")
+        listed.append((catalog_of_target, assign_splits(catalog_of_target, wanted, data.seed, "data.target")))
     return listed
 
 
@@ -167,36 +161,27 @@ def pictures(records: Iterable[Record]) -> list[Picture]:
     return list(dict.fromkeys(both))
 
 
-class _Decoding(Dataset[str]):
-    """Position -> what is wrong with the picture; an empty string where nothing is."""
-
-    def __init__(self, pictures: Sequence[Picture]) -> None:
-        self.pictures = pictures
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, position: int) -> str:
-        try:
-            flatten(self.pictures[position].load(), "RGB")
-        except (OSError, ValueError) as error:
-            return " ".join(str(error).split()) or type(error).__name__
-        return ""
-
-
 def find_broken(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> list[Broken]:
     """Decode all pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(cores, len(pictures) // _AT_ONCE)  # a few pictures are decoded sooner than a process starts
-    loader = DataLoader(_Decoding(pictures), batch_size=_AT_ONCE, collate_fn=list, num_workers=workers)
     broken: list[Broken] = []
-    done = 0
-    for reasons in loader:
-        several = zip(pictures[done : done + len(reasons)], reasons, strict=True)
-        broken += [Broken(picture.name, reason) for picture, reason in several if reason]
-        done += len(reasons)
-        on_done(len(reasons))
+    with ProcessPoolExecutor(workers) if workers else nullcontext() as pool:
+        reasons = map(_reason, pictures) if pool is None else pool.map(_reason, pictures, chunksize=_AT_ONCE)
+        for picture, reason in zip(pictures, reasons, strict=True):
+            if reason:
+                broken.append(Broken(picture.name, reason))
+            on_done(1)
     return broken
+
+
+def _reason(picture: Picture) -> str:
+    """What is wrong with a picture; an empty string where nothing is."""
+    try:
+        flatten(picture.load(), "RGB")
+    except (OSError, ValueError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
 
 
 def show(findings: Findings) -> None:

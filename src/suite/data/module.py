@@ -6,19 +6,20 @@ source ─► catalog ─► splits ─► cache ─► task dataset ─► load
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pytorch_lightning import LightningDataModule
 
-from suite.data.arguments import check, one_of
-from suite.data.augment import Augment, Sketched
+from suite.data.arguments import one_of
+from suite.data.augment import Augment, sketcher
 from suite.data.batch import Batch
 from suite.data.catalog import Catalog
-from suite.data.decode import Fit, Resize
-from suite.data.listing import check_several_drawings, list_source, with_labels, with_sketches
+from suite.data.decode import Fit
 from suite.data.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, make_loader
-from suite.data.opened import Kind, OpenedSplits
+from suite.data.opened import OpenedSplits
+from suite.data.pictures import Kind, Pictures, Side
 from suite.data.splits import Splits
 from suite.data.tasks import (
     EpochLength,
@@ -33,63 +34,20 @@ from suite.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-Task = Literal["unpaired", "paired", "labelled", "semi_supervised", "self_supervised"]
-Side = Literal["a", "b"]
 
+class PictureData(Pictures, LightningDataModule):
+    """`Pictures` as Lightning's trainer takes them: split, cached, put together into samples and batches."""
 
-class PictureData(LightningDataModule):
-    """Any source under any task.
-
-    `conf/data/_common.yaml` says what each argument means; what is not named here is an option of the source, see its
-    function. Nothing touches the disk before `prepare_data`. Wrong values raise UserError that names the key.
-    """
-
-    def __init__(
-        self,
-        *,
-        source: str,
-        task: Task = "unpaired",
-        root: str | None = None,
-        streaming: str | None = None,
-        size: int = 256,
-        load_size: int = 286,
-        resize: Resize = "squash",
-        crop: bool = True,
-        flip: float = 0.5,
-        channels_a: Literal[1, 3] = 3,
-        channels_b: Literal[1, 3] = 3,
-        direction: Literal["a2b", "b2a"] = "a2b",
-        sketch: str | None = None,
-        sketch_options: Mapping[str, Any] | None = None,
-        target: Mapping[str, Any] | None = None,
-        batch_size: int = 1,
-        eval_batch_size: int = 16,
-        workers: int = 2,
-        seed: int = 0,
-        split: Mapping[str, float] | None = None,
-        epoch_length: Literal["max", "min", "a", "b"] | int = "max",
-        disjoint: bool = False,
-        drawings: Literal["one", "all"] = "one",
-        on_broken: Literal["error", "skip"] = "error",
-        cache: bool = True,
-        cache_dir: str = "~/.cache/suite",
-        **options: Any,
-    ) -> None:
-        super().__init__()
-        check(PictureData.__init__, dict(locals()))
-
-        self.source, self.task, self.options, self.target = source, task, options, target
-        self.root, self.streaming = root, streaming
-        self.size, self.load_size, self.resize, self.crop = size, load_size, resize, crop
-        self.channels_a, self.channels_b, self.swap = channels_a, channels_b, direction == "b2a"
-        self.batch_size, self.eval_batch_size, self.workers, self.seed = batch_size, eval_batch_size, workers, seed
-        self.split, self.epoch_length, self.disjoint, self.drawings = split, epoch_length, disjoint, drawings
-        self.skip_broken = on_broken == "skip"
-        self.cache_folder = Path(cache_dir).expanduser() / "pictures" if cache else None
-        self.sketch = Sketched(sketch, dict(sketch_options or {}), self._channels("drawing")) if sketch else None
+    @wraps(Pictures.__init__)  # type: ignore[misc]  # so that help() and the check of keys see the arguments
+    def __init__(self, **arguments: Any) -> None:
+        LightningDataModule.__init__(self)
+        Pictures.__init__(self, **arguments)
+        self.sketcher = sketcher(self)
         drawing_side: Side = "a" if self.swap else "b"
-        strokes = task == "self_supervised"
-        self.augment = Augment(size, load_size, crop, flip, drawing_side, self.sketch, strokes, seed)
+        strokes = self.task == "self_supervised"
+        self.augment = Augment(
+            self.size, self.load_size, self.crop, self.flip, drawing_side, self.sketcher, strokes, self.seed
+        )
         self._opened: OpenedSplits | None = None
         self._opened_target: OpenedSplits | None = None
 
@@ -130,7 +88,7 @@ class PictureData(LightningDataModule):
 
     def fingerprint(self, split: str) -> str:
         """A hash that changes when the pictures that `reals(split, ...)` gives do, on either side."""
-        drawn = "" if self.sketch is None else f"-{self.sketch.fingerprint()}"
+        drawn = "" if self.sketcher is None else f"-{self.sketcher.fingerprint()}"
         return self._open().fingerprint(split) + drawn
 
     def train_dataloader(self) -> Loader:
@@ -161,7 +119,7 @@ class PictureData(LightningDataModule):
         """
         one_of("side", side, ("a", "b"))
         kind = self._kind(side)
-        look = self.sketch.of_uint8 if self.sketch is not None and kind == "drawing" else None
+        look = self.sketcher.of_uint8 if self.sketcher is not None and kind == "drawing" else None
         pictures = OneSide(self._open().reals(split, kind), look)
         return self._loader(pictures, EvalSampler(len(pictures)))
 
@@ -182,14 +140,10 @@ class PictureData(LightningDataModule):
         return self._opened
 
     def _open_target(self) -> OpenedSplits | None:
-        if self._opened_target is None and self.target is not None:
-            given = dict(self.target)
-            source, root, split = given.pop("source"), given.pop("root", None), given.pop("split", None)
-            streaming = given.pop("streaming", None)
-            catalog = list_source("data.target", source, root, given, self.drawn_size, streaming)
-            kinds, folder = (self._kind("a"),), None if streaming else self.cache_folder
+        if self._opened_target is None and self.target is not None and (catalog := self.list_target()) is not None:
+            folder = None if self.target.get("streaming") else self.cache_folder
             self._opened_target = self._open_catalog(
-                "data.target", catalog, split, kinds, False, self._fit_target, folder
+                "data.target", catalog, self.target.get("split"), (self._kind("a"),), False, self._fit_target, folder
             )
         return self._opened_target
 
@@ -213,49 +167,6 @@ class PictureData(LightningDataModule):
             for warning in catalog.warnings:
                 _log.warning(warning)
         return opened
-
-    def list_pictures(self) -> Catalog:
-        """What the source finds, as the task wants it: labelled records, photos whose drawings will be simulated.
-
-        Opens no picture. Raises UserError where the source finds nothing, or no record has what the task needs.
-        """
-        catalog = list_source("data", self.source, self.root, self.options, self.drawn_size, self.streaming)
-        if self.sketch is not None:
-            catalog = with_sketches(catalog, self.sketch.style)
-        if self.drawings == "all":
-            check_several_drawings(catalog)
-        return with_labels(catalog, self.source) if self.task == "labelled" else catalog
-
-    def _fit_kind(self, kind: Kind, training: bool) -> Fit:
-        # A photo whose sketch is to be simulated is stored once, as the photo that it is.
-        return self._fit(self._channels("photo" if self.sketch is not None else kind), training)
-
-    def _fit_target(self, kind: Kind, training: bool) -> Fit:
-        return self._fit(self.channels_a, training)
-
-    def _fit(self, channels: int, training: bool) -> Fit:
-        if training and self.crop:
-            return Fit(self.load_size, channels, self.resize, whole=self._cuts_windows)
-        return Fit(self.size, channels, self.resize)
-
-    def _kind(self, side: Side) -> Kind:
-        return "photo" if (side == "a") != self.swap else "drawing"
-
-    def _channels(self, kind: Kind) -> int:
-        return self.channels_a if self._kind("a") == kind else self.channels_b
-
-    @property
-    def _batch_sides(self) -> tuple[Side, ...]:
-        return ("a",) if self.task == "labelled" else ("a", "b")
-
-    @property
-    def drawn_size(self) -> int:
-        """Pixels at which a source that draws its pictures does so: as large as they are stored."""
-        return self._fit(3, training=True).side
-
-    @property
-    def _cuts_windows(self) -> bool:
-        return self.crop and self.resize == "cover"
 
     def _dataset(self, split: str, sampling: Sampling | None = None) -> Any:
         """The samples of a split; without `sampling` as in evaluation."""

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from suite.data import cache
 from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, Picture, Record, Split
 from suite.data.decode import Fit, broken
+from suite.data.pictures import Kind
 from suite.data.splits import SPLITS, Splits, assign_splits, halves
 from suite.data.streaming import ShardPicture
 from suite.data.tasks import Side
 from suite.errors import UserError
 
-Kind = Literal["photo", "drawing"]
 _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a task that needs both
     "photo": "; drawings alone serve as data.target of another set, or beside your own photos as "
     "data=unpaired_folders data.root=… data.a=<photos> data.b=<drawings>",

@@ -6,9 +6,10 @@ import sys
 from suite.data.sources import SOURCES
 
 
-def test_no_reader_imports_torch():
+def test_neither_readers_nor_what_lists_with_them_import_torch():
     code = (
-        "import sys; from suite.data.sources import SOURCES, find_source\n"
+        "import sys, suite.data.checking, suite.data.pictures\n"
+        "from suite.data.sources import SOURCES, find_source\n"
         "for name in SOURCES: find_source(name)\n"
         "print(sorted({'torch', 'kornia', 'pytorch_lightning'} & set(sys.modules)))"
     )
