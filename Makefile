@@ -36,6 +36,8 @@ lint: $(SETUP) ## Check format, lint and types
 
 bench: $(SETUP) ## Time a training step against a bare loop
 	$(BIN)/python -m suite.bench experiment=cyclegan_lsgan
+	$(BIN)/python -m suite.bench experiment=pix2pix_final data.batch_size=1
+	$(BIN)/python -m suite.bench experiment=pix2pix_unet data.batch_size=1
 
 lock: $(SETUP) ## Pin the newest packages that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras --upgrade pyproject.toml -o requirements.lock
