@@ -209,3 +209,10 @@ class GAN(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.g_steps, self.d_steps = checkpoint["steps"]["g"], checkpoint["steps"]["d"]
+
+
+def check_adam(lr: float, betas: tuple[float, float]) -> None:
+    """Raises UserError for settings that Adam can't take."""
+    number("model.lr", lr, least=0)
+    for beta in betas:
+        number("model.betas", beta, least=0, below=1)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from suite.arguments import check_types, number, whole_number
 from suite.errors import UserError
+from suite.networks.layers import uses_batch_statistics
 
 Loss = Literal["vanilla", "lsgan", "hinge", "wgan"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
@@ -47,6 +48,14 @@ class AdversarialLoss:
             raise UserError(
                 f"model.adversarial.real_label={self.real_label}: {self.loss} has no labels to smooth; "
                 "set it to 1, or use adversarial=vanilla or lsgan"
+            )
+
+    def check_critic(self, critic: nn.Module) -> None:
+        """Raises UserError for a critic that this game can't be played with."""
+        if self.penalty != "none" and uses_batch_statistics(critic):
+            raise UserError(
+                "a gradient penalty is per picture, and BatchNorm mixes the pictures of a batch: "
+                "set model.discriminator.norm=instance or none"
             )
 
     def discriminator(self, real: Tensor, fake: Tensor, real_weights: Tensor | None = None) -> Tensor:

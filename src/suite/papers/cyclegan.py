@@ -13,7 +13,7 @@ from suite.arguments import number, whole_number
 from suite.data.batch import Batch
 from suite.ema import EMA
 from suite.errors import UserError
-from suite.gan import GAN, Direction
+from suite.gan import GAN, Direction, check_adam
 from suite.losses.adversarial import AdversarialLoss
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import uses_batch_statistics
@@ -52,9 +52,7 @@ class CycleGAN(GAN):
         for name, weight in (("lambda_a", lambda_a), ("lambda_b", lambda_b), ("lambda_identity", lambda_identity)):
             number(f"model.{name}", weight, least=0)
         whole_number("model.pool_size", pool_size, least=0)
-        number("model.lr", lr, least=0)
-        for beta in betas:
-            number("model.betas", beta, least=0, below=1)
+        check_adam(lr, betas)
         if lambda_identity > 0 and channels_a != channels_b:
             raise UserError(
                 f"the identity loss needs as many channels on both sides, not {channels_a} and {channels_b}: "
@@ -68,11 +66,7 @@ class CycleGAN(GAN):
         self.F = build_generator(backbone, channels_b, channels_a)
         self.D_A = build_discriminator(discriminator, channels_a)
         self.D_B = build_discriminator(discriminator, channels_b)
-        if self.adversarial.penalty != "none" and uses_batch_statistics(self.D_A):
-            raise UserError(
-                "a gradient penalty is per picture, and BatchNorm mixes the pictures of a batch: "
-                "set model.discriminator.norm=instance or none"
-            )
+        self.adversarial.check_critic(self.D_A)
         self.pool_a, self.pool_b = ReplayPool(pool_size), ReplayPool(pool_size)
         self.ema = EMA(self.generators(), ema_decay) if ema_decay > 0 else None
         # Passes through one network are joined into one batch, where pictures don't see each other in it.

@@ -14,7 +14,7 @@ from suite.arguments import number, share
 from suite.data.batch import Batch
 from suite.ema import EMA
 from suite.errors import UserError
-from suite.gan import GAN, Direction
+from suite.gan import GAN, Direction, check_adam
 from suite.losses.adversarial import AdversarialLoss
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import uses_batch_statistics
@@ -62,9 +62,7 @@ class Pix2Pix(GAN):
         number("model.erasing_ratio", least_ratio, least=0.01)
         number("model.erasing_ratio", most_ratio, least=least_ratio)
         number("model.noise", noise, least=0)
-        number("model.lr", lr, least=0)
-        for beta in betas:
-            number("model.betas", beta, least=0, below=1)
+        check_adam(lr, betas)
         self.adversarial = AdversarialLoss(**adversarial)
         self.lambda_l1, self.noise = lambda_l1, noise
         self.lr, self.betas = lr, betas
@@ -74,11 +72,7 @@ class Pix2Pix(GAN):
 
         self.G = build_generator(backbone, channels_a, channels_b, supervises_heads=True)
         self.D = build_discriminator(discriminator, channels_a + channels_b)
-        if self.adversarial.penalty != "none" and uses_batch_statistics(self.D):
-            raise UserError(
-                "a gradient penalty is per picture, and BatchNorm mixes the pictures of a batch: "
-                "set model.discriminator.norm=instance or none"
-            )
+        self.adversarial.check_critic(self.D)
         self.deep_supervision = bool(backbone.get("deep_supervision"))
         self.ema = EMA(self.generators(), ema_decay) if ema_decay > 0 else None
         # Passes through D are joined into one batch, where pictures don't see each other in it.
