@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from suite import arguments, cli
 from suite.config import CONF, plain
 from suite.errors import UserError
-from suite.outputs import make_folder, write_whole
+from suite.files import make_folder, write_picture, write_whole
 
 
 def check_data(config: DictConfig) -> None:
@@ -39,10 +39,10 @@ def check_data(config: DictConfig) -> None:
         show(findings)
     if sheet is not None:
         from suite.data.augment import sketcher
-        from suite.data.contact_sheet import choose, draw_sheet, write_sheet
+        from suite.data.contact_sheet import choose, draw_sheet
 
         chosen = choose(found[0].splits, values["samples"], values["seed"])
-        write_sheet(draw_sheet(chosen, found[0].catalog, sketcher(data), data.size), sheet)
+        write_picture(draw_sheet(chosen, found[0].catalog, sketcher(data), data.size), sheet)
         say("sheet", str(sheet))
     if report is not None:
         write_whole(report, "".join(findings.report() for findings in found))
@@ -76,14 +76,13 @@ def _new_file(values: dict[str, Any], key: str, suffixes: tuple[str, ...] = ()) 
 def _find_broken(records: list[Any]) -> list[Any]:
     """Under a progress bar on standard error: the other output is for the table and the JSON line."""
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from suite.data.checking import find_broken, pictures
+    from suite.progress import counting
 
     every = pictures(records)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with counting(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("decoding pictures", total=len(every))
         return find_broken(every, lambda more: progress.advance(bar, more))
 

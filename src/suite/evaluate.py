@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from suite import cli, logs, runs
 from suite.arguments import whole_number
 from suite.errors import UserError
-from suite.outputs import write_whole
+from suite.files import write_whole
 
 
 def evaluate(config: DictConfig) -> None:

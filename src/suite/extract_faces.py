@@ -13,7 +13,7 @@ from suite import cli
 from suite.arguments import number, one_of, truth, whole_number
 from suite.config import plain
 from suite.errors import UserError
-from suite.outputs import make_folder
+from suite.files import make_folder
 
 
 def extract_faces(config: DictConfig) -> None:
@@ -23,9 +23,8 @@ def extract_faces(config: DictConfig) -> None:
     source, folder = (Path(str(values.pop(key))).expanduser() for key in ("video", "output"))
     overwrite = values.pop("overwrite")
 
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from suite.data.video_faces import Crops, extract, find_videos, frontal_faces, open_states, state_path
+    from suite.progress import counting
 
     crops = Crops(**values)
     states = open_states(find_videos(source), folder, crops, overwrite)
@@ -34,9 +33,8 @@ def extract_faces(config: DictConfig) -> None:
     make_folder(folder)
 
     find = frontal_faces(crops.min_face)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
     started = time.monotonic()
-    with Progress(*columns, transient=True, disable=not cli.on_terminal()) as progress:
+    with counting(disable=not cli.on_terminal()) as progress:
         for video in todo:
             bar = progress.add_task(video.name, total=None)
             extract(video, folder, crops, states[video], find, on_frame=partial(progress.update, bar))

@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from suite.config import plain
 from suite.errors import UserError
-from suite.outputs import write_whole
+from suite.files import write_whole
 
 # What the curves of each W&B section are drawn over.
 AXES = {"train": "g_steps", "val": "epoch", "val_b2a": "epoch", "pictures": "epoch"}

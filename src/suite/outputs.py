@@ -1,6 +1,5 @@
 """Which file the translation of a picture file goes to. Imports nothing heavy: a wrong path is refused at once."""
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -64,24 +63,3 @@ def _png_names(pictures: list[Path]) -> list[Path]:
         if not clashing:
             return names
         with_suffix |= clashing
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all: a kill or a full disk leaves the former one."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"can't write {path}: {error.strerror}") from error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder, with those above it. Raises UserError where nothing can be written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"can't write to {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"can't write to {folder}: permission denied")

@@ -20,11 +20,10 @@ def pack(config: DictConfig) -> None:
     values = plain(config)
     output = _check(values)
 
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from suite.data import packing
     from suite.data.listing import list_source
     from suite.data.pictures import Pictures
+    from suite.progress import counting
 
     arguments = {key: value for key, value in values["data"].items() if key != "_target_"}
     data = Pictures(**arguments)
@@ -34,8 +33,7 @@ def pack(config: DictConfig) -> None:
     print(catalog.summary())
     total = len(catalog.photos()) + sum(len(record.drawings) for record in catalog.records)
 
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True, disable=not cli.on_terminal()) as progress:
+    with counting(disable=not cli.on_terminal()) as progress:
         bar = progress.add_task("packing", total=total)
         packed = packing.pack(
             catalog,

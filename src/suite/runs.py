@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 from suite.arguments import one_of
 from suite.errors import UserError
-from suite.outputs import make_folder, write_whole
+from suite.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from suite.gan import GAN

@@ -10,7 +10,8 @@ from suite import cli, runs
 from suite.arguments import whole_number
 from suite.config import plain
 from suite.errors import UserError
-from suite.outputs import make_folder, match_outputs
+from suite.files import make_folder
+from suite.outputs import match_outputs
 
 
 def translate(config: DictConfig) -> None:
@@ -30,8 +31,8 @@ def translate(config: DictConfig) -> None:
         return
 
     import torch
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from suite.progress import counting
     from suite.translation import pick_device, pick_direction, translate_files
 
     model = runs.load_model(run, values["checkpoint"], str(pick_device(values["device"])), values["mode"])
@@ -39,9 +40,8 @@ def translate(config: DictConfig) -> None:
     direction = pick_direction(model, values["direction"])
     make_folder(target if source.is_dir() else where.parent)
 
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
     started = time.monotonic()
-    with Progress(*columns, transient=True, disable=not cli.on_terminal()) as progress:
+    with counting(disable=not cli.on_terminal()) as progress:
         bar = progress.add_task("translating", total=len(wanted))
         failed = translate_files(
             model,

@@ -4,26 +4,24 @@ files ─► decode, pad ─► batches of equal shape ─► model ─► crop,
 """
 
 import os
-import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from suite import images
 from suite.data.catalog import PictureFile
 from suite.data.decode import Array, Fit, flatten
 from suite.errors import UserError
+from suite.files import make_folder, write_picture
 from suite.gan import GAN, Direction
-from suite.outputs import Pair, make_folder
+from suite.outputs import Pair
 
 _SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
 _WAITING = 64 * 2**20  # bytes of pictures that wait for others of their shape; larger ones go in smaller batches
@@ -186,14 +184,5 @@ def _forward(model: GAN, pixels: Tensor, direction: Direction, bf16: bool) -> Te
 
 
 def _write(picture: Tensor, target: Path) -> None:
-    """Write a picture, whole or not at all. Raises UserError."""
     make_folder(target.parent)
-    unfinished = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        images.to_pil(picture).save(unfinished, Image.registered_extensions()[target.suffix.lower()], quality=95)
-        os.replace(unfinished, target)
-    except (OSError, ValueError) as error:
-        raise UserError(f"can't write {target}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        with suppress(OSError):  # as a rule it is no longer there
-            unfinished.unlink()
+    write_picture(images.to_pil(picture), target)

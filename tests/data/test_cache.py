@@ -11,14 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.data import cache
+from suite.data import decode
 from suite.data.cache import DecodedStore, find_cache, fingerprint, open_cache
 from suite.data.catalog import PictureFile
 from suite.data.decode import Fit
 from suite.errors import UserError
 
 FIT = Fit(8, 3, "cover", whole=True)
-IN_PARALLEL = 2 * cache._PICTURES_PER_WORKER
+IN_PARALLEL = 2 * decode._PICTURES_PER_WORKER
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def test_cache_holds_what_decoding_gives(tmp_path, files, fit):
 
 
 def test_many_pictures_are_decoded_by_processes_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_cores", lambda: 2)
+    monkeypatch.setattr(decode, "_cores", lambda: 2)
     pictures = [Drawn(number) for number in range(IN_PARALLEL + 3)]
     cached, decoded = open_(pictures, tmp_path), DecodedStore(pictures, FIT)
     for position in range(len(pictures)):

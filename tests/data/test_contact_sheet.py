@@ -6,8 +6,9 @@ from PIL import Image
 
 from suite.data.augment import Sketched
 from suite.data.catalog import Catalog, PictureFile, Record
-from suite.data.contact_sheet import choose, draw_sheet, write_sheet
+from suite.data.contact_sheet import choose, draw_sheet
 from suite.errors import UserError
+from suite.files import write_picture
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
@@ -100,8 +101,8 @@ def test_many_samples_wrap_and_all_fit(coloured):
 
 def test_written_whole_or_not_at_all(tmp_path):
     sheet = Image.new("RGB", (4, 4))
-    write_sheet(sheet, tmp_path / "sheet.jpg")
+    write_picture(sheet, tmp_path / "sheet.jpg")
     assert Image.open(tmp_path / "sheet.jpg").format == "JPEG"
     with pytest.raises(UserError, match=r"can't write .*/none/sheet\.png: No such file"):
-        write_sheet(sheet, tmp_path / "none" / "sheet.png")
+        write_picture(sheet, tmp_path / "none" / "sheet.png")
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.jpg"]

@@ -12,7 +12,6 @@ decoded again. A folder is built beside its place and renamed into it: it is who
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -20,17 +19,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from suite.data.catalog import Picture
 from suite.data.decode import Array, Fit, broken
+from suite.data.loading import by_all_cores
 from suite.errors import UserError
+from suite.files import remove_abandoned, unfinished_folder
+from suite.progress import counting
 
 _FORMAT = 1  # count up when the same files and the same Fit give other bytes
-_ABANDONED_AFTER = 3600  # seconds without a write, after which an unfinished folder is nobody's
-_PICTURES_PER_WORKER = 16  # fewer than this are decoded sooner than a process starts
 _A_MOMENT = 1.0  # seconds before a progress bar appears
 
 
@@ -123,15 +121,14 @@ def open_cache(pictures: Sequence[Picture], fit: Fit, folder: Path, dataset: str
 
 def _build(pictures: Sequence[Picture], fit: Fit, place: Path, skip_broken: bool) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(place.parent)
-    unfinished = place.with_name(f"{place.name}.unfinished-{os.getpid()}-{secrets.token_hex(4)}")
-    unfinished.mkdir()
+    remove_abandoned(place.parent)
+    unfinished = unfinished_folder(place)
     try:
         index = np.zeros((len(pictures), 3), dtype=np.int64)
         skipped: dict[int, str] = {}
         offset = 0
         with (unfinished / "pixels.bin").open("wb") as file:
-            for position, decoded in enumerate(_with_progress(_decode_all(pictures, fit), len(pictures))):
+            for position, decoded in enumerate(_with_progress(by_all_cores(_Decoding(pictures, fit)), len(pictures))):
                 if isinstance(decoded, str):
                     if not skip_broken:
                         raise broken(pictures[position], decoded)
@@ -170,31 +167,9 @@ class _Decoding(Dataset[Array | str]):
             return str(error)
 
 
-def _decode_all(pictures: Sequence[Picture], fit: Fit) -> Iterator[Array | str]:
-    """All pictures in order, decoded by all cores."""
-    loader = DataLoader(
-        _Decoding(pictures, fit),
-        batch_size=None,
-        collate_fn=_as_it_is,
-        num_workers=min(_cores(), len(pictures) // _PICTURES_PER_WORKER),
-        # Its own: a run that builds the cache draws the same random numbers afterwards as one that finds it.
-        generator=torch.Generator(),
-    )
-    return iter(loader)
-
-
-def _as_it_is(decoded: Any) -> Any:
-    return decoded
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _with_progress(decoded: Iterator[Array | str], total: int) -> Iterator[Array | str]:
     """The same pictures, with a progress bar if they take more than a moment."""
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, transient=True)
+    progress = counting()
     task = progress.add_task("decoding pictures", total=total)
     started = time.monotonic()
     try:
@@ -206,14 +181,3 @@ def _with_progress(decoded: Iterator[Array | str], total: int) -> Iterator[Array
     finally:
         if progress.live.is_started:  # else it would leave an empty line
             progress.stop()
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Delete what killed builders left behind."""
-    for unfinished in folder.glob("*.unfinished-*"):
-        try:
-            last_write = max(path.stat().st_mtime for path in (unfinished, *unfinished.iterdir()))
-        except OSError:  # its builder has just renamed or removed it
-            continue
-        if time.time() - last_write > _ABANDONED_AFTER:
-            shutil.rmtree(unfinished, ignore_errors=True)

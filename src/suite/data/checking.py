@@ -3,7 +3,6 @@
 catalog, splits ─► [find_broken] ─► Findings ─► show, figures, report
 """
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from suite.data.catalog import Catalog, Picture, Record
-from suite.data.decode import flatten
+from suite.data.decode import MOST_BROKEN, flatten, workers_for
 from suite.data.pictures import Pictures
 from suite.data.splits import Splits, assign_splits
 from suite.errors import UserError
 
-_MOST_BROKEN = 0.01  # share of all pictures up to which data.on_broken=skip trains without them
 _AT_ONCE = 16  # pictures that a process decodes before it answers
 _EXAMPLES, _BROKEN_SHOWN, _LABELS_SHOWN = 3, 20, 12
 
@@ -83,7 +81,7 @@ class Findings:
             return
         total, name = len(pictures(catalog.records)), printable(self.broken[0].name)
         first = f"{len(self.broken)} of {total} pictures can't be decoded, the first is {name}"
-        if len(self.broken) > _MOST_BROKEN * total:
+        if len(self.broken) > MOST_BROKEN * total:
             raise UserError(f"{first}; that is more than 1 %: mend or remove them")
         if not skip_broken:
             raise UserError(f"{first}; mend or remove them, or set data.on_broken=skip")
@@ -163,8 +161,7 @@ def pictures(records: Iterable[Record]) -> list[Picture]:
 
 def find_broken(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> list[Broken]:
     """Decode all pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, len(pictures) // _AT_ONCE)  # a few pictures are decoded sooner than a process starts
+    workers = workers_for(len(pictures))
     broken: list[Broken] = []
     with ProcessPoolExecutor(workers) if workers else nullcontext() as pool:
         reasons = map(_reason, pictures) if pool is None else pool.map(_reason, pictures, chunksize=_AT_ONCE)

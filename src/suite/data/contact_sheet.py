@@ -1,12 +1,8 @@
 """A contact sheet: random samples of a data set, each photo beside its drawings, with key, split and label."""
 
-import os
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache, partial
 from itertools import zip_longest
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +14,6 @@ from suite.data.catalog import Catalog, Picture, Record, Split
 from suite.data.checking import label_name
 from suite.data.decode import Fit, flatten
 from suite.data.splits import Splits
-from suite.errors import UserError
 
 Look = Callable[[Picture], Image.Image]  # RGB of any size
 
@@ -71,19 +66,6 @@ def draw_sheet(samples: list[Sample], catalog: Catalog, sketch: Sketched | None 
         sheet.paste(block, place)
     _write_text(ImageDraw.Draw(sheet), (_GAP, _GAP // 2), catalog.summary(), sheet.width - 2 * _GAP)
     return sheet
-
-
-def write_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write a picture, whole or not at all. Raises UserError."""
-    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        sheet.save(unfinished, Image.registered_extensions()[path.suffix.lower()], quality=95)
-        os.replace(unfinished, path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        with suppress(OSError):  # as a rule it is no longer there
-            unfinished.unlink()
 
 
 def _width(pictures: int) -> int:

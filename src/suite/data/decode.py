@@ -1,5 +1,6 @@
 """Decoding: a picture of any mode to a uint8 array of one size and one or three channels."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,8 @@ from suite.errors import UserError
 
 Array = NDArray[np.uint8]
 Resize = Literal["squash", "cover"]
+MOST_BROKEN = 0.01  # share of all pictures up to which data.on_broken=skip goes on without the broken ones
+_PICTURES_PER_WORKER = 16  # fewer than this are decoded sooner than a process starts
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,12 @@ def broken(picture: Picture, error: Exception | str) -> UserError:
     """The error to raise for a picture that can't be decoded."""
     reason = " ".join(str(error).split())
     return UserError(f"{picture.name}: no readable picture ({reason}); mend or remove it, or set data.on_broken=skip")
+
+
+def workers_for(pictures: int) -> int:
+    """How many processes decode that many pictures soonest, on all cores; 0: this one."""
+    return min(_cores(), pictures // _PICTURES_PER_WORKER)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from suite.data.batch import Batch
+from suite.data.decode import workers_for
 from suite.errors import UserError
 
 Place = tuple[int, int]  # epoch, index
@@ -122,3 +123,20 @@ def collate(samples: list[dict[str, Any]]) -> Batch:
     if "paired" in batch:
         batch["paired"] = samples[0]["paired"]
     return batch
+
+
+def by_all_cores(items: Dataset[Any]) -> Iterator[Any]:
+    """Every item of a dataset that has a length, in order, each made once: for what is done ahead of training."""
+    loader = DataLoader(
+        items,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=workers_for(len(items)),  # type: ignore[arg-type]
+        # Its own: a run that builds the cache draws the same random numbers afterwards as one that finds it.
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def _as_it_is(item: Any) -> Any:
+    return item

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from suite.data import cache
 from suite.data.arguments import one_of
 from suite.data.catalog import Catalog, Picture, Record, Split
-from suite.data.decode import Fit, broken
+from suite.data.decode import MOST_BROKEN, Fit, broken
 from suite.data.pictures import Kind
 from suite.data.splits import SPLITS, Splits, assign_splits, halves
 from suite.data.streaming import ShardPicture
@@ -19,7 +19,6 @@ _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a ta
     "data=unpaired_folders data.root=… data.a=<photos> data.b=<drawings>",
     "drawing": "; data.sketch=sobel|dodge|xdog makes sketches of the photos",
 }
-_MOST_BROKEN = 0.01  # share of all pictures up to which broken ones are skipped
 
 
 class Shown(NamedTuple):
@@ -158,7 +157,7 @@ class OpenedSplits:
         total = sum(len(side.rows) for side in self.sides.values()) + len(names)
         if names:
             some = ", ".join(sorted(names)[:3]) + ", ..." * (len(names) > 3)
-            if len(names) > _MOST_BROKEN * total:
+            if len(names) > MOST_BROKEN * total:
                 raise UserError(
                     f"{len(names)} of {total} pictures are broken, more than 1 %: {some}; mend or remove them"
                 )

@@ -9,27 +9,23 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import shutil
-import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from suite.data.catalog import Catalog, Picture, PictureFile
-from suite.data.decode import broken, flatten
+from suite.data.decode import MOST_BROKEN, broken, flatten
+from suite.data.loading import by_all_cores
 from suite.data.streaming import CATALOG, FORMAT, VERSION, drawn_size, source_settings, upright
 from suite.errors import UserError
+from suite.files import remove_abandoned, unfinished_folder
 
-_ABANDONED_AFTER = 3600  # seconds without a write, after which an unfinished folder is nobody's
-_MOST_BROKEN = 0.01  # share of all pictures up to which broken ones are skipped, as in training
-_PICTURES_PER_WORKER = 16  # fewer than this are read sooner than a process starts
 _IN_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # modes that PNG gives back as they were
 
 
@@ -66,19 +62,19 @@ def pack(
     ]
     pictures: list[Picture] = [picture for *_, picture in numbered if picture is not None]
     output.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(output)
-    unfinished = output.with_name(f"{output.name}.unfinished-{os.getpid()}-{secrets.token_hex(4)}")
-    unfinished.mkdir()
+    remove_abandoned(output.parent, glob.escape(output.name))
+    unfinished = unfinished_folder(output)
     try:
         places: list[tuple[int, int, int, int] | str] = []
         left_out: list[str] = []
         with _ShardWriter(unfinished, shard_bytes) as writer:
-            for (number, side, _), picture, encoded in zip(numbered, pictures, _encode_all(pictures), strict=True):
+            all_encoded = by_all_cores(_Encoding(pictures))
+            for (number, side, _), picture, encoded in zip(numbered, pictures, all_encoded, strict=True):
                 if isinstance(encoded, str):
                     left_out.append(picture.name)
                     if not skip_broken:
                         raise broken(picture, encoded)
-                    if len(left_out) > max(1, _MOST_BROKEN * len(pictures)):
+                    if len(left_out) > max(1, MOST_BROKEN * len(pictures)):
                         some = ", ".join(left_out[:3])
                         raise UserError(f"more than 1 % of {len(pictures)} pictures are broken: {some}, ...; mend them")
                     places.append(encoded)
@@ -190,23 +186,6 @@ def encode(picture: Picture) -> tuple[bytes, str]:
     return file.getvalue(), f".{suffix}"
 
 
-def _encode_all(pictures: list[Picture]) -> Iterator[tuple[bytes, str] | str]:
-    """All pictures in order, by all cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    loader = DataLoader(
-        _Encoding(pictures),
-        batch_size=None,
-        collate_fn=_as_it_is,
-        num_workers=min(cores, len(pictures) // _PICTURES_PER_WORKER),
-        generator=torch.Generator(),  # its own: the global one is left alone
-    )
-    return iter(loader)
-
-
-def _as_it_is(encoded: Any) -> Any:
-    return encoded
-
-
 def _content(catalog: Catalog, pictures: list[Picture], places: list[Any]) -> dict[str, Any]:
     """The catalog as JSON; records name their pictures by number."""
     numbers = iter(range(len(pictures)))
@@ -240,14 +219,3 @@ def _put_in_place(finished: Path, output: Path) -> None:
     output.rename(old)
     finished.rename(output)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove_abandoned(output: Path) -> None:
-    """Delete what a killed packing left behind."""
-    for unfinished in output.parent.glob(f"{glob.escape(output.name)}.unfinished-*"):
-        try:
-            last_write = max(path.stat().st_mtime for path in (unfinished, *unfinished.iterdir()))
-        except OSError:  # its owner has just renamed or removed it
-            continue
-        if time.time() - last_write > _ABANDONED_AFTER:
-            shutil.rmtree(unfinished, ignore_errors=True)

@@ -22,7 +22,7 @@ from cv2.typing import MatLike
 
 from suite.data.sources.folders import natural_order
 from suite.errors import UserError
-from suite.outputs import write_whole
+from suite.files import write_whole
 
 SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
@@ -229,13 +229,7 @@ def _check_decodable(video: Path) -> None:
 
 def _write_picture(path: Path, picture: Frame) -> None:
     _, encoded = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_bytes(encoded.tobytes())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"can't write {path}: {error.strerror}") from error
+    write_whole(path, encoded.tobytes())
 
 
 def _save(state: State, video: Path, folder: Path) -> None:

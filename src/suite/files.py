@@ -1,0 +1,66 @@
+"""Files that are written whole or not at all, and what a killed writer leaves behind. Imports nothing heavy."""
+
+import os
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from PIL import Image
+
+from suite.errors import UserError
+
+_ABANDONED_AFTER = 3600  # seconds without a write, after which an unfinished folder is nobody's
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, text in UTF-8: a kill or a full disk leaves the former one. Raises UserError."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"can't write {path}: {error.strerror}") from error
+
+
+def write_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture in the format that its suffix names, whole or not at all. Raises UserError."""
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        picture.save(unfinished, Image.registered_extensions()[path.suffix.lower()], quality=95)
+        os.replace(unfinished, path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
+    finally:
+        with suppress(OSError):  # as a rule it is no longer there
+            unfinished.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it. Raises UserError where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't write to {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"can't write to {folder}: permission denied")
+
+
+def unfinished_folder(place: Path) -> Path:
+    """A new folder beside `place`, to be built and renamed into it."""
+    folder = place.with_name(f"{place.name}.unfinished-{os.getpid()}-{secrets.token_hex(4)}")
+    folder.mkdir()
+    return folder
+
+
+def remove_abandoned(folder: Path, name: str = "*") -> None:
+    """Delete the unfinished folders in `folder`, of the places that match `name`, that killed builders left behind."""
+    for unfinished in folder.glob(f"{name}.unfinished-*"):
+        try:
+            last_write = max(path.stat().st_mtime for path in (unfinished, *unfinished.iterdir()))
+        except OSError:  # its builder has just renamed or removed it
+            continue
+        if time.time() - last_write > _ABANDONED_AFTER:
+            shutil.rmtree(unfinished, ignore_errors=True)
