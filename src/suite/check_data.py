@@ -8,16 +8,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from suite import arguments, cli
-from suite.config import CONF, plain
+from suite.config import need_data, plain
 from suite.errors import UserError
 from suite.files import make_folder, write_picture, write_whole
 
 
 def check_data(config: DictConfig) -> None:
     """Show what is there; raises UserError where it can't be used. `config` is composed from conf/check_data.yaml."""
-    if config.get("data") is None:
-        choices = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
-        raise UserError(f"data is not set: say data=<name>; choose from {', '.join(choices)}")
+    need_data(config)
     values = plain(config)
     for key in ("verify", "overwrite"):
         arguments.truth(key, values[key])

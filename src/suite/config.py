@@ -198,6 +198,13 @@ def _unknown_key(key: str, allowed: Collection[str]) -> str:
     return f"unknown key {key}: " + (f"did you mean {' or '.join(near)}?" if near else "--cfg job shows every key")
 
 
+def need_data(config: DictConfig) -> None:
+    """Raises UserError, with the choices, where a command that has no data set of its own was told none."""
+    if config.get("data") is None:
+        choices = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
+        raise UserError(f"data is not set: say data=<name>; choose from {', '.join(choices)}")
+
+
 def plain(node: DictConfig) -> dict[str, Any]:
     """A configuration node as plain resolved values: what constructors and checkpoints take."""
     from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue

@@ -8,15 +8,13 @@ from omegaconf import DictConfig
 
 from suite import cli
 from suite.arguments import number, truth
-from suite.config import CONF, plain
+from suite.config import need_data, plain
 from suite.errors import UserError
 
 
 def pack(config: DictConfig) -> None:
     """Pack a data set; `config` is composed from conf/pack.yaml."""
-    if config.get("data") is None:
-        choices = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
-        raise UserError(f"data is not set: say data=<name>; choose from {', '.join(choices)}")
+    need_data(config)
     values = plain(config)
     output = _check(values)
 

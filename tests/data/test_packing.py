@@ -4,6 +4,7 @@ import gzip
 import os
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import webdataset
 from PIL import Image
 
 from suite.data import packing
-from suite.data.catalog import Catalog, PictureFile, Record
+from suite.data.catalog import Catalog, PictureFile, Record, upright
 from suite.data.decode import flatten
 from suite.data.packing import encode, pack
-from suite.data.streaming import CATALOG, open_shards, upright
+from suite.data.streaming import CATALOG, open_shards
 from suite.errors import UserError
 
 OPTIONS = {"a": "photos", "b": "sketches", "strips": False}
@@ -97,7 +98,7 @@ def test_what_is_made_on_loading_is_kept_without_loss(mode: str) -> None:
     picture.info["exif"] = picture.getexif().tobytes()
     data, _ = encode(Made(picture))
     for wanted in ("L", "RGB"):
-        assert flatten(upright(data), wanted).tobytes() == flatten(picture, wanted).tobytes()  # type: ignore[arg-type]
+        assert flatten(upright(BytesIO(data)), wanted).tobytes() == flatten(picture, wanted).tobytes()  # type: ignore[arg-type]
 
 
 def test_a_turned_file_and_a_half_of_one(tmp_path: Path) -> None:
@@ -109,8 +110,8 @@ def test_a_turned_file_and_a_half_of_one(tmp_path: Path) -> None:
         file = PictureFile(tmp_path / "strip.jpg", half)  # type: ignore[arg-type]
         data, suffix = encode(file)
         assert suffix == (".jpg" if half == "whole" else ".png")
-        assert upright(data).size == file.load().size == ((8, 12) if half == "whole" else (4, 12))
-        assert upright(data).tobytes() == file.load().tobytes()
+        assert upright(BytesIO(data)).size == file.load().size == ((8, 12) if half == "whole" else (4, 12))
+        assert upright(BytesIO(data)).tobytes() == file.load().tobytes()
 
 
 # Nothing of the machine that packed it --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ root ─► source ─► Catalog(records, problems)
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -40,13 +41,7 @@ class PictureFile:
 
     def load(self) -> Image.Image:
         """The picture turned upright as its EXIF tag says. Raises OSError where the file can't be decoded."""
-        try:
-            with Image.open(self.path) as picture:
-                picture.load()
-                with suppress(Exception):  # an unreadable EXIF block says nothing about the pixels
-                    ImageOps.exif_transpose(picture, in_place=True)
-        except Exception as error:  # PIL raises a dozen kinds, by file format, for bytes that make no picture
-            raise OSError(f"{type(error).__name__}: {error}") from error
+        picture = upright(self.path)
         if self.half == "whole":
             return picture
         middle, (width, height) = picture.width // 2, picture.size
@@ -59,6 +54,19 @@ class PictureFile:
     @property
     def name(self) -> str:
         return str(self.path)
+
+
+def upright(file: Path | BytesIO) -> Image.Image:
+    """The picture of a file, turned as its EXIF tag says. Raises OSError where its bytes make no picture."""
+    try:
+        with Image.open(file) as picture:
+            picture.load()
+            with suppress(Exception):  # an unreadable EXIF block says nothing about the pixels
+                ImageOps.exif_transpose(picture, in_place=True)
+    except Exception as error:  # PIL raises a dozen kinds, by file format, for bytes that make no picture
+        reason = str(error).replace(f" {file!r}", "")  # an address in memory, which says nothing and is never the same
+        raise OSError(f"{type(error).__name__}: {reason}") from error
+    return picture
 
 
 @dataclass(frozen=True)

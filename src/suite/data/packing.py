@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import Dataset
 
-from suite.data.catalog import Catalog, Picture, PictureFile
+from suite.data.catalog import Catalog, Picture, PictureFile, upright
 from suite.data.decode import MOST_BROKEN, broken, flatten
 from suite.data.loading import by_all_cores
-from suite.data.streaming import CATALOG, FORMAT, VERSION, drawn_size, source_settings, upright
+from suite.data.streaming import CATALOG, FORMAT, VERSION, drawn_size, source_settings
 from suite.errors import UserError
 from suite.files import remove_abandoned, unfinished_folder
 
@@ -177,7 +177,7 @@ def encode(picture: Picture) -> tuple[bytes, str]:
     """
     if isinstance(picture, PictureFile) and picture.half == "whole":
         data = picture.path.read_bytes()
-        flatten(upright(data), "RGB")  # a picture that training could not use is found now
+        flatten(upright(io.BytesIO(data)), "RGB")  # a picture that training could not use is found now
         return data, picture.path.suffix.lower()
     shown = picture.load()
     flatten(shown, "RGB")

@@ -15,15 +15,14 @@ import json
 import time
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from suite.data.catalog import Catalog, Record
+from suite.data.catalog import Catalog, Record, upright
 from suite.data.sources import find_source, source_arguments
 from suite.errors import UserError
 
@@ -104,7 +103,7 @@ class ShardPicture:
         data = self.shards.read(self.file, self.start, self.length)
         if zlib.crc32(data) != self.crc32:
             raise self.shards.error(f"{self.file} is damaged, or of another packing; copy it again")
-        return upright(data)
+        return upright(io.BytesIO(data))
 
     def identity(self) -> str:
         return f"{self.shards.sha256}:{self.file}:{self.start}"
@@ -112,20 +111,6 @@ class ShardPicture:
     @property
     def name(self) -> str:
         return f"{self.source_name} in {self.shards.where}"
-
-
-def upright(data: bytes) -> Image.Image:
-    """The picture of a file's bytes, turned as its EXIF tag says. Raises OSError where they make no picture."""
-    file = io.BytesIO(data)
-    try:
-        picture = Image.open(file)
-        picture.load()
-    except Exception as error:  # as many kinds as PIL has formats
-        reason = str(error).replace(f" {file!r}", "")  # an address in memory, which says nothing and is never the same
-        raise OSError(f"{type(error).__name__}: {reason}") from error
-    with suppress(Exception):  # an unreadable EXIF block says nothing about the pixels
-        ImageOps.exif_transpose(picture, in_place=True)
-    return picture
 
 
 def source_settings(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
