@@ -63,7 +63,7 @@ def untranslated() -> str:
     data.setup()
     extractor, parts = RandomVGG(), []
     for batch in data.val_dataloader():
-        pictures = data.augment(batch, training=False)
+        pictures = data.finish(batch)
         photo, cartoon = pictures["a"], pictures["b"]
         columns = {"psnr": psnr(photo, cartoon), "ssim": ssim(photo, cartoon), "l1": l1(photo, cartoon)}
         parts.append({"index": batch["index"], "features": extractor(signed_to_uint8(photo)), **columns})

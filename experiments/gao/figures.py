@@ -191,7 +191,7 @@ def faces(run: Path, split: str) -> Faces:
     data = PictureData(**options)
     data.setup()
     batch = next(iter(data.train_dataloader() if split == "train" else data.val_dataloader()))
-    batch = data.augment(batch, training=False)
+    batch = data.finish(batch)
     return Faces(batch["a"], batch["drawings"] if several else batch["b"][:, None])
 
 

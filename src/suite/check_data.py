@@ -36,8 +36,8 @@ def check_data(config: DictConfig) -> None:
     for findings in found:
         show(findings)
     if sheet is not None:
-        from suite.data.augment import sketcher
         from suite.data.contact_sheet import choose, draw_sheet
+        from suite.data.finish import sketcher
 
         chosen = choose(found[0].splits, values["samples"], values["seed"])
         write_picture(draw_sheet(chosen, found[0].catalog, sketcher(data), data.size), sheet)

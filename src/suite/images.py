@@ -3,7 +3,7 @@
 | where                         | range    | type    |
 |-------------------------------|----------|---------|
 | files, cache, grids, FID      | 0 .. 255 | uint8   |
-| augmentation                  | 0 .. 1   | float32 |
+| simulated sketches            | 0 .. 1   | float32 |
 | networks, losses, batches     | -1 .. 1  | float32 |
 """
 

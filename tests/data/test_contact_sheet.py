@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from suite.data.augment import Sketched
 from suite.data.catalog import Catalog, PictureFile, Record
 from suite.data.contact_sheet import choose, draw_sheet
+from suite.data.finish import Sketched
 from suite.errors import UserError
 from suite.files import write_picture
 

@@ -47,7 +47,7 @@ def test_batches_of_the_unpaired_task(unpaired):
     assert len(batches) == 3  # max(5, 7) samples, 2 a batch, the last one dropped
     for batch in batches:
         assert set(batch) == {"a", "b", "paired", "index", "fresh_a", "fresh_b", "key", "key_b"}
-        assert batch["a"].shape == batch["b"].shape == (2, 3, 10, 10)
+        assert batch["a"].shape == batch["b"].shape == (2, 3, 8, 8)  # cut out of 10 x 10
         assert batch["a"].dtype == torch.uint8
         assert batch["fresh_a"].all() and batch["fresh_a"].dtype == torch.bool  # noqa: PT018
         assert batch["paired"] is False
@@ -63,7 +63,7 @@ def test_batches_of_the_paired_task(paired):
     data = ready(paired(channels_b=1, split={"train": 4, "test": 2}))
     batches = epoch(data.train_dataloader())
     assert len(batches) == 2
-    assert batches[0]["b"].shape == (2, 1, 10, 10)
+    assert batches[0]["b"].shape == (2, 1, 8, 8)
     assert all(batch["paired"] is True and batch["key"] == batch["key_b"] for batch in batches)
     (test,) = data.test_dataloader()
     assert len(test["key"]) == 2
@@ -87,16 +87,14 @@ def test_values_reach_the_network_in_its_range(unpaired):
     torch.testing.assert_close(moved["a"], batch["a"].float() / 127.5 - 1)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_augmentation_is_for_training_alone(paired, training):
-    data = ready(paired(same=True, split={"train": 4, "test": 2}), rank=0)
-    data.trainer.training = training
-    torch.manual_seed(0)
-    batch = next(iter(data.train_dataloader() if training else data.val_dataloader()))
-    moved = data.on_after_batch_transfer(batch, 0)
-    assert torch.equal(moved["a"], moved["b"])
-    assert moved["a"].shape[-1] == 8
-    assert torch.equal(moved["a"], batch["a"].float() / 255 * 2 - 1) is not training
+def test_mirrors_are_for_training_alone(paired):
+    data = ready(paired(same=True, flip=1.0, load_size=8, split={"train": 4, "test": 2}))
+    for split, loader in (("train", data.train_dataloader()), ("test", data.test_dataloader())):
+        stored = {picture.numpy().tobytes() for batch in data.reals(split, "a") for picture in batch["picture"]}
+        for batch in loader:
+            assert torch.equal(batch["a"], batch["b"])
+            assert all((picture.numpy().tobytes() in stored) is (split == "test") for picture in batch["a"])
+            assert all((picture.flip(-1).numpy().tobytes() in stored) is (split == "train") for picture in batch["a"])
 
 
 # Order and randomness

@@ -1,7 +1,6 @@
 """The tasks labelled, semi_supervised and self_supervised, and sketches simulated from photos, as a paper gets them."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,10 +27,8 @@ def faces(tmp_path):
     return make
 
 
-def seen(data, loader, training):
+def seen(data, loader):
     """The first batch as a paper gets it."""
-    strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(training=training, global_rank=0, world_size=1, strategy=strategy)
     return data.on_after_batch_transfer(next(iter(loader)), 0)
 
 
@@ -42,7 +39,7 @@ def seen(data, loader, training):
 def test_labels_come_with_the_pictures_of_one_side(faces, direction):
     data = faces(task="labelled", direction=direction)
     of_record = {record.key: record.label for record in data.catalog.records}
-    batch = seen(data, data.train_dataloader(), training=True)
+    batch = seen(data, data.train_dataloader())
     assert batch["label"].dtype == torch.int64
     assert batch["label"].tolist() == [of_record[key] for key in batch["key"]]
     assert set(batch) == {"a", "label", "paired", "index", "fresh_a", "key"}
@@ -96,7 +93,7 @@ def test_targets_stand_beside_pairs(faces):
     arguments = {"task": "semi_supervised", "style": "contour", "direction": "b2a", "channels_a": 1}
     data = faces(target=TARGET, **arguments)
     loader = data.train_dataloader()
-    batch = seen(data, loader, training=True)
+    batch = seen(data, loader)
     assert batch["paired"] is True
     assert batch["a"].shape == batch["target"].shape == (4, 1, 32, 32)
     assert batch["b"].shape == (4, 3, 32, 32)
@@ -118,7 +115,7 @@ def test_targets_are_of_the_other_set_and_written_with_the_splits(faces, tmp_pat
     other = {"source": "unpaired_folders", "root": str(tmp_path / "other"), "a": "photos", "b": "sketches"}
     target = other | {"split": {"train": 4, "test": 2}}
     data = faces(task="semi_supervised", direction="b2a", target=target)
-    batch = seen(data, data.train_dataloader(), training=True)
+    batch = seen(data, data.train_dataloader())
     assert torch.all((batch["target"] - (200 / 127.5 - 1)).abs() < 1e-5)  # b2a: sketches
     data.write_splits(tmp_path / "splits.json")
     written = json.loads((tmp_path / "splits.json").read_text())
@@ -171,8 +168,8 @@ def test_photos_become_pairs(tmp_path, picture, style, direction):
     data = PictureData(task="paired", sketch=style, direction=direction, **grey, **photos, **where)
     data.setup()
     assert len(data.catalog.records) == 6
-    for training in (True, False):
-        batch = seen(data, data.train_dataloader() if training else data.test_dataloader(), training)
+    for loader in (data.train_dataloader(), data.test_dataloader()):
+        batch = seen(data, loader)
         photo, sketch = (batch["a"], batch["b"]) if direction == "a2b" else (batch["b"], batch["a"])
         assert batch["paired"] is True
         expected = sketching.simulate(style, photo / 2 + 0.5) * 2 - 1  # of the very crop that the paper sees
@@ -193,21 +190,21 @@ def test_options_of_the_sketch_are_used_and_change_the_fingerprint(faces):
     plain, changed = (
         faces(task="paired", sketch="dodge", sketch_options=options) for options in (None, {"sigma": 9.0})
     )
-    one, other = (seen(data, data.test_dataloader(), training=False)["b"] for data in (plain, changed))
+    one, other = (seen(data, data.test_dataloader())["b"] for data in (plain, changed))
     assert not torch.equal(one, other)
     assert plain.fingerprint("test") != changed.fingerprint("test") != faces(task="paired").fingerprint("test")
 
 
 def test_three_channels_of_a_sketch_are_alike(faces):
     data = faces(task="paired", sketch="sobel")
-    b = seen(data, data.test_dataloader(), training=False)["b"]
+    b = seen(data, data.test_dataloader())["b"]
     assert b.shape == (4, 3, 32, 32)
     assert torch.equal(b[:, 0], b[:, 2])
 
 
 def test_unpaired_sketches_are_of_other_photos(faces):
     data = faces(task="unpaired", sketch="xdog", disjoint=True)
-    batch = seen(data, data.train_dataloader(), training=True)
+    batch = seen(data, data.train_dataloader())
     assert not set(batch["key"]) & set(batch["key_b"])
     assert batch["paired"] is False
     assert batch["b"].mean() > 0.3  # mostly paper
@@ -234,7 +231,7 @@ def test_sketches_that_cannot_work_are_refused(faces, arguments, message):
 @pytest.mark.parametrize("sketch", [None, "xdog"])
 def test_a_picture_comes_with_the_strokes_of_its_sketch(faces, sketch):
     data = faces(task="self_supervised", style="contour", sketch=sketch, channels_b=1, size=64, load_size=64)
-    batch = seen(data, data.train_dataloader(), training=True)
+    batch = seen(data, data.train_dataloader())
     plain, bold, erased, both = batch["drawings"].unbind(1)
     assert batch["drawings"].shape == (4, 4, 1, 64, 64)
     assert batch["drawing_count"].tolist() == [4] * 4
@@ -250,7 +247,7 @@ def test_evaluation_erases_the_same_of_a_picture_in_any_batch(faces):
     def erased(**arguments):
         data = faces(task="self_supervised", count={"train": 4, "val": 2, "test": 5}, **arguments)
         data.setup()
-        return torch.cat([data.augment(batch, training=False)["drawings"] for batch in data.test_dataloader()])
+        return torch.cat([data.finish(batch)["drawings"] for batch in data.test_dataloader()])
 
     one = erased(eval_batch_size=5)
     assert torch.equal(one, erased(eval_batch_size=5))
@@ -269,5 +266,5 @@ def test_grey_pictures_of_sixteen_bits_can_be_sketched(tmp_path):
     sizes = {"size": 32, "load_size": 32, "channels_a": 1, "channels_b": 1, "split": {"train": 2, "test": 1}}
     data = PictureData(task="paired", workers=0, cache_dir=str(tmp_path / "cache"), **photos, **sizes)
     data.setup()
-    batch = seen(data, data.test_dataloader(), training=False)
+    batch = seen(data, data.test_dataloader())
     assert batch["b"].isfinite().all()

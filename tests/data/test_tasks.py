@@ -1,8 +1,17 @@
+import time
+
 import numpy as np
 import pytest
 import torch
 
-from suite.data.tasks import PairedPictures, Sampling, Side, UnpairedPictures
+from suite.data.tasks import (
+    PairedPictures,
+    Sampling,
+    SelfSupervisedPictures,
+    SemiSupervisedPictures,
+    Side,
+    UnpairedPictures,
+)
 
 
 class Memory:
@@ -121,11 +130,80 @@ def test_a_window_lies_at_the_same_share_of_two_sizes():
     assert {(0, 0), (5, 6)} <= corners
 
 
+def seen(picture):
+    """(top, left, mirrored) of a crop of a ramp; fails where it is none."""
+    _, down, across = picture.int()
+    mirrored = bool(across[0, 0] > across[0, -1])
+    top, left = int(down[0, 0]), int(across.min())
+    square = torch.arange(picture.shape[-1])
+    assert torch.equal(down, (top + square)[:, None].expand_as(down).int())
+    assert torch.equal(across, (left + (square.flip(0) if mirrored else square)).expand_as(across).int())
+    return top, left, mirrored
+
+
+def test_crops_are_exact_pixels_and_some_are_mirrored():
+    dataset = UnpairedPictures(side(40, sizes=[(12, 12)] * 40), side(1), "a", Sampling(0, window=8, flip=0.25))
+    found = [seen(dataset[epoch, index]["a"]) for epoch in range(5) for index in range(40)]
+    assert {top for top, _, _ in found} == {left for _, left, _ in found} == set(range(5))
+    assert 30 <= sum(mirrored for *_, mirrored in found) <= 70  # 50, give or take three deviations
+
+
+def test_without_flip_nothing_is_mirrored_and_with_certainty_everything():
+    for flip in (0.0, 1.0):
+        dataset = UnpairedPictures(side(6), side(6), "a", Sampling(0, flip=flip))
+        assert {seen(dataset[0, index]["a"]) for index in range(6)} == {(0, 0, flip == 1)}
+
+
+def test_all_that_shows_one_scene_is_cut_and_mirrored_alike():
+    photos = side(2, sizes=[(12, 12)] * 2)
+    drawings = side(scenes=[0, 0, 0, 1], sizes=[(12, 12)] * 4)
+    dataset = PairedPictures(photos, drawings, every=True, sampling=Sampling(0, window=8, flip=0.5))
+    views = set()
+    for epoch in range(20):
+        sample = dataset[epoch, 0]
+        of_all = {seen(picture) for picture in (sample["a"], sample["b"], *sample["drawings"])}
+        assert len(of_all) == 1
+        views |= of_all
+    assert len(views) > 10
+
+
+def test_unpaired_sides_and_targets_move_on_their_own():
+    sampling, whole = Sampling(0, window=8, flip=0.5), side(3, sizes=[(12, 12)] * 3)
+    unpaired = UnpairedPictures(whole, whole, sampling=sampling)
+    targets = SemiSupervisedPictures(PairedPictures(whole, whole, sampling=sampling), whole)
+    for dataset, other in ((unpaired, "b"), (targets, "target")):
+        views = [(seen(s["a"]), seen(s[other])) for s in (dataset[epoch, 0] for epoch in range(20))]
+        assert sum(one == another for one, another in views) < 5
+        assert len({another for _, another in views}) > 10
+
+
+def test_what_is_erased_depends_on_seed_epoch_and_index_only():
+    pairs = PairedPictures(side(3), side(3), sampling=Sampling(0))
+    training = SelfSupervisedPictures(pairs, 64, seed=0)
+    evaluation = SelfSupervisedPictures(PairedPictures(side(3), side(3)), 64, seed=0)
+    assert training[1, 2]["erased"].shape == (2, 2, 4)
+    assert torch.equal(training[1, 2]["erased"], SelfSupervisedPictures(pairs, 64, seed=0)[1, 2]["erased"])
+    assert not torch.equal(training[1, 2]["erased"], training[2, 2]["erased"])
+    assert not torch.equal(training[1, 2]["erased"], SelfSupervisedPictures(pairs, 64, seed=1)[1, 2]["erased"])
+    assert torch.equal(evaluation[0, 2]["erased"], evaluation[5, 2]["erased"])
+    assert not torch.equal(evaluation[0, 2]["erased"], evaluation[0, 1]["erased"])
+
+
+def test_cutting_takes_a_small_part_of_a_step():
+    """16 pairs at 286: a forward pass of ResNet-9 takes a hundred times as long."""
+    photos = side(16, sizes=[(286 - 31, 286 - 31)] * 16)  # ramps end at 255
+    dataset = PairedPictures(photos, photos, sampling=Sampling(0, window=224, flip=0.5))
+    start = time.perf_counter()
+    for index in range(16):
+        dataset[0, index]
+    assert time.perf_counter() - start < 0.5
+
+
 @pytest.mark.parametrize("kind", [PairedPictures, UnpairedPictures])
 def test_a_sample_depends_on_seed_epoch_and_index_only(kind):
     def dataset(seed):
         sizes = [(4, 9)] * 6
-        return kind(side(sizes=sizes), side(sizes=sizes), sampling=Sampling(seed, window=4))
+        return kind(side(sizes=sizes), side(sizes=sizes), sampling=Sampling(seed, window=4, flip=0.5))
 
     def differ(one, other):
         return any(not torch.equal(one[key], other[key]) for key in "ab")

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from suite.data.augment import Sketched
 from suite.data.catalog import Catalog, Picture, Record, Split
 from suite.data.checking import label_name
 from suite.data.decode import Fit, flatten
+from suite.data.finish import Sketched
 from suite.data.splits import Splits
 
 Look = Callable[[Picture], Image.Image]  # RGB of any size

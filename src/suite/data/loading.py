@@ -5,7 +5,7 @@ told the epoch, and a sample depends on (seed, epoch, index) and on nothing that
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,12 +25,22 @@ _ORDER = 3  # keeps this use of the seed apart from the others, see splits.py an
 class TrainSampler(Sampler[Place]):
     """A new order in each epoch, from (seed, epoch) alone; each rank gets its own part of it.
 
-    `length` samples an epoch, out of `population` >= `length` indices: over the epochs all of them come.
+    `length` samples an epoch, out of `population` >= `length` indices: over the epochs all of them come. `done` says
+    how many samples of the epoch this rank has already had, when its first batch is asked for: a run that is resumed
+    within an epoch goes on there.
     """
 
-    def __init__(self, length: int, population: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        length: int,
+        population: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        done: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.length, self.population, self.seed = length, population, seed
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.done = rank, world, done
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -42,7 +52,7 @@ class TrainSampler(Sampler[Place]):
 
     def __iter__(self) -> Iterator[Place]:
         order = np.random.default_rng((self.seed, _ORDER, self.epoch)).permutation(self.population)[: self.length]
-        for index in order[self.rank :: self.world][: len(self)].tolist():
+        for index in order[self.rank :: self.world][: len(self)][self.done() :].tolist():
             yield self.epoch, index
 
 

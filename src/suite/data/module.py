@@ -1,6 +1,6 @@
 """The DataModule: a source, a task, a cache and the loaders.
 
-source ─► catalog ─► splits ─► cache ─► task dataset ─► loader ─► device: augment ─► batch (data/batch.py)
+source ─► catalog ─► splits ─► cache ─► task dataset ─► loader ─► device: finish ─► batch (data/batch.py)
 """
 
 import json
@@ -13,10 +13,10 @@ from typing import Any
 from pytorch_lightning import LightningDataModule
 
 from suite.data.arguments import one_of
-from suite.data.augment import Augment, sketcher
 from suite.data.batch import Batch
 from suite.data.catalog import Catalog
 from suite.data.decode import Fit
+from suite.data.finish import Finish, sketcher
 from suite.data.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, make_loader
 from suite.data.opened import OpenedSplits
 from suite.data.pictures import Kind, Pictures, Side
@@ -27,6 +27,7 @@ from suite.data.tasks import (
     OneSide,
     PairedPictures,
     Sampling,
+    SelfSupervisedPictures,
     SemiSupervisedPictures,
     UnpairedPictures,
 )
@@ -44,10 +45,7 @@ class PictureData(Pictures, LightningDataModule):
         Pictures.__init__(self, **arguments)
         self.sketcher = sketcher(self)
         drawing_side: Side = "a" if self.swap else "b"
-        strokes = self.task == "self_supervised"
-        self.augment = Augment(
-            self.size, self.load_size, self.crop, self.flip, drawing_side, self.sketcher, strokes, self.seed
-        )
+        self.finish = Finish(drawing_side, self.sketcher)
         self._opened: OpenedSplits | None = None
         self._opened_target: OpenedSplits | None = None
 
@@ -92,9 +90,9 @@ class PictureData(Pictures, LightningDataModule):
         return self._open().fingerprint(split) + drawn
 
     def train_dataloader(self) -> Loader:
-        dataset = self._dataset("train", Sampling(self.seed, self.load_size if self._cuts_windows else None))
+        dataset = self._dataset("train", Sampling(self.seed, self.size if self.crop else None, self.flip))
         rank, world = self._rank_and_world()
-        sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world)
+        sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world, self._samples_done)
         if len(sampler) < self.batch_size:
             raise UserError(
                 f"data.batch_size={self.batch_size}: an epoch has only {len(sampler)} samples on each device; "
@@ -124,8 +122,15 @@ class PictureData(Pictures, LightningDataModule):
         return self._loader(pictures, EvalSampler(len(pictures)))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """uint8 to float in [-1, 1]; random crop and flip only while training."""
-        return self.augment(batch, training=self.trainer is not None and bool(self.trainer.training))
+        """uint8 to float in [-1, 1]."""
+        return self.finish(batch)
+
+    def _samples_done(self) -> int:
+        """Of the epoch that is going on, on this rank: not 0 where a run is resumed within it."""
+        if self.trainer is None or not self.trainer.training:
+            return 0
+        # Counted by what was trained on: the loader and its workers are ahead of it.
+        return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready) * self.batch_size
 
     def _open(self) -> OpenedSplits:
         if self._opened is None:
@@ -181,6 +186,8 @@ class PictureData(Pictures, LightningDataModule):
             return UnpairedPictures(a, b, length, sampling)
         every, simulated = self.drawings == "all", self.sketch is not None
         pairs = PairedPictures(photos, drawings, self.swap, every, length, sampling, simulated)
+        if self.task == "self_supervised":
+            return SelfSupervisedPictures(pairs, self.size, self.seed)
         target = self._open_target()
         return pairs if target is None else SemiSupervisedPictures(pairs, target.side(split, self._kind("a")))
 

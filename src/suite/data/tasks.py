@@ -1,7 +1,7 @@
 """Task datasets: from the pictures of a split to samples.
 
-Every random choice here (partner, drawing, window) is a function of (seed, epoch, index), so that a sample is the same
-in whichever process, and after whatever history, it is made.
+Every random choice here (partner, drawing, window, mirror, what is erased) is a function of (seed, epoch, index), so
+that a sample is the same in whichever process, and after whatever history, it is made.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,22 @@ from torch.utils.data import Dataset
 
 from suite.data.cache import Store
 from suite.data.loading import Place
+from suite.data.sketching import rectangles
 
 EpochLength = Literal["max", "min", "a", "b"] | int
-_SAMPLE, _TARGET = 4, 5  # keep these uses of the seed apart from the others, see splits.py and loading.py
+_SAMPLE, _TARGET, _STROKES = 4, 5, 6  # keep these uses of the seed apart from the others, see splits.py and loading.py
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of a picture is seen: the square of side `window` that lies at these shares (0..1) of the rest."""
+
+    window: int | None = None  # pixels; None: the whole picture
+    at: tuple[float, float] = (0.0, 0.0)  # down, across
+    mirrored: bool = False
+
+
+WHOLE = View()
 
 
 @dataclass(frozen=True)
@@ -33,13 +46,14 @@ class Side:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def picture(self, place: int, window: int | None = None, at: tuple[float, float] = (0, 0)) -> Tensor:
-        """uint8 (C, H, W): all of it, or the square of side `window` that lies at these shares (0..1) of the rest."""
+    def picture(self, place: int, view: View = WHOLE) -> Tensor:
+        """uint8 (C, H, W), its pixels copied as they are stored."""
         pixels = self.store.read(self.rows[place])
-        if window is not None:
-            top, left = (int(share * (length - window + 1)) for share, length in zip(at, pixels.shape[1:], strict=True))
+        if (window := view.window) is not None:
+            rest = (length - window + 1 for length in pixels.shape[1:])
+            top, left = (int(share * places) for share, places in zip(view.at, rest, strict=True))
             pixels = pixels[:, top : top + window, left : left + window]
-        return torch.from_numpy(pixels.copy())
+        return torch.from_numpy((pixels[..., ::-1] if view.mirrored else pixels).copy())
 
 
 @dataclass(frozen=True)
@@ -48,17 +62,23 @@ class Sampling:
 
     seed: int
     window: int | None = None  # side in pixels of a square cut out at random; None: pictures have their size already
+    flip: float = 0.0  # probability of a mirrored picture
 
     def generator(self, epoch: int, index: int, use: int = _SAMPLE) -> np.random.Generator:
         return np.random.default_rng((self.seed, use, epoch, index))
+
+    def view(self, generator: np.random.Generator) -> View:
+        """Where to look, drawn anew: as many numbers whatever is asked for."""
+        down, across, mirror = generator.random(3).tolist()
+        return View(self.window, (down, across), mirror < self.flip)
 
 
 class PairedPictures(Dataset[dict[str, Any]]):
     """A photo and its drawing, or its drawings.
 
     A photo with several drawings gives a random one in training, its first in evaluation; with `every` all of them as
-    well, padded with black to the largest number of any photo. `swap` makes the drawing `a`. Windows lie at the same
-    place of both. In training, an index beyond the last pair takes a random pair. `simulated`: the drawing is the photo
+    well, padded with black to the largest number of any photo. `swap` makes the drawing `a`. All are cut and mirrored
+    alike. In training, an index beyond the last pair takes a random pair. `simulated`: the drawing is the photo
     itself, of which a sketch is made on the device.
     """
 
@@ -87,15 +107,15 @@ class PairedPictures(Dataset[dict[str, Any]]):
 
     def __getitem__(self, place: Place | int) -> dict[str, Any]:
         epoch, index = place if isinstance(place, tuple) else (0, place)
-        pair, window, at, chosen = index, None, (0.0, 0.0), 0
+        pair, view, chosen = index, WHOLE, 0
         if self.sampling is not None:
-            generator, window = self.sampling.generator(epoch, index), self.sampling.window
+            generator = self.sampling.generator(epoch, index)
             pair = index if index < len(self.pairs) else int(generator.integers(len(self.pairs)))
-            at = (generator.random(), generator.random())
+            view = self.sampling.view(generator)
             chosen = int(generator.integers(len(self.pairs[pair][1])))
         photo_place, drawn = self.pairs[pair]
-        photo = self.photos.picture(photo_place, window, at)
-        drawing = photo if self.simulated else self.drawings.picture(drawn[chosen], window, at)
+        photo = self.photos.picture(photo_place, view)
+        drawing = photo if self.simulated else self.drawings.picture(drawn[chosen], view)
         a, b = (drawing, photo) if self.swap else (photo, drawing)
         key = self.photos.keys[photo_place]
         sample: dict[str, Any] = {"a": a, "b": b, "paired": True, "index": index, "key": key, "key_b": key}
@@ -103,7 +123,7 @@ class PairedPictures(Dataset[dict[str, Any]]):
         if self.every:
             padded = drawing.new_zeros(self.most, *drawing.shape)
             for number, one in enumerate(drawn):
-                padded[number] = self.drawings.picture(one, window, at)
+                padded[number] = self.drawings.picture(one, view)
             sample |= {"drawings": padded, "drawing_count": len(drawn)}
         return sample
 
@@ -131,11 +151,11 @@ class UnpairedPictures(Dataset[dict[str, Any]]):
             a, b = self.a.picture(place_a), self.b.picture(place_b)
             fresh_a, fresh_b = index < len(self.a), index < len(self.b)
         else:
-            generator, window = self.sampling.generator(epoch, index), self.sampling.window
+            generator = self.sampling.generator(epoch, index)
             place_a = index if index < len(self.a) else int(generator.integers(len(self.a)))
             place_b = int(generator.integers(len(self.b)))
-            a = self.a.picture(place_a, window, (generator.random(), generator.random()))
-            b = self.b.picture(place_b, window, (generator.random(), generator.random()))
+            a = self.a.picture(place_a, self.sampling.view(generator))
+            b = self.b.picture(place_b, self.sampling.view(generator))
             fresh_a = fresh_b = True
         keys = {"key": self.a.keys[place_a], "key_b": self.b.keys[place_b]}
         return {"a": a, "b": b, "paired": False, "index": index, "fresh_a": fresh_a, "fresh_b": fresh_b, **keys}
@@ -161,8 +181,28 @@ class SemiSupervisedPictures(Dataset[dict[str, Any]]):
         else:
             generator = sampling.generator(epoch, index, _TARGET)
             chosen = int(generator.integers(len(self.target)))
-            target = self.target.picture(chosen, sampling.window, (generator.random(), generator.random()))
+            target = self.target.picture(chosen, sampling.view(generator))
         return self.pairs[epoch, index] | {"target": target}
+
+
+class SelfSupervisedPictures(Dataset[dict[str, Any]]):
+    """Pairs, and with each what will be `erased` of its sketch and of the bold one: (2, times, 4) corners.
+
+    Rectangles of a square of `size` pixels. In training others in each epoch, in evaluation those of the index.
+    """
+
+    def __init__(self, pairs: PairedPictures, size: int, seed: int) -> None:
+        self.pairs, self.size, self.seed = pairs, size, seed
+        self.population = pairs.population
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        of = (self.seed, _STROKES, index) if self.pairs.sampling is None else (self.seed, _STROKES, epoch, index)
+        generator = torch.Generator().manual_seed(int(np.random.default_rng(of).integers(2**63)))
+        return self.pairs[epoch, index] | {"erased": rectangles(2, self.size, self.size, generator=generator)}
 
 
 class LabelledPictures(Dataset[dict[str, Any]]):
@@ -178,12 +218,12 @@ class LabelledPictures(Dataset[dict[str, Any]]):
 
     def __getitem__(self, place: Place | int) -> dict[str, Any]:
         epoch, index = place if isinstance(place, tuple) else (0, place)
-        chosen, window, at = index, None, (0.0, 0.0)
+        chosen, view = index, WHOLE
         if self.sampling is not None:
-            generator, window = self.sampling.generator(epoch, index), self.sampling.window
+            generator = self.sampling.generator(epoch, index)
             chosen = index if index < len(self.side) else int(generator.integers(len(self.side)))
-            at = (generator.random(), generator.random())
-        picture, label, key = self.side.picture(chosen, window, at), self.side.labels[chosen], self.side.keys[chosen]
+            view = self.sampling.view(generator)
+        picture, label, key = self.side.picture(chosen, view), self.side.labels[chosen], self.side.keys[chosen]
         return {"a": picture, "label": label, "paired": False, "index": index, "fresh_a": True, "key": key}
 
 

@@ -14,11 +14,11 @@ from typing import Any
 from torch import Tensor
 
 from suite.arguments import number, one_of
-from suite.data.sketching.strokes import bold, erased
+from suite.data.sketching.strokes import bold, erase, erased, rectangles
 from suite.data.sketching.styles import LIMITS, dodge, sobel, xdog
 from suite.errors import UserError
 
-__all__ = ["SKETCHES", "bold", "check_style", "dodge", "erased", "simulate", "sobel", "xdog"]
+__all__ = ["SKETCHES", "bold", "check_style", "dodge", "erase", "erased", "rectangles", "simulate", "sobel", "xdog"]
 
 SKETCHES: dict[str, Callable[..., Tensor]] = {"sobel": sobel, "dodge": dodge, "xdog": xdog}
 

@@ -28,22 +28,42 @@ def erased(
     times: int = 2,
     generator: Generator | None = None,
 ) -> Tensor:
-    """The sketch with white rectangles, `times` in each picture, each there with `probability` (Zhong et al. 2017).
-
-    Liu et al.'s settings by default: `area` is the least and greatest share of the picture, `aspect` of height over
-    width; about 9 % of the paper is erased. The numbers come from `generator`, which must be on the CPU, or from
-    torch's global one: the same on every device.
-    """
+    """The sketch with white rectangles, drawn for each picture; see `rectangles` for what the arguments are."""
     count, height, width = sketch.shape[0], *sketch.shape[-2:]
+    return erase(sketch, rectangles(count, height, width, probability, area, aspect, times, generator))
+
+
+def rectangles(
+    count: int,
+    height: int,
+    width: int,
+    probability: float = 0.8,
+    area: tuple[float, float] = (0.02, 0.1),
+    aspect: tuple[float, float] = (0.3, 3.3),
+    times: int = 2,
+    generator: Generator | None = None,
+) -> Tensor:
+    """What to erase of `count` pictures: (count, times, 4) int64, first row, end row, first column, end column.
+
+    `times` rectangles in each picture, each there with `probability` (Zhong et al. 2017). Liu et al.'s settings by
+    default: `area` is the least and greatest share of the picture, `aspect` of height over width; about 9 % of the
+    paper is erased. The numbers come from `generator`, which must be on the CPU, or from torch's global one: the same
+    for every device.
+    """
     there, size, shape, down, right = torch.rand(count, times, 5, generator=generator).unbind(-1)
     pixels = height * width * (area[0] + size * (area[1] - area[0]))
     stretch = torch.exp(math.log(aspect[0]) + shape * math.log(aspect[1] / aspect[0]))
     high, wide = (pixels * stretch).sqrt().round().clamp(max=height), (pixels / stretch).sqrt().round().clamp(max=width)
     high *= there < probability  # what is not there is a rectangle without height
     top, left = (down * (height - high + 1)).floor(), (right * (width - wide + 1)).floor()
-    # Whole numbers before they go to the device, where rounding could differ; sent without waiting for it.
-    corners = torch.stack([top, top + high, left, left + wide], -1).long().to(sketch.device, non_blocking=True)
-    first_row, end_row, first_column, end_column = corners[..., None].unbind(-2)  # each (count, times, 1)
+    return torch.stack([top, top + high, left, left + wide], -1).long()
+
+
+def erase(sketch: Tensor, corners: Tensor) -> Tensor:
+    """The sketch (B, C, H, W) with white rectangles, (B, times, 4) as `rectangles` gives them."""
+    height, width = sketch.shape[-2:]
+    corners = corners.to(sketch.device, non_blocking=True)
+    first_row, end_row, first_column, end_column = corners[..., None].unbind(-2)  # each (B, times, 1)
     row, column = torch.arange(height, device=sketch.device), torch.arange(width, device=sketch.device)
     rows = (row >= first_row) & (row < end_row)
     columns = (column >= first_column) & (column < end_column)

@@ -1,0 +1,79 @@
+"""From the loader's uint8 to what networks take, on the device: ranges, simulated sketches, strokes of sketches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from suite.data.batch import Batch
+from suite.data.pictures import Pictures
+from suite.data.sketching import bold, erase, simulate
+from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
+
+_PICTURES = ("a", "b", "drawings", "target")
+STROKES = 4  # sketches of a picture in the task self_supervised: as it is, bold, erased, bold and erased
+
+
+@dataclass(frozen=True)
+class Sketched:
+    """Makes sketches of photos, see suite/data/sketching.py; `channels` of them, all alike."""
+
+    style: str
+    options: Mapping[str, Any]
+    channels: int
+
+    def __call__(self, photos: Tensor) -> Tensor:
+        """(B, 1 or 3, H, W) in [0, 1] to (B, channels, H, W) in [0, 1]."""
+        return simulate(self.style, photos, **self.options).expand(-1, self.channels, -1, -1)
+
+    def of_uint8(self, photo: Tensor) -> Tensor:
+        """One photo (1 or 3, H, W) to (channels, H, W), both uint8."""
+        return unit_to_uint8(self(uint8_to_unit(photo)[None]))[0]
+
+    def fingerprint(self) -> str:
+        """What changes when the sketches do."""
+        return "-".join([self.style, *(f"{key}={self.options[key]}" for key in sorted(self.options))])
+
+
+def sketcher(pictures: Pictures) -> Sketched | None:
+    """What `data.sketch` asks for, if it does."""
+    if pictures.sketch is None:
+        return None
+    channels = pictures.channels_a if pictures.swap else pictures.channels_b
+    return Sketched(pictures.sketch, pictures.sketch_options, channels)
+
+
+class Finish:
+    """uint8 batches to float32 in [-1, 1]. Nothing in it is random, and the device is never waited for.
+
+    With `sketch` the pictures of `drawing_side`, which come as photos, become sketches. Where a batch says what is
+    `erased`, it gets `drawings`: its sketches as they are, bold, erased, and both (Liu 2021, section on the
+    self-supervised auto-encoder).
+    """
+
+    def __init__(self, drawing_side: Literal["a", "b"] = "b", sketch: Sketched | None = None) -> None:
+        self.drawing_side, self.sketch = drawing_side, sketch
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Batch:
+        pictures = {key: uint8_to_unit(batch[key]) for key in _PICTURES if key in batch}
+        if self.sketch is not None:
+            self._draw(pictures, self.sketch)
+        if "erased" in batch:
+            pictures["drawings"] = self._stroked(pictures[self.drawing_side], batch["erased"])
+            batch = batch | {"drawing_count": torch.full_like(batch["index"], STROKES)}
+        return batch | {key: unit_to_signed(picture) for key, picture in pictures.items()}
+
+    def _draw(self, pictures: dict[str, Tensor], sketch: Sketched) -> None:
+        if self.drawing_side in pictures:
+            pictures[self.drawing_side] = sketch(pictures[self.drawing_side])
+        if "drawings" in pictures:  # of a photo there is one
+            pictures["drawings"] = pictures[self.drawing_side].unsqueeze(1)
+
+    def _stroked(self, sketch: Tensor, corners: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, 4, C, H, W); `corners` (B, 2, times, 4) of the sketch and of the bold one."""
+        kept = torch.stack([sketch, bold(sketch)], dim=1)
+        rough = erase(kept.flatten(0, 1), corners.flatten(0, 1)).unflatten(0, kept.shape[:2])
+        return torch.cat([kept, rough], dim=1)
