@@ -145,6 +145,9 @@ def test_lpips_agrees_with_torchmetrics_on_the_same_alexnet(alexnet_file, toys):
     assert values.shape == (3,)
     torch.testing.assert_close(values, reference(fake, truth).flatten(), rtol=1e-4, atol=1e-6)
     assert (values > 0.001).all()
+    # The package, told that it gets [0, 1], makes [-1, 1] of it.
+    of_unit = network.network(fake / 2 + 0.5, truth / 2 + 0.5, normalize=True).flatten()
+    torch.testing.assert_close(values, of_unit, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(network(fake, fake), torch.zeros(3))
 
 

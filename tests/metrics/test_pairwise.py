@@ -1,6 +1,10 @@
+"""The distances between a picture and its truth, held to scikit-image and numpy."""
+
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import Tensor
 
 from suite.metrics.pairwise import PSNR_CEILING, l1, psnr, ssim
 
@@ -10,10 +14,49 @@ def pair(toys):
     return tuple(toys.make_pictures(3, seed=seed, size=24) / 127.5 - 1 for seed in (0, 1))
 
 
-def test_psnr_is_that_of_each_picture_on_a_range_of_two(pair):
-    fake, truth = pair
-    error = np.square(fake.double().numpy() - truth.double().numpy()).mean(axis=(1, 2, 3))
-    np.testing.assert_allclose(psnr(fake, truth), 20 * np.log10(2) - 10 * np.log10(error), rtol=1e-5)
+@pytest.fixture(params=[(3, 24, 24), (1, 24, 24), (3, 13, 40)], ids=str)
+def noisy(request, toys) -> tuple[Tensor, Tensor]:
+    """Four pictures in [-1, 1] under noise from hardly any to much, and without it."""
+    channels, height, width = request.param
+    truth = toys.make_pictures(4, seed=2, size=40, channels=channels)[..., :height, :width] / 127.5 - 1
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(3))
+    strength = torch.tensor([0.002, 0.02, 0.2, 1.0]).reshape(4, 1, 1, 1)
+    return (truth + strength * noise).clamp(-1, 1), truth
+
+
+def unit(pictures: Tensor) -> np.ndarray:
+    return pictures.double().numpy() / 2 + 0.5
+
+
+def skimages_ssim(fake: np.ndarray, truth: np.ndarray) -> float:
+    """Of one picture (C, H, W) in [0, 1]; the outer five pixels don't count."""
+    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
+    return np.mean([structural_similarity(x, y, **settings) for x, y in zip(fake, truth, strict=True)])
+
+
+def mirrored(pictures: Tensor) -> np.ndarray:
+    return np.pad(unit(pictures), ((0, 0), (0, 0), (5, 5), (5, 5)), mode="reflect")
+
+
+def test_psnr_is_scikit_images(noisy):
+    fake, truth = noisy
+    expected = [peak_signal_noise_ratio(y, x, data_range=1) for x, y in zip(unit(fake), unit(truth), strict=True)]
+    np.testing.assert_allclose(psnr(fake, truth), expected, rtol=1e-4)
+
+
+def test_ssim_is_scikit_images_with_the_picture_mirrored_at_its_border(noisy):
+    fake, truth = noisy
+    expected = [skimages_ssim(x, y) for x, y in zip(mirrored(fake), mirrored(truth), strict=True)]
+    assert expected[0] > 0.99
+    assert expected[-1] < 0.5
+    # [-1, 1] to [0, 1] is rounded in fp32, and so is what comes out.
+    np.testing.assert_allclose(ssim(fake, truth), expected, atol=5e-6)
+
+
+def test_l1_is_numpys(noisy):
+    fake, truth = noisy
+    expected = np.abs(fake.double().numpy() - truth.double().numpy()).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(l1(fake, truth), expected, rtol=1e-5)
 
 
 def test_psnr_of_equal_pictures_is_the_ceiling_and_the_mean_stays_finite(pair):
@@ -27,14 +70,24 @@ def test_psnr_of_equal_pictures_is_the_ceiling_and_the_mean_stays_finite(pair):
     assert psnr(one_step, truth)[0] < PSNR_CEILING
 
 
-def test_ssim_is_one_for_equal_pictures_and_knows_constants(pair):
+def grey(value: float) -> Tensor:
+    return torch.full((1, 3, 16, 16), value / 127.5 - 1)
+
+
+# Flat pictures have no variance, which leaves the luminance term with C1 = 0.01^2. On [-1, 1] the means of 130 and 125
+# would have two signs, and the first of these figures be -0.32.
+@pytest.mark.parametrize(("light", "dark"), [(130, 125), (255, 250), (255, 0), (192, 64)])
+def test_ssim_of_flat_pictures_is_that_of_their_luminance(light, dark):
+    x, y = light / 255, dark / 255
+    expected = (2 * x * y + 1e-4) / (x**2 + y**2 + 1e-4)
+    assert ssim(grey(light), grey(dark)).item() == pytest.approx(expected, abs=1e-6)
+    assert expected == pytest.approx(skimages_ssim(unit(grey(light))[0], unit(grey(dark))[0]), abs=1e-6)
+
+
+def test_ssim_is_one_for_equal_pictures(pair):
     fake, truth = pair
     torch.testing.assert_close(ssim(truth, truth), torch.ones(3))
     assert (ssim(fake, truth) < 0.9).all()
-    # Constant pictures have no variance, which leaves the luminance term with C1 = (0.01 * 2)^2.
-    light, dark = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.25)
-    expected = (2 * 0.5 * 0.25 + 0.0004) / (0.5**2 + 0.25**2 + 0.0004)
-    assert ssim(light, dark).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_ssim_of_a_picture_does_not_depend_on_its_batch(pair):
