@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.functional import jacobian
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from suite.errors import UserError
 from suite.losses.adversarial import LOSSES, AdversarialLoss
+from suite.networks.build import build_discriminator
 
 SHAPE = (2, 1, 5, 7)
 
@@ -88,7 +90,10 @@ class Linear(nn.Module):
 
 
 class Bowl(nn.Module):
-    """D(x) = |x|^2 / 2, as a map of logits: its gradient is the picture itself. Keeps what it was asked."""
+    """A logit for each pixel, |x|^2 / 2 there: the gradient of their mean is the picture over the number of pixels.
+
+    Keeps what it was asked.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         self.asked = x
@@ -140,10 +145,42 @@ def test_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
     assert torch.isfinite(critic.weight.grad).all()
 
 
-def test_pictures_are_penalised_one_by_one() -> None:
-    real, _ = pictures()
-    expected = 10 * np.mean([(np.linalg.norm(picture.numpy()) - 1) ** 2 for picture in real])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_pictures_are_penalised_one_by_one(count: int) -> None:
+    real = 50 * pictures(count)[0]
+    expected = 10 * np.mean([(np.linalg.norm(picture.numpy()) / 36 - 1) ** 2 for picture in real])
     assert squared().gradient_penalty(Bowl(), real, real).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_patch_critic_is_held_by_the_mean_of_its_logits(count: int) -> None:
+    # 9 logits, each of 2 x 2 pixels of its own, with weights w: the gradient of their mean is w / 9, nine times over,
+    # and its norm |w| / 3, which is 1. That of their sum would be 9, and the penalty 640.
+    critic = nn.Conv2d(3, 1, 2, stride=2)
+    nn.init.constant_(critic.weight, 3 / np.sqrt(3 * 2 * 2))
+    assert critic(pictures(count)[0]).shape == (count, 1, 3, 3)
+    assert squared().gradient_penalty(critic, *pictures(count)).item() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "critic",
+    [{"name": "patch", "downs": 2}, {"name": "pixel"}, {"name": "global", "size": 32}],
+    ids=lambda d: d["name"],
+)
+@pytest.mark.parametrize("penalty", ["squared", "absolute"])
+def test_penalty_of_every_critic_is_that_of_its_jacobian(critic: dict, penalty: str) -> None:
+    torch.manual_seed(0)
+    D = build_discriminator(critic | {"width": 4, "norm": "instance"}, 3)
+    nn.init.normal_(list(D.parameters())[-2], std=3)  # as drawn, its gradient is next to nothing
+    real, _ = pictures(2, size=32)
+    norms = []
+    for picture in real:
+        logits_by_pixels = jacobian(lambda x: D(x[None]).flatten(), picture).numpy()
+        norms.append(np.sqrt(np.square(logits_by_pixels.mean(0)).sum()))
+    distance = np.abs(np.array(norms) - 1)
+    expected = 7 * np.mean(distance**2 if penalty == "squared" else distance)
+    game = AdversarialLoss("wgan", penalty=penalty, penalty_weight=7.0)
+    assert game.gradient_penalty(D, real, real).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_penalty_is_taken_between_real_and_fake_at_a_place_drawn_for_each_picture() -> None:
@@ -156,6 +193,21 @@ def test_penalty_is_taken_between_real_and_fake_at_a_place_drawn_for_each_pictur
     assert 0 <= shares.min() < 0.1
     assert 0.9 < shares.max() <= 1
     assert shares.mean().item() == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_place_between_can_come_from_a_generator_of_its_own() -> None:
+    real, fake = pictures()
+    critic, asked = Bowl(), []
+    before = torch.get_rng_state()
+    for seed in (1, 1, 2):
+        squared().gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(seed))
+        asked.append(critic.asked)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(asked[0], asked[1])
+    assert not torch.equal(asked[0], asked[2])
+    torch.manual_seed(1)
+    squared().gradient_penalty(critic, real, fake)
+    assert torch.equal(critic.asked, asked[0])
 
 
 def test_penalty_gives_the_pictures_no_gradient() -> None:

@@ -89,19 +89,25 @@ class AdversarialLoss:
             case "hinge" | "wgan":
                 return -fake.mean()
 
-    def gradient_penalty(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    def gradient_penalty(
+        self, critic: nn.Module, real: Tensor, fake: Tensor, *, generator: torch.Generator | None = None
+    ) -> Tensor:
         """`penalty_weight` times how far the critic's gradient norm is from 1, between real and fake pictures.
 
-        real, fake: (B, C, H, W), no gradient needed. The norm is taken per picture, over all its pixels and
-        channels (Gulrajani 2017, Eq. 3); `squared` is theirs, `absolute` is Dalva & Okuyan's Eq. 7.
+        real, fake: (B, C, H, W), no gradient needed. generator: on their device, what epsilon, a picture's place
+        between real and fake, is drawn from; None: torch's own. Gulrajani 2017 (Eq. 3, `squared`) and Dalva & Okuyan
+        (Eq. 7 to 9, `absolute` in Eq. 7) know one function f, a number for a picture, in loss and penalty alike. Here
+        f is what the losses use, the mean of a picture's logits: its gradient's norm is taken over all pixels and
+        channels of that picture, and the penalty is the mean over the pictures.
         """
         # Eight mantissa bits are too few for a norm near 1, and a half overflows: fp32 throughout.
         with torch.autocast(real.device.type, enabled=False):
             real, fake = real.detach().float(), fake.detach().float()
-            epsilon = torch.rand(len(real), 1, 1, 1, device=real.device)
+            epsilon = torch.rand(len(real), 1, 1, 1, device=real.device, generator=generator)
             between = torch.lerp(fake, real, epsilon).requires_grad_()
             # .forward: a compiled network's call has no second derivative (pytorch issue 91469)
-            scores = critic.forward(between)
+            scores = critic.forward(between).flatten(1).mean(1)
+            # Pictures don't see each other, so the gradient of the sum over them holds that of each.
             (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
             distance = gradient.flatten(1).norm(2, dim=1) - 1
             return self.penalty_weight * (distance.square() if self.penalty == "squared" else distance.abs()).mean()
