@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from suite.callbacks import AtomicCheckpointIO, BestCheckpoint, EpochSeeds, LastCheckpoint, PictureGrids, arrange
+from suite.callbacks import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint, PictureGrids, StepSeeds, arrange
 from suite.errors import UserError
 from suite.gan import GAN
 
@@ -74,32 +74,36 @@ def run(tmp_path: Path) -> Callable[..., pl.Trainer]:
 # Seeds ---------------------------------------------------------------------------------------------------------------
 
 
-class Draws(pl.Callback):
+class Drawn(pl.Callback):
+    """What each step would draw for two purposes, and for dropout."""
+
     def __init__(self) -> None:
-        self.drawn: list[float] = []
+        self.drawn: list[tuple[float, float, float]] = []
 
-    def on_train_batch_start(self, *_: Any) -> None:
-        self.drawn.append(torch.rand(1).item())
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Drawer)
+        generators = [pl_module.draws.generator(purpose) for purpose in ("noise", "pool_a")]
+        one, other, dropout = (torch.rand(1, generator=generator).item() for generator in (*generators, None))
+        self.drawn.append((one, other, dropout))
 
 
-def test_an_epoch_draws_the_same_however_the_run_came_to_it(run: Callable) -> None:
-    once, again = Draws(), Draws()
-    run(EpochSeeds(0), once, epochs=2)
+def test_a_step_draws_the_same_however_the_run_came_to_it(run: Callable) -> None:
+    once, again, other = Drawn(), Drawn(), Drawn()
+    run(StepSeeds(0), once, epochs=2)
     torch.rand(5)
-    run(EpochSeeds(0), again, epochs=2)
+    run(StepSeeds(0), again, epochs=2)
     assert once.drawn == again.drawn
-    assert len(set(once.drawn)) == 4
-    other = Draws()
-    run(EpochSeeds(1), other, epochs=2)
-    assert not set(other.drawn) & set(once.drawn)
+    run(StepSeeds(1), other, epochs=2)
+    drawn = [number for drawn in (once, other) for step in drawn.drawn for number in step]
+    assert len(drawn) == len(set(drawn)) == 2 * 4 * 3
 
 
 def test_ranks_draw_differently(run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = Draws(), Draws()
-    run(EpochSeeds(0), first)
+    first, second = Drawn(), Drawn()
+    run(StepSeeds(0), first)
     monkeypatch.setattr(pl.Trainer, "global_rank", property(lambda self: 1))
-    run(EpochSeeds(0), second)
-    assert not set(first.drawn) & set(second.drawn)
+    run(StepSeeds(0), second)
+    assert not {n for step in first.drawn for n in step} & {n for step in second.drawn for n in step}
 
 
 # Pictures ------------------------------------------------------------------------------------------------------------
@@ -197,6 +201,19 @@ def test_a_metric_that_is_not_there_is_said_once(run: Callable, tmp_path: Path, 
 def test_the_last_epoch_is_always_saved(every: int, epochs: int, kept: int, run: Callable, tmp_path: Path) -> None:
     run(LastCheckpoint(tmp_path, every), epochs=epochs)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["lr_schedulers"][0]["last_epoch"] == kept
+
+
+def test_steps_are_saved_between_epochs(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches an epoch. What is due on an epoch's last batch waits for its validation: one file, not two."""
+    saved = []
+    monkeypatch.setattr(
+        pl.Trainer, "save_checkpoint", lambda self, *_, **__: saved.append(self.fit_loop.total_batch_idx)
+    )
+    run(LastCheckpoint(tmp_path, every_n_epochs=9, every_n_steps=3), epochs=3)
+    assert saved == [2, 5]
+    saved.clear()
+    run(LastCheckpoint(tmp_path, every_n_epochs=9, every_n_steps=1), epochs=3)
+    assert saved == [0, 1, 2, 3, 4, 5]
 
 
 class Killed(BaseException):

@@ -25,9 +25,9 @@ def luck(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
     def values(place: int, count: int) -> Tensor:
         return torch.tensor([one[place] for one in drawn[:count]])
 
-    monkeypatch.setattr("suite.replay.torch.rand", lambda count: values(0, count))
+    monkeypatch.setattr("suite.replay.torch.rand", lambda count, generator: values(0, count))
 
-    def slots(high: int, shape: tuple[int]) -> Tensor:
+    def slots(high: int, shape: tuple[int], generator: None) -> Tensor:
         chosen = values(1, *shape)
         del drawn[: shape[0]]
         return chosen

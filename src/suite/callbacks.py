@@ -1,14 +1,12 @@
-"""What happens around a training run: seeds per epoch, picture grids, checkpoints, progress."""
+"""What happens around a training run: seeds per step, picture grids, checkpoints, progress."""
 
 import logging
 import math
 import os
-import random
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
@@ -40,22 +38,15 @@ class RunFiles(Callback):
                 log.warning("the pictures are not those that the run began with: splits.json has changed")
 
 
-class EpochSeeds(Callback):
-    """Starts every random generator anew from (seed, epoch, rank) when an epoch starts.
-
-    So an epoch does not depend on how the run came to it: a resumed run draws what an uninterrupted one would, and
-    the ranks of a DDP run draw different noise and augmentation, which `seed_everything` alone would make equal.
-    """
+class StepSeeds(Callback):
+    """Has a step draw from (seed, step, rank), see `Draws`: a run resumed at any step draws as one that went on."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        words = np.random.SeedSequence([self.seed, trainer.current_epoch, trainer.global_rank]).generate_state(1)
-        seed = int(words[0])
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)  # of every device
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, GAN)
+        pl_module.draws.begin(self.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
 
 
 class PictureGrids(Callback):
@@ -162,14 +153,24 @@ class StopEarly(EarlyStopping):
 
 
 class LastCheckpoint(Checkpoint):
-    """checkpoints/last.ckpt at the end of every n-th epoch and of the last one: what a resumed run starts from."""
+    """checkpoints/last.ckpt: what a resumed run starts from.
 
-    def __init__(self, folder: Path, every_n_epochs: int) -> None:
-        self.path, self.every = folder / "last.ckpt", every_n_epochs
+    At the end of every n-th epoch and of the last one; with `every_n_steps` also after so many training batches.
+    """
+
+    def __init__(self, folder: Path, every_n_epochs: int, every_n_steps: int | None = None) -> None:
+        self.path, self.every_n_epochs, self.every_n_steps = folder / "last.ckpt", every_n_epochs, every_n_steps
+        self.due = False
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        steps = trainer.fit_loop.total_batch_idx + 1
+        self.due = self.every_n_steps is not None and steps % self.every_n_steps == 0
+        if self.due and not trainer.is_last_batch:  # else when the epoch is validated, too
+            trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         done = trainer.current_epoch + 1
-        if done % self.every == 0 or done == trainer.max_epochs or trainer.should_stop:
+        if self.due or done % self.every_n_epochs == 0 or done == trainer.max_epochs or trainer.should_stop:
             trainer.save_checkpoint(self.path, weights_only=False)
 
 

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from suite.arguments import number, whole_number
 from suite.data.batch import Batch
+from suite.draws import Draws
 from suite.ema import EMA
 from suite.errors import UserError
 from suite.loss_log import LossLog
@@ -56,6 +57,7 @@ class GAN(pl.LightningModule):
         self.g_steps = 0
         self.d_steps = 0
         self._losses = LossLog()
+        self.draws = Draws()  # what is random in a training step
 
     # What a paper defines -------------------------------------------------------------------------------------------
 
@@ -206,9 +208,12 @@ class GAN(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["paper"] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint["steps"] = {"g": self.g_steps, "d": self.d_steps}
+        checkpoint["losses"] = self._losses.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.g_steps, self.d_steps = checkpoint["steps"]["g"], checkpoint["steps"]["d"]
+        if "losses" in checkpoint:  # imported weights have none
+            self._losses.load_state_dict(checkpoint["losses"])
 
 
 def check_adam(lr: float, betas: tuple[float, float]) -> None:

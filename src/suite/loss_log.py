@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -16,6 +17,12 @@ class _Sums:
     total: Tensor  # (losses,)
     steps: int
     first_bad_step: Tensor  # (losses,) int64, NEVER while all was finite
+
+    def on(self, device: torch.device) -> Self:
+        """Moved to the device if they are not there: once, after they came from a checkpoint."""
+        if self.total.device != device:
+            self.total, self.first_bad_step = self.total.to(device), self.first_bad_step.to(device)
+        return self
 
 
 class LossLog:
@@ -35,7 +42,7 @@ class LossLog:
         names = tuple(losses)
         if names not in self._sums:
             self._sums[names] = _Sums(torch.zeros_like(values), 0, torch.full_like(values, NEVER, dtype=torch.int64))
-        sums = self._sums[names]
+        sums = self._sums[names].on(values.device)
         sums.total += values
         sums.steps += 1
         sums.first_bad_step.masked_fill_(~torch.isfinite(values) & (sums.first_bad_step == NEVER), step)
@@ -67,6 +74,17 @@ class LossLog:
             before, steps_before = self._epoch.get(name, (0.0, 0))
             self._epoch[name] = before + total, steps_before + steps[name]
         return {name: total / steps[name] for name, total in totals.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been added and not yet shown, for a checkpoint within an epoch."""
+        return {
+            "sums": [[list(names), sums.total, sums.steps, sums.first_bad_step] for names, sums in self._sums.items()],
+            "epoch": {name: list(of_name) for name, of_name in self._epoch.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._sums = {tuple(names): _Sums(total, steps, bad) for names, total, steps, bad in state["sums"]}
+        self._epoch = {name: (total, steps) for name, (total, steps) in state["epoch"].items()}
 
     def end_epoch(self) -> dict[str, float]:
         """The mean of each loss over all that has been flushed since the last call: on this rank alone."""

@@ -19,8 +19,11 @@ class ReplayPool(nn.Module):
         self.stored: Tensor | None = None  # (size, C, H, W), on the pictures' device
         self.count = 0
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W), some of them from earlier calls. Takes and gives no gradient."""
+    def forward(self, pictures: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W), some of them from earlier calls. Takes and gives no gradient.
+
+        `generator` is on the CPU; None: torch's global one.
+        """
         pictures = pictures.detach()
         if self.size == 0:
             return pictures
@@ -29,8 +32,8 @@ class ReplayPool(nn.Module):
         self.stored = self.stored.to(pictures)
         returned = pictures.clone()
         # All draws at once and on the CPU: nothing waits for the device.
-        swaps = torch.rand(len(pictures)).tolist()
-        slots = torch.randint(self.size, (len(pictures),)).tolist()
+        swaps = torch.rand(len(pictures), generator=generator).tolist()
+        slots = torch.randint(self.size, (len(pictures),), generator=generator).tolist()
         for i, (swap, slot) in enumerate(zip(swaps, slots, strict=True)):
             if self.count < self.size:
                 self.stored[self.count] = pictures[i]

@@ -132,7 +132,7 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
     from suite.loggers import MetricsCSV, configured_logger
     from suite.signals import Signals
 
-    around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run), callbacks.EpochSeeds(config.seed)]
+    around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run), callbacks.StepSeeds(config.seed)]
     around.append(RichProgressBar() if on_terminal() else callbacks.EpochLines())
     if metrics := metrics_callback(config):
         around.append(metrics)
@@ -142,7 +142,7 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
         around.append(callbacks.StopEarly(**plain(config.early_stopping)))
     if metrics and config.metrics.monitor:
         around.append(callbacks.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
-    around.append(callbacks.LastCheckpoint(run / "checkpoints", config.checkpoint.every_n_epochs))
+    around.append(callbacks.LastCheckpoint(run / "checkpoints", **plain(config.checkpoint)))
 
     loggers = [MetricsCSV(run, resumed_step), configured_logger(config, run)]
     values = plain(config.trainer)
@@ -187,6 +187,8 @@ def check_values(config: DictConfig) -> None:
     whole_number("early_stopping.patience", config.early_stopping.patience, least=1)
     number("early_stopping.min_delta", config.early_stopping.min_delta, least=0)
     whole_number("checkpoint.every_n_epochs", config.checkpoint.every_n_epochs, least=1)
+    if config.checkpoint.every_n_steps is not None:
+        whole_number("checkpoint.every_n_steps", config.checkpoint.every_n_steps, least=1)
     one_of("metrics.mode", config.metrics.mode, ("min", "max"))
     one_of("trainer.precision", trainer.precision, ("auto", "32-true", "16-mixed", "bf16-mixed"))
     for key in ("max_epochs", "check_val_every_n_epoch", "log_every_n_steps"):
@@ -232,6 +234,7 @@ def quiet_lightning() -> None:
         ".*smaller than the logging interval.*",
         ".*exists and is not empty.*",
         ".*in eval mode at the start of training.*",  # the EMA's copies
+        ".*your dataloader is not resumable.*",  # its sampler asks how far the epoch has come
         ".*treespec, LeafSpec.*",  # Lightning's own use of torch
     ):
         warnings.filterwarnings("ignore", hint)

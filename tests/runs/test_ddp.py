@@ -24,7 +24,7 @@ import pytorch_lightning as pl
 import torch
 
 import suite
-from suite.callbacks import EpochSeeds
+from suite.callbacks import StepSeeds
 from suite.metrics.callback import MetricsCallback
 
 folder, *data_words = sys.argv[1:]
@@ -45,7 +45,7 @@ metrics = MetricsCallback(["fid", "kid", "psnr", "ssim", "l1"], folder, features
 recorder = Recorder()
 trainer = pl.Trainer(
     accelerator="cpu", devices=2, strategy="ddp_find_unused_parameters_true", use_distributed_sampler=False,
-    max_epochs=1, num_sanity_val_steps=0, callbacks=[EpochSeeds(0), recorder, metrics], logger=False,
+    max_epochs=1, num_sanity_val_steps=0, callbacks=[StepSeeds(0), recorder, metrics], logger=False,
     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder,
 )  # fmt: skip
 trainer.fit(model, datamodule=data)

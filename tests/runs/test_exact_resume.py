@@ -1,4 +1,4 @@
-"""A run stopped at the end of an epoch and resumed ends as one that was never stopped: bit for bit."""
+"""A run that was stopped, within an epoch or at its end, and resumed ends as one that never was: bit for bit."""
 
 import csv
 from pathlib import Path
@@ -45,6 +45,40 @@ def test_four_epochs_equal_two_and_two(settings, command, tmp_path, monkeypatch)
     assert rows(stopped) == rows(at_once)
 
 
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        (["experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9", "data.load_size=40"], 13),
+        (["experiment=cyclegan_wgan_gp", "model.adversarial.critic_steps=2", "data.workers=2"], 11),
+        (["experiment=pix2pix_final", "model.backbone.dropout=0.5", "model.noise=0.1", "data.drawings=one"], 17),
+        (["experiment=pix2pix_unet", "data.workers=1"], 20),
+    ],
+    ids=[
+        "crops, pool and EMA",
+        "critic steps, penalty and loader processes",
+        "dropout, noise, erasing",
+        "at an epoch's end",
+    ],
+)
+def test_any_step_will_do(settings, steps, command, tmp_path, monkeypatch):
+    """Ten steps an epoch; losses are shown every three, so that some wait in the checkpoint."""
+    words = [*settings, *TINY, "trainer.max_epochs=2", "trainer.log_every_n_steps=3", "data.epoch_length=20"]
+    at_once, stopped = tmp_path / "at_once", tmp_path / "stopped"
+    assert command("train", *words, f"hydra.run.dir={at_once}", f"checkpoint.every_n_steps={steps}") == 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_batch_end", interrupt_at(steps, LastCheckpoint.on_train_batch_end))
+        code = command("train", *words, f"hydra.run.dir={stopped}", f"checkpoint.every_n_steps={steps}")
+        assert code == (130 if steps < 20 else 0)
+    assert read(stopped)["steps"]["d"] == steps
+    assert command("train", f"resume={stopped}") == (0 if steps < 20 else 2)
+
+    expected, found = read(at_once), read(stopped)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "steps", "losses"):
+        assert_same(found[part], expected[part], part)
+    assert rows(stopped) == rows(at_once)
+
+
 def test_a_finished_run_is_not_resumed(command, tmp_path, capsys):
     words = ["experiment=cyclegan_lsgan", "scale=smoke", f"hydra.run.dir={tmp_path / 'run'}"]
     assert command("train", *words) == 0
@@ -58,6 +92,17 @@ def interrupt_after(epochs: int, save: Any) -> Any:
     def hook(self, trainer, pl_module):
         save(self, trainer, pl_module)
         if trainer.current_epoch + 1 == epochs:
+            raise KeyboardInterrupt
+
+    return hook
+
+
+def interrupt_at(steps: int, save: Any) -> Any:
+    """The callback's hook, followed by Ctrl-C after that many batches, the last of an epoch excepted."""
+
+    def hook(self, trainer, *more):
+        save(self, trainer, *more)
+        if trainer.fit_loop.total_batch_idx + 1 == steps and not trainer.is_last_batch:
             raise KeyboardInterrupt
 
     return hook

@@ -147,10 +147,11 @@ class CycleGAN(GAN):
             ("a", self.D_A, a, fake_a, self.pool_a),
             ("b", self.D_B, b, fake_b, self.pool_b),
         ):
-            real_logits, fake_logits = self.judge(D, real, pool(fake))
+            real_logits, fake_logits = self.judge(D, real, pool(fake, self.draws.generator(f"pool_{side}")))
             losses[f"D_{side}"] = self.adversarial.discriminator(real_logits, fake_logits)
             if self.adversarial.penalty != "none":
-                losses[f"penalty_{side}"] = self.adversarial.gradient_penalty(D, real, fake)
+                generator = self.draws.generator(f"penalty_{side}", real.device)
+                losses[f"penalty_{side}"] = self.adversarial.gradient_penalty(D, real, fake, generator=generator)
         return losses
 
     def judge(self, D: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

@@ -126,9 +126,12 @@ class Pix2Pix(GAN):
     def disturbed(self, x: Tensor) -> Tensor:
         """The input as both networks see it in training: with a rectangle erased, with noise (Gao 2020, 6.1.5)."""
         if self.erase is not None:
-            x = self.erase(x)
+            with self.draws.in_place_of_global("erasing"):
+                x = self.erase(x)
         if self.noise > 0:
-            x = x + self.noise * torch.randn_like(x)
+            x = x + self.noise * torch.randn(
+                x.shape, generator=self.draws.generator("noise", x.device), device=x.device
+            )
         return x
 
     def fakes(self, x: Tensor) -> Tensor:

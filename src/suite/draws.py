@@ -1,0 +1,45 @@
+"""What a training step draws: from (seed, step, rank) and what it is for, whatever was drawn before."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+class Draws:
+    """Random generators of one training step, each for one purpose.
+
+    A step then draws the same however the run came to it, the ranks of a DDP run draw differently, and what one purpose
+    takes shifts no other. Outside a run, where nobody calls `begin`, everything comes from torch's global generators.
+    """
+
+    def __init__(self) -> None:
+        self._step: tuple[int, int, int] | None = None
+
+    def begin(self, seed: int, step: int, rank: int) -> None:
+        """Start a step of a run. Reseeds torch's global generators, too: dropout takes no other."""
+        self._step = (seed, step, rank)
+        torch.manual_seed(self._seed("dropout"))  # of every device
+
+    def generator(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator | None:
+        """A new generator on `device`, as torch's functions take it; None stands for the global one."""
+        if self._step is None:
+            return None
+        return torch.Generator(device).manual_seed(self._seed(purpose))
+
+    @contextmanager
+    def in_place_of_global(self, purpose: str) -> Iterator[None]:
+        """For libraries that draw from torch's global generator on the CPU; it is left as it was."""
+        if self._step is None:
+            yield
+            return
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self._seed(purpose))
+            yield
+
+    def _seed(self, purpose: str) -> int:
+        assert self._step is not None
+        words = [*self._step, zlib.crc32(purpose.encode())]
+        return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
