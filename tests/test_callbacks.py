@@ -39,7 +39,7 @@ class Drawer(GAN):
         self.update(self.optimizers(), self.weight(torch.ones(1, 1)).sum())  # type: ignore[arg-type]
 
     def configure_optimizers(self) -> tuple[list, list]:
-        optimizer = self.adam([self.weight], 1e-3, (0.5, 0.999))
+        optimizer = self.make_optimizer([self.weight], 1e-3, (0.5, 0.999))
         return [optimizer], [self.linear_decay(optimizer)]
 
 

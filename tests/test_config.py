@@ -81,6 +81,7 @@ def test_a_command_that_cannot_work_is_one_line(words: list[str], message: str) 
         (["model.backbone.dropout=1"], "model.backbone.dropout=1: "),
         (["model.discriminator.norm=layer"], "model.discriminator.norm=layer: choose from instance, batch, none"),
         (["model.adversarial.critic_steps=1.5"], "model.adversarial.critic_steps=1.5: give a whole number"),
+        (["model.optimizer=rmsprop"], "model.optimizer=rmsprop: choose from adam, sgd"),
         (["model.adversarial.penalty_weight=x"], "model.adversarial.penalty_weight=x: give a number"),
         (["model.adversarial.weight_clip=-1"], "model.adversarial.weight_clip=-1: "),
         (["backbone=unet", "data.size=40", "data.load_size=40"], "data.size=40 can't be halved four times, .*size=32"),

@@ -100,14 +100,22 @@ def test_a_small_gradient_is_left_as_it_is(make_cyclegan: Callable, make_batches
     assert free.norms == pytest.approx(unclipped.norms, rel=1e-5)
 
 
-def test_adam_is_fused_unless_gradients_are_clipped(make_cyclegan: Callable) -> None:
-    assert all(optimizer.defaults["fused"] for optimizer in make_cyclegan().configure_optimizers()[0])
-    assert not any(optimizer.defaults["fused"] for optimizer in make_cyclegan(clip_norm=1.0).configure_optimizers()[0])
-
-
+@pytest.mark.parametrize(("kind", "made"), [("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)])
 @pytest.mark.parametrize("clip_norm", [0.0, 1.0])
-def test_it_trains_in_halves(clip_norm: float, make_cyclegan: Callable, make_batches: Callable, fit: Callable) -> None:
-    model = make_cyclegan(clip_norm=clip_norm)
+def test_optimizers_are_fused_unless_gradients_are_clipped(
+    kind: str, made: type, clip_norm: float, make_cyclegan: Callable
+) -> None:
+    for optimizer in make_cyclegan(optimizer=kind, clip_norm=clip_norm).configure_optimizers()[0]:
+        assert type(optimizer) is made
+        assert optimizer.defaults["fused"] == (clip_norm == 0)
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_it_trains_in_halves(
+    kind: str, clip_norm: float, make_cyclegan: Callable, make_batches: Callable, fit: Callable
+) -> None:
+    model = make_cyclegan(optimizer=kind, clip_norm=clip_norm)
     before = model.G.layers[1].weight.detach().clone()
     fit(model, make_batches(3), plugins=halves())
     after = model.G.layers[1].weight.detach()

@@ -84,6 +84,12 @@ def test_there_is_a_reference_for_what_was_published(
     assert (timing.reference(make_paper(paper, **changes), batch) is not None) == there
 
 
+def test_nothing_was_published_of_cyclegan_without_adam(make_paper: Callable, make_batches: Callable) -> None:
+    (batch,) = make_batches(1)
+    assert timing.reference(make_paper("cyclegan", optimizer="sgd"), batch) is None
+    assert timing.reference(make_paper("cyclegan", optimizer="adam"), batch) is not None
+
+
 def test_smoothed_labels_were_published_with_pix2pix_alone(make_paper: Callable, make_batches: Callable) -> None:
     (batch,) = make_batches(1)
     smoothed = {"adversarial": {"real_label": 0.9}}

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import LambdaLR
 
 from suite.arguments import number, whole_number
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Direction = Literal["a2b", "b2a"]
 Mode = Literal["eval", "paper"]
+Optimizer = Literal["adam", "sgd"]
 
 
 class GAN(pl.LightningModule):
@@ -129,11 +130,17 @@ class GAN(pl.LightningModule):
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
             nn.utils.clip_grad_norm_(weights, self.clip_norm)
 
-    def adam(self, networks: Iterable[nn.Module], lr: float, betas: tuple[float, float]) -> Adam:
-        """Adam over the weights of some networks, in one kernel where gradients need no look in between."""
+    def make_optimizer(
+        self, networks: Iterable[nn.Module], lr: float, betas: tuple[float, float], kind: Optimizer = "adam"
+    ) -> Adam | SGD:
+        """Over the weights of some networks, in one kernel where gradients need no look in between.
+
+        kind: adam, or sgd: w - lr * gradient, without momentum; it has no use for `betas`.
+        """
         weights = [weight for network in networks for weight in network.parameters()]
         # A fused step unscales a 16-mixed run's gradients itself, which leaves clipping no moment to look at them.
-        return Adam(weights, lr=lr, betas=betas, fused=self.clip_norm == 0)
+        fused = self.clip_norm == 0
+        return SGD(weights, lr=lr, fused=fused) if kind == "sgd" else Adam(weights, lr=lr, betas=betas, fused=fused)
 
     def linear_decay(self, optimizer: torch.optim.Optimizer) -> LambdaLR:
         """Constant for `epochs`, then linearly towards 0 over `decay_epochs` (CycleGAN, section 4)."""

@@ -75,7 +75,7 @@ def reference(model: GAN, batch: Batch) -> Step | None:
     if game.loss not in ("vanilla", "lsgan") or game.critic_steps > 1 or game.penalty != "none" or game.weight_clip > 0:
         return None
     if isinstance(model, CycleGAN):
-        return _reference_cyclegan(model) if game.real_label == 1 else None
+        return _reference_cyclegan(model) if game.real_label == 1 and model.optimizer == "adam" else None
     # Where photos of the batch differ in how many drawings they have, nothing is published.
     return _reference_pix2pix(model) if "drawings" not in batch or _without_padding(batch) else None
 

@@ -4,16 +4,16 @@ G: A -> B     D_B tells B from G(A)          G(F(b)) ~ b
 F: B -> A     D_A tells A from F(B)          F(G(a)) ~ a
 """
 
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from suite.arguments import number, whole_number
+from suite.arguments import number, one_of, whole_number
 from suite.data.batch import Batch
 from suite.ema import EMA
 from suite.errors import UserError
-from suite.gan import GAN, Direction, check_adam
+from suite.gan import GAN, Direction, Optimizer, check_adam
 from suite.losses.adversarial import AdversarialLoss
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import uses_batch_statistics
@@ -39,6 +39,7 @@ class CycleGAN(GAN):
         lambda_b: float = 10.0,  # weight of the cycle b -> a -> b
         lambda_identity: float = 0.5,  # relative to lambda_a and lambda_b: 0.5 weighs 5; 0 switches it off
         pool_size: int = 50,  # earlier fakes kept per domain; 0: none
+        optimizer: Optimizer = "adam",  # sgd: without momentum, `betas` unused
         lr: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
         epochs: int = 100,  # at full learning rate
@@ -52,6 +53,7 @@ class CycleGAN(GAN):
         for name, weight in (("lambda_a", lambda_a), ("lambda_b", lambda_b), ("lambda_identity", lambda_identity)):
             number(f"model.{name}", weight, least=0)
         whole_number("model.pool_size", pool_size, least=0)
+        one_of("model.optimizer", optimizer, get_args(Optimizer))
         check_adam(lr, betas)
         if lambda_identity > 0 and channels_a != channels_b:
             raise UserError(
@@ -60,7 +62,7 @@ class CycleGAN(GAN):
             )
         self.adversarial = AdversarialLoss(**adversarial)
         self.lambda_a, self.lambda_b, self.lambda_identity = lambda_a, lambda_b, lambda_identity
-        self.lr, self.betas = lr, betas
+        self.optimizer, self.lr, self.betas = optimizer, lr, betas
 
         self.G = build_generator(backbone, channels_a, channels_b)
         self.F = build_generator(backbone, channels_b, channels_a)
@@ -162,8 +164,8 @@ class CycleGAN(GAN):
         return real_logits, fake_logits
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
-        opt_G = self.adam([self.G, self.F], self.lr, self.betas)
-        opt_D = self.adam([self.D_A, self.D_B], self.lr, self.betas)
+        opt_G = self.make_optimizer([self.G, self.F], self.lr, self.betas, self.optimizer)
+        opt_D = self.make_optimizer([self.D_A, self.D_B], self.lr, self.betas, self.optimizer)
         return [opt_G, opt_D], [self.linear_decay(opt_G), self.linear_decay(opt_D)]
 
 

@@ -170,8 +170,8 @@ class Pix2Pix(GAN):
         return real.flatten(0, 1), self.D(pair(x, fake))
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
-        opt_G = self.adam([self.G], self.lr, self.betas)
-        opt_D = self.adam([self.D], self.lr, self.betas)
+        opt_G = self.make_optimizer([self.G], self.lr, self.betas)
+        opt_D = self.make_optimizer([self.D], self.lr, self.betas)
         return [opt_G, opt_D], [self.linear_decay(opt_G), self.linear_decay(opt_D)]
 
 
