@@ -34,6 +34,7 @@ def train(config: DictConfig) -> None:
     start_from = runs.resumed_checkpoint(run) if config.resume else None
     resumed = runs.read_checkpoint(start_from) if start_from else None
     done_epochs = resumed["lr_schedulers"][0]["last_epoch"] if resumed else 0
+    done_steps = resumed["steps"]["d"] if resumed else 0
     settle(config.seed, config.threads)
     model, data = instantiate(config)
     if resumed and start_from:
@@ -48,14 +49,13 @@ def train(config: DictConfig) -> None:
         runs.claim(run, resumed=bool(config.resume))
         runs.write_config(config, run)
         logs.keep(memory, run / "log.txt")
-        log.info(summary(config, model, run, done_epochs))
+        log.info(summary(config, model, run, f"epoch {done_epochs}, step {done_steps}"))
 
     started = time.monotonic()
     exit_code = 1
     trainer = None
     try:
-        steps = None if not config.resume else resumed["steps"]["d"] if resumed else 0
-        trainer = build_trainer(config, run, steps)
+        trainer = build_trainer(config, run, done_steps if config.resume else None)
         trainer.fit(model, datamodule=data, ckpt_path=start_from, weights_only=True)
         exit_code = 0
         if on_rank_zero():

@@ -86,7 +86,7 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
     return saved
 
 
-def summary(config: DictConfig, model: "GAN", run: Path, done_epochs: int) -> str:
+def summary(config: DictConfig, model: "GAN", run: Path, done: str) -> str:
     """What is about to run, on one screen; the whole configuration is in the file it names."""
     networks = {name: sum(p.numel() for p in net.parameters()) for name, net in model.networks().items()}
     adversarial, data, trainer = config.model.adversarial, config.data, config.trainer
@@ -97,7 +97,7 @@ def summary(config: DictConfig, model: "GAN", run: Path, done_epochs: int) -> st
     single = {key: value for key, value in plain(config.model).items() if not key.startswith("_")}
     settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
     rows = {
-        "run": f"{run}" + (f"   (resumed after epoch {done_epochs})" if config.resume else ""),
+        "run": f"{run}" + (f"   (resumed after {done})" if config.resume else ""),
         "model": f"{type(model).__name__}: " + ", ".join(f"{name} {count:,}" for name, count in networks.items()),
         "networks": f"{config.model.backbone.name} + {config.model.discriminator.name}",
         "adversarial": f"{adversarial.loss}{penalty}{critic}{smoothing}",
