@@ -1,0 +1,69 @@
+"""What the papers' scripts share: the finished runs of a sweep, their curves, and figures over seeds."""
+
+import csv
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from scipy.stats import t
+
+Runs = dict[str, list[Path]]  # by arm, a run for each seed
+
+
+def finished(folders: Iterable[Path]) -> list[Path]:
+    """The runs that came to their end, the earliest first."""
+    ended = [run for run in folders if (run / "checkpoints" / "last.ckpt").is_file() and _concluded(run)]
+    return sorted(ended, key=lambda run: (run / "checkpoints" / "last.ckpt").stat().st_mtime)
+
+
+def _concluded(run: Path) -> bool:
+    return "translate   python" in (run / "log.txt").read_text(encoding="utf-8")  # said at the end
+
+
+def arm_and_seed(run: Path) -> tuple[str, str]:
+    """Of a folder <arm>-<seed>."""
+    arm, _, seed = run.name.rpartition("-")
+    return arm, seed
+
+
+def of_each_seed(arms: Runs) -> dict[str, Path]:
+    """A run for every seed that there is, whatever its arm."""
+    by_seed = {arm_and_seed(run)[1]: run for of_arm in arms.values() for run in reversed(of_arm)}
+    return dict(sorted(by_seed.items()))
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    """metrics.csv."""
+    with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def points(run: Path, column: str) -> tuple[list[int], list[float]]:
+    """A column of metrics.csv over the generator steps made so far; none where the model has no such loss."""
+    steps, values, so_far = [], [], 0
+    for row in rows_of(run):
+        so_far = int(row["g_steps"] or so_far)
+        if row.get(column):
+            steps.append(so_far)
+            values.append(float(row[column]))
+    return steps, values
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half the width of its 95 % interval over seeds, by Student's t; of one seed infinitely wide."""
+    mean, count = statistics.mean(values), len(values)
+    if count == 1:
+        return mean, math.inf
+    return mean, float(t.ppf(0.975, count - 1)) * statistics.stdev(values) / math.sqrt(count)
+
+
+def plus_minus(half: float, form: str) -> str:
+    """What follows a mean; nothing for a single seed, nor for what is the same with every seed."""
+    return f" ± {half:{form}}" if 0 < half < math.inf else ""
+
+
+def apart(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two intervals do not overlap."""
+    (mean, half), (other_mean, other_half) = interval(one), interval(other)
+    return abs(mean - other_mean) > half + other_half
