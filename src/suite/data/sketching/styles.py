@@ -5,7 +5,6 @@ import math
 import torch
 import torch.nn.functional as F
 from kornia.color import rgb_to_grayscale
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 # What the options may be: least, and what they stay below.
@@ -52,7 +51,7 @@ def sobel(
     steepest = max(1, round(magnitude[0].numel() * (1 - percentile / 100)))
     top = magnitude.flatten(1).topk(steepest, sorted=False).values.amin(1)
     share = magnitude / top.clamp_min(_FAINTEST_EDGE / max(1, scale(photo)))[:, None, None, None]
-    return 1 - ((share - paper) / (1 - paper)).clamp(0, 1) ** gamma
+    return 1 - _power(((share - paper) / (1 - paper)).clamp(0, 1), gamma)
 
 
 def dodge(photo: Tensor, sigma: float = 3.5, paper: float = 0.04, contrast: float = 3.0) -> Tensor:
@@ -64,7 +63,7 @@ def dodge(photo: Tensor, sigma: float = 3.5, paper: float = 0.04, contrast: floa
     """
     grey = _luma(photo)
     ratio = (grey + _DARKEST) / (_blur(grey, max(sigma * scale(photo), 1.0)) + _DARKEST)
-    return (ratio / (1 - paper)).clamp(0, 1) ** contrast
+    return _power((ratio / (1 - paper)).clamp(0, 1), contrast)
 
 
 def xdog(
@@ -86,7 +85,8 @@ def xdog(
     """
     grey, fine = _luma(photo), max(sigma * scale(photo), 0.6)
     narrow, wide = _blur(grey, fine), _blur(grey, fine * ratio)
-    mean = grey.mean((1, 2, 3), keepdim=True)
+    # One by one: how a sum is shared out among threads depends on how many sums there are.
+    mean = torch.stack([picture.mean() for picture in grey])[:, None, None, None]
     u = 1 + (tone * (narrow - mean) + sharpness * (narrow - wide)) / mean.clamp_min(_DARKEST)
     return torch.where(u >= threshold, 1.0, 1 + torch.tanh(steepness * (u - threshold)))
 
@@ -97,7 +97,35 @@ def _luma(photo: Tensor) -> Tensor:
     return photo if photo.shape[1] == 1 else rgb_to_grayscale(photo)
 
 
+def _power(share: Tensor, exponent: float) -> Tensor:
+    """Of [0, 1]. torch.pow rounds otherwise where the last pixels of a batch fill no vector of the processor."""
+    return share**exponent if exponent in (1, 2, 3) else (share.log() * exponent).exp()
+
+
 def _blur(grey: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of `sigma` pixels, cut off at 3 sigma; mirrored at the rim, where zeros would draw a frame."""
     radius = min(math.ceil(3 * sigma), min(grey.shape[-2:]) - 1)
-    return gaussian_blur2d(grey, 2 * radius + 1, (sigma, sigma)) if radius > 0 else grey
+    if radius < 1:
+        return grey
+    bell = [math.exp(-((offset / sigma) ** 2) / 2) for offset in range(radius + 1)]
+    total = bell[0] + 2 * sum(bell[1:])
+    weights = [value / total for value in bell]
+    down = _weighted(F.pad(grey, (0, 0, radius, radius), "reflect"), weights, -2)
+    return _weighted(F.pad(down, (radius, radius, 0, 0), "reflect"), weights, -1)
+
+
+def _weighted(padded: Tensor, weights: list[float], axis: int) -> Tensor:
+    """Sums along an axis: of the pixel itself by the first weight, of its two neighbours n pixels away by the nth.
+
+    Shifted copies, multiplied and added in a fixed order: each pixel is rounded alike whatever batch it is in. A
+    convolution is computed in another order for another number of pictures, and in TF32 on a GPU, of which xdog's
+    sharpness and steepness make differences that can be seen.
+    """
+    radius = len(weights) - 1
+    size = padded.shape[axis] - 2 * radius
+    out = padded.narrow(axis, radius, size) * weights[0]
+    both = torch.empty_like(out)
+    for offset, weight in enumerate(weights[1:], 1):
+        torch.add(padded.narrow(axis, radius - offset, size), padded.narrow(axis, radius + offset, size), out=both)
+        out += both.mul_(weight)  # not add(alpha=...), which rounds once or twice by the processor
+    return out
