@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from suite.callbacks import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint, PictureGrids, StepSeeds, arrange
 from suite.errors import UserError
 from suite.gan import GAN
+from suite.images import uint8_to_unit, unit_to_signed
 
 
 class Drawer(GAN):
@@ -51,21 +52,22 @@ def pictures(count: int, paired: bool = True) -> list[dict[str, Any]]:
     return [{"a": a, "b": b, "paired": paired, "index": torch.tensor([n])} for n in range(count)]
 
 
+def loader(batches: list) -> DataLoader:
+    # A generator of its own: the usual one would take a number from the global one.
+    return DataLoader(batches, batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., pl.Trainer]:
     def make(*callbacks: pl.Callback, epochs: int = 1, val: list | None = None, **more: Any) -> pl.Trainer:
-        ckpt_path = more.pop("ckpt_path", None)
+        ckpt_path, model, data = more.pop("ckpt_path", None), more.pop("model", Drawer()), more.pop("data", None)
         trainer = pl.Trainer(
             accelerator="cpu", max_epochs=epochs, callbacks=list(callbacks), logger=False, default_root_dir=tmp_path,
             enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
             plugins=[AtomicCheckpointIO()], **more,
         )  # fmt: skip
-        # A generator of their own: theirs would take a number from the global one.
-        loaders = [
-            DataLoader(batches, batch_size=None, generator=torch.Generator())  # type: ignore[arg-type, var-annotated]
-            for batches in (pictures(2), val or pictures(1))
-        ]
-        trainer.fit(Drawer(), *loaders, ckpt_path=ckpt_path, weights_only=True)
+        loaders = [] if data else [loader(pictures(2)), loader(val or pictures(1))]
+        trainer.fit(model, *loaders, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
         return trainer
 
     return make
@@ -135,6 +137,85 @@ def test_a_grid_holds_so_many_pictures_in_two_columns(run: Callable, tmp_path: P
 def test_grids_of_every_other_validation(run: Callable, tmp_path: Path) -> None:
     run(PictureGrids(tmp_path / "images", 1, every_n_validations=2), epochs=4)
     assert sorted(path.stem for path in tmp_path.glob("images/a2b*")) == ["a2b_epoch0002", "a2b_epoch0004"]
+
+
+class TrainingPictures(pl.LightningDataModule):
+    """Three of them, as uint8 in evaluation form, in batches of one; counts how many are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = 0
+
+    def train_dataloader(self) -> DataLoader:
+        return loader(pictures(2))
+
+    def val_dataloader(self) -> DataLoader:
+        return loader(pictures(1))
+
+    def first_batches(self, split: str, count: int) -> Any:
+        assert split == "train"
+        for grey in (10, 20, 30)[:count]:
+            self.read += 1
+            a = torch.full((1, 3, 4, 4), grey, dtype=torch.uint8)
+            yield {"a": a, "b": a[:, :1] + 100, "paired": True, "index": torch.tensor([0])}
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        stored = {side: batch[side] for side in ("a", "b") if batch[side].dtype == torch.uint8}
+        return batch | {side: unit_to_signed(uint8_to_unit(picture)) for side, picture in stored.items()}
+
+
+class Random(Drawer):
+    """A Drawer that draws a random number for each picture; notes the mode in which it translates and trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.translated: set[bool] = set()
+        self.trained: set[bool] = set()
+
+    def translate(self, batch: Any, direction: str = "a2b") -> Tensor:
+        torch.rand(1)
+        self.translated.add(self.training)
+        return super().translate(batch, direction)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        self.trained.add(self.training)
+        super().training_step(batch, batch_idx)
+
+
+def test_training_pictures_have_grids_of_their_own_and_are_read_once(run: Callable, tmp_path: Path) -> None:
+    data = TrainingPictures()
+    run(PictureGrids(tmp_path, count=1, every_n_validations=1, train=2), epochs=2, data=data)
+    names = {f"{grid}_epoch{epoch:04d}" for grid in ("a2b", "b2a", "train_a2b", "train_b2a") for epoch in (1, 2)}
+    assert {path.stem for path in tmp_path.glob("*.png")} == names
+    for epoch in (1, 2):
+        grid = Image.open(tmp_path / f"train_a2b_epoch{epoch:04d}.png")
+        assert grid.size == (24, 4)
+        assert [grid.getpixel((x, 0))[0] for x in range(0, 24, 4)] == [10, 0, 110, 20, 0, 120]
+    assert data.read == 2
+
+
+def test_more_training_pictures_than_there_are(run: Callable, tmp_path: Path) -> None:
+    run(PictureGrids(tmp_path, count=0, every_n_validations=1, train=9), data=TrainingPictures())
+    assert Image.open(tmp_path / "train_a2b_epoch0001.png").size == (24, 8)
+
+
+def test_grids_of_training_pictures_change_nothing_in_training(run: Callable, tmp_path: Path) -> None:
+    drawn = []
+    for train in (0, 2):
+        draws, model = Draws(), Random()
+        torch.manual_seed(0)
+        run(PictureGrids(tmp_path, 0, 1, train=train), draws, epochs=2, model=model, data=TrainingPictures())
+        drawn.append(draws.drawn)
+    assert drawn[0] == drawn[1]
+    assert (model.translated, model.trained) == ({False}, {True})
+
+
+def test_other_processes_make_no_grids(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pl.Trainer, "is_global_zero", property(lambda self: False))
+    data = TrainingPictures()
+    run(PictureGrids(tmp_path / "images", 1, 1, train=2), data=data)
+    assert not (tmp_path / "images").exists()
+    assert data.read == 0
 
 
 def test_one_picture_is_one_column() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from suite.data.batch import Batch
 from suite.errors import UserError
-from suite.gan import GAN, Direction
+from suite.gan import GAN
 from suite.images import signed_to_uint8, to_pil, to_rgb
 from suite.signals import signals_wait
 
@@ -50,15 +50,17 @@ class StepSeeds(Callback):
 
 
 class PictureGrids(Callback):
-    """Writes input | output | truth of the first validation pictures to images/, and to W&B.
+    """Writes input | output | truth of the first `count` validation pictures to images/, and to W&B.
 
-    The same pictures every time, as uint8; the truth is left out where the data has none.
+    The same pictures every time, as uint8; the truth is left out where the data has none. So, too, the first `train`
+    training pictures, uncropped, as train_<direction>: the first process alone makes them, and draws no random number.
     """
 
-    def __init__(self, folder: Path, count: int, every_n_validations: int) -> None:
-        self.folder, self.count, self.every = folder, count, every_n_validations
+    def __init__(self, folder: Path, count: int, every_n_validations: int, train: int = 0) -> None:
+        self.folder, self.count, self.every, self.train = folder, count, every_n_validations, train
         self.collected = 0
-        self.columns: dict[Direction, list[Tensor]] = {}  # per direction: uint8 (B, 3, H, W * pictures in a row)
+        self.rows: dict[str, list[Tensor]] = {}  # per name of a grid: uint8 (B, 3, H, W * pictures in a row)
+        self.training_pictures: list[Batch] | None = None  # uint8
 
     def on_validation_batch_end(
         self,
@@ -69,29 +71,46 @@ class PictureGrids(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        assert isinstance(pl_module, GAN)
-        number = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # of this validation
-        if not trainer.is_global_zero or number % self.every or self.collected >= self.count:
+        if self._due(trainer) and self.collected < self.count:
+            self._add(pl_module, batch, most=self.count - self.collected)
+            self.collected += len(batch["index"])
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self._due(trainer):
             return
+        if self.train > 0:
+            self._add_training_pictures(trainer, pl_module)
+        assert isinstance(pl_module, GAN)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in self.rows.items():
+            grid = to_pil(arrange(torch.cat(rows)))
+            grid.save(self.folder / f"{name}_epoch{trainer.current_epoch + 1:04d}.png")
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.log_image(f"pictures/{name}", [grid], step=pl_module.d_steps)
+        self.rows, self.collected = {}, 0
+
+    def _due(self, trainer: pl.Trainer) -> bool:
+        number = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # of this validation
+        return trainer.is_global_zero and number % self.every == 0
+
+    def _add(self, pl_module: pl.LightningModule, batch: Batch, most: int | None = None, prefix: str = "") -> None:
+        assert isinstance(pl_module, GAN)
         for direction, output in pl_module.predict(batch).items():
             source, target = batch[direction[0]], batch[direction[-1]]
             pictures = [source, output, target] if batch["paired"] else [source, output]
             rows = torch.cat([to_rgb(signed_to_uint8(p)) for p in pictures], dim=-1).cpu()
-            self.columns.setdefault(direction, []).append(rows)
-        self.collected += len(batch["index"])
+            self.rows.setdefault(prefix + direction, []).append(rows[:most])
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.columns:
-            return
-        assert isinstance(pl_module, GAN)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for direction, rows in self.columns.items():
-            grid = to_pil(arrange(torch.cat(rows)[: self.count]))
-            grid.save(self.folder / f"{direction}_epoch{trainer.current_epoch + 1:04d}.png")
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.log_image(f"pictures/{direction}", [grid], step=pl_module.d_steps)
-        self.columns, self.collected = {}, 0
+    def _add_training_pictures(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """In the model's state of validation; what a model draws at random is given back."""
+        device, data = pl_module.device, trainer.datamodule  # type: ignore[attr-defined]
+        if self.training_pictures is None:
+            self.training_pictures = list(data.first_batches("train", self.train))
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            for batch in self.training_pictures:
+                on_device = data.transfer_batch_to_device(batch, device, 0)
+                self._add(pl_module, data.on_after_batch_transfer(on_device, 0), prefix="train_")
 
 
 def arrange(rows: Tensor) -> Tensor:

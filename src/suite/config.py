@@ -29,6 +29,7 @@ def register_resolvers() -> None:
     """The functions that configuration files call: `${add:1,2}`, `${home:}`, `${unet_downs:256}` ...."""
     OmegaConf.register_new_resolver("add", lambda *numbers: sum(numbers), replace=True)
     OmegaConf.register_new_resolver("unet_downs", _unet_downs, replace=True)
+    OmegaConf.register_new_resolver("l1_of_drawings", _l1_of_drawings, replace=True)
     OmegaConf.register_new_resolver("home", lambda: str(Path.home()), replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
@@ -43,6 +44,11 @@ def _unet_downs(size: int) -> int:
             "or say model.backbone.downs"
         )
     return downs
+
+
+def _l1_of_drawings(drawings: str) -> str:
+    """The L1 that validation has of data with these `drawings`: to the closest of all, or to the one."""
+    return "val/l1_closest" if drawings == "all" else "val/l1"
 
 
 def _run_folder(resume: str | None, fresh: str) -> str:

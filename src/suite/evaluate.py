@@ -1,4 +1,4 @@
-"""`python -m suite.evaluate run=<run folder>`: measure a trained model on its test pictures."""
+"""`python -m suite.evaluate run=<run folder>`: measure a trained model on its test, validation or training pictures."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from suite import cli, logs, runs
-from suite.arguments import whole_number
+from suite.arguments import one_of, whole_number
 from suite.errors import UserError
 from suite.files import write_whole
 
@@ -21,13 +21,13 @@ def evaluate(config: DictConfig) -> None:
     from suite.training import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
 
     logs.start(speaks=on_rank_zero())
-    if config.split not in ("test", "val"):
-        raise UserError(f"split={config.split}: use test or val")
+    one_of("split", config.split, ("test", "val", "train"))
     whole_number("seed", config.seed, least=0)
     run = Path(config.run)
     saved = of_run(config)
     model = runs.load_model(run, config.checkpoint, mode=config.mode)
     _, data = instantiate(saved)
+    data.test_split = "test" if config.split == "val" else config.split
     data.prepare_data()
     metrics = metrics_callback(saved)
     if metrics is None:
@@ -45,7 +45,7 @@ def evaluate(config: DictConfig) -> None:
         enable_progress_bar=cli.on_terminal(),
         enable_model_summary=False,
     )
-    measure = trainer.test if config.split == "test" else trainer.validate
+    measure = trainer.validate if config.split == "val" else trainer.test
     torch.manual_seed(config.seed)
     (figures,) = measure(model, datamodule=data, verbose=False)
     how = [config.split, config.checkpoint, *(["paper"] if config.mode == "paper" else [])]
@@ -66,6 +66,8 @@ def of_run(config: DictConfig) -> DictConfig:
     saved.metrics.cache_dir = config.cache_dir
     if config.references is not None:
         saved.metrics.references = config.references
+    elif config.split == "train":  # the run's are for its test pictures
+        saved.metrics.references = ["train"]
     if config.data_root is not None:
         saved.data.root, saved.data.streaming = config.data_root, None
     if config.data_streaming is not None:

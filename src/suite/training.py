@@ -96,6 +96,7 @@ def summary(config: DictConfig, model: "GAN", run: Path, done: str) -> str:
     smoothing = "" if label == 1 else f", real label {label}"
     single = {key: value for key, value in plain(config.model).items() if not key.startswith("_")}
     settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
+    metrics = [name for name in config.metrics.names if name != "l1_closest" or data.drawings == "all"]
     rows = {
         "run": f"{run}" + (f"   (resumed after {done})" if config.resume else ""),
         "model": f"{type(model).__name__}: " + ", ".join(f"{name} {count:,}" for name, count in networks.items()),
@@ -105,8 +106,8 @@ def summary(config: DictConfig, model: "GAN", run: Path, done: str) -> str:
         "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
         "training": f"{_count(trainer.max_epochs, 'epoch')}, {precision(config)}, seed {config.seed}",
-        "metrics": f"{', '.join(config.metrics.names) or 'none'}"
-        + (f" ({config.metrics.features})" if config.metrics.names else "")
+        "metrics": f"{', '.join(metrics) or 'none'}"
+        + (f" ({config.metrics.features})" if metrics else "")
         + (f", best by {config.metrics.monitor}" if config.metrics.monitor else ""),
         "config": f"{run / 'config.yaml'}",
     }
@@ -136,8 +137,8 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
     around.append(RichProgressBar() if on_terminal() else callbacks.EpochLines())
     if metrics := metrics_callback(config):
         around.append(metrics)
-    if config.images.count > 0:
-        around.append(callbacks.PictureGrids(run / "images", config.images.count, config.images.every_n_validations))
+    if config.images.count > 0 or config.images.train > 0:
+        around.append(callbacks.PictureGrids(folder=run / "images", **plain(config.images)))
     if config.early_stopping.loss is not None:
         around.append(callbacks.StopEarly(**plain(config.early_stopping)))
     if metrics and config.metrics.monitor:
@@ -183,6 +184,7 @@ def check_values(config: DictConfig) -> None:
     if config.threads is not None:
         whole_number("threads", config.threads, least=1)
     whole_number("images.count", config.images.count, least=0)
+    whole_number("images.train", config.images.train, least=0)
     whole_number("images.every_n_validations", config.images.every_n_validations, least=1)
     whole_number("early_stopping.patience", config.early_stopping.patience, least=1)
     number("early_stopping.min_delta", config.early_stopping.min_delta, least=0)
@@ -256,7 +258,7 @@ def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
     lines = [f"\n{_count(trainer.current_epoch, 'epoch')}, {time}"]
     metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
     lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
-    grids = sorted((run / "images").glob("*.png"), key=lambda path: path.stat().st_mtime)
+    grids = sorted((run / "images").glob("[ab]2[ab]_*.png"), key=lambda path: path.stat().st_mtime)
     if grids:
         lines.append(f"  pictures    {grids[-1].with_name(grids[-1].name.replace('b2a', 'a2b'))}")
     lines.append(f"  run         {run}")

@@ -36,12 +36,16 @@ class Rows(Dataset):
 class Data(pl.LightningDataModule):
     """Two sides of pictures; the shorter side repeats and is marked as in an unpaired evaluation set."""
 
+    test_split = "test"
+    side_of_drawings: str | None = None
+
     def __init__(self, a: Tensor, b: Tensor, paired: bool = True, batch_size: int = 3) -> None:
         super().__init__()
         self.sides = {"a": a, "b": b}
         self.paired = paired
         self.batch_size = batch_size
         self.print = "first"
+        self.several: dict[str, Tensor] = {}  # drawings (N, K, C, H, W) in [-1, 1], drawing_count (N,)
         self.asked: list[tuple[str, str]] = []
 
     @property
@@ -50,7 +54,7 @@ class Data(pl.LightningDataModule):
 
     def loader(self) -> DataLoader:
         length = max(len(side) for side in self.sides.values())
-        columns: dict[str, Tensor] = {"index": torch.arange(length)}
+        columns: dict[str, Tensor] = {"index": torch.arange(length), **self.several}
         for name, side in self.sides.items():
             columns[name] = unit_to_signed(uint8_to_unit(side[torch.arange(length) % len(side)]))
             columns[f"fresh_{name}"] = torch.arange(length) < len(side)

@@ -12,7 +12,7 @@ from suite.metrics import pairwise
 from suite.metrics.callback import MetricsCallback
 from suite.metrics.distances import frechet_distance, kernel_distance
 
-ALL_BUT_LPIPS = ["fid", "kid", "psnr", "ssim", "l1"]
+ALL_BUT_LPIPS = ["fid", "kid", "psnr", "ssim", "l1", "l1_closest"]
 
 
 @pytest.fixture
@@ -32,6 +32,16 @@ def metrics(toys, tmp_path):
 @pytest.fixture
 def data(toys):
     return toys.Data(toys.make_pictures(10, seed=0), toys.make_pictures(10, seed=1))
+
+
+@pytest.fixture
+def several(toys, data):
+    """The same data, each photo with one, two or three drawings, padded with black to four."""
+    drawings = unit_to_signed(uint8_to_unit(toys.make_pictures(40, seed=2))).unflatten(0, (10, 4))
+    count = torch.arange(10) % 3 + 1
+    drawings[torch.arange(4) >= count[:, None]] = -1
+    data.side_of_drawings, data.several = "b", {"drawings": drawings, "drawing_count": count}
+    return data
 
 
 def evaluated(trainer, callback, model, data, stage="validate"):
@@ -95,6 +105,39 @@ def test_max_pictures_takes_the_first_of_the_split(trainer, metrics, toys, data)
     figures = evaluated(trainer, metrics(names=["l1"], max_pictures=4), toys.Translator(), data)
     fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side][:4])) for side in "ab")
     assert figures["val/l1"] == pytest.approx(pairwise.l1(fake * 0.5, truth).mean().item(), rel=1e-5)
+
+
+def test_l1_is_measured_to_the_closest_of_several_drawings_where_they_are_predicted(trainer, metrics, toys, several):
+    figures = evaluated(trainer, metrics(names=["l1", "l1_closest"]), toys.Translator(), several)
+    assert set(figures) == {"val/l1", "val_b2a/l1", "val/l1_closest"}
+    fake = unit_to_signed(uint8_to_unit(several.sides["a"])) * 0.5
+    closest = pairwise.l1_closest(fake, several.several["drawings"], several.several["drawing_count"])
+    assert figures["val/l1_closest"] == pytest.approx(closest.mean().item(), rel=1e-5)
+
+
+def test_max_pictures_holds_for_the_closest_of_several_drawings(trainer, metrics, toys, several):
+    figures = evaluated(trainer, metrics(names=["l1_closest"], max_pictures=4), toys.Translator(), several)
+    fake = unit_to_signed(uint8_to_unit(several.sides["a"][:4])) * 0.5
+    drawings, count = (column[:4] for column in several.several.values())
+    assert figures["val/l1_closest"] == pytest.approx(pairwise.l1_closest(fake, drawings, count).mean().item())
+
+
+def test_data_with_one_drawing_have_no_closest_one_and_nothing_is_said(trainer, metrics, toys, data, caplog):
+    with caplog.at_level(logging.WARNING, logger="suite"):
+        figures = evaluated(trainer, metrics(), toys.Translator(), data)
+    assert "val/l1" in figures
+    assert not any("l1_closest" in name for name in figures)
+    assert not caplog.records
+
+
+def test_a_test_of_training_pictures_is_no_training_loss(trainer, metrics, toys, data):
+    data.test_split = "train"
+    callback = metrics(names=["fid", "l1"], references=["train", "test"])
+    figures = evaluated(trainer, callback, toys.Translator(), data, stage="test")
+    names = ("fd_random_vgg", "fd_random_vgg_to_test", "l1")
+    assert set(figures) == {
+        f"{section}/{name}" for section in ("train_pictures", "train_pictures_b2a") for name in names
+    }
 
 
 def test_too_few_pictures_leave_figures_out_and_the_run_going(trainer, metrics, toys, caplog):
@@ -176,13 +219,15 @@ def test_a_cache_that_takes_nothing_costs_time_but_not_the_run(trainer, metrics,
     assert "set cache_dir" in caplog.text
 
 
-def test_training_draws_the_same_numbers_with_and_without_metrics_and_cache(trainer, metrics, toys, data):
+def test_training_draws_the_same_numbers_with_and_without_metrics_and_cache(trainer, metrics, toys, several):
     drawn = []
     for callback in (None, metrics(), metrics()):
         model = toys.Translator(dropout=0.5)
         torch.manual_seed(5)
-        trainer(callback, max_epochs=2).fit(model, datamodule=data)
+        run = trainer(callback, max_epochs=2)
+        run.fit(model, datamodule=several)
         drawn.append(model.drawn)
+    assert "val/l1_closest" in run.callback_metrics
     assert drawn[1] == drawn[0]
     assert drawn[2] == drawn[0]
 

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from suite.metrics.pairwise import PSNR_CEILING, l1, psnr, ssim
+from suite.metrics.pairwise import PSNR_CEILING, l1, l1_closest, psnr, ssim
 
 
 @pytest.fixture
@@ -99,3 +99,25 @@ def test_l1_is_two_between_black_and_white():
     white = torch.ones(2, 1, 8, 8)
     assert l1(white, -white).tolist() == [2.0, 2.0]
     assert l1(white, white).tolist() == [0.0, 0.0]
+
+
+def test_l1_to_the_closest_is_that_of_a_plain_loop_and_padding_never_wins():
+    random = torch.Generator().manual_seed(0)
+    fake = torch.rand(5, 1, 6, 4, generator=random) * 2 - 1
+    drawings = torch.rand(5, 4, 1, 6, 4, generator=random) * 2 - 1
+    count = torch.tensor([1, 2, 3, 4, 2])
+    expected = []
+    for picture, of_picture, there in zip(fake, drawings, count.tolist(), strict=True):
+        of_picture[there:] = picture  # padding that no drawing could be closer than
+        expected.append(min((picture - of_picture[k]).abs().mean().item() for k in range(there)))
+    values = l1_closest(fake, drawings, count)
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+    assert (values > 0.1).all()
+
+
+def test_the_closest_drawing_is_that_of_the_whole_picture():
+    drawings = -torch.ones(1, 2, 1, 4, 4)
+    drawings[:, 0, :, :2] = 1
+    drawings[:, 1, :, 2:] = 1
+    # By pixel, white is in one of the two drawings everywhere.
+    assert l1_closest(torch.ones(1, 1, 4, 4), drawings, torch.tensor([2])).tolist() == [1.0]

@@ -53,6 +53,7 @@ def pictures(root: Path) -> Path:
         ([*SMOKE, "trainer=gpu"], ["gpu", "trainer=cpu"]),
         ([*SMOKE, "hydra.run.dir=/proc/nowhere"], ["/proc/nowhere"]),
         ([*SMOKE, "seed=5000000000"], ["seed=5000000000"]),
+        ([*SMOKE, "images.train=-1"], ["images.train=-1"]),
         ([*SMOKE, "trainer.accelerator=abacus"], ["abacus"]),
         (["resume=/nowhere"], ["resume=/nowhere", "config.yaml"]),
         (["-m", *SMOKE, "trainer.devices=2", "seed=0,1"], ["trainer.devices=2", "multirun"]),

@@ -75,9 +75,17 @@ def test_two_ranks_make_one_run(python, tmp_path):
     run = tmp_path / "runs" / "run"
     words = ["experiment=cyclegan_wgan_gp", "scale=smoke", "trainer=ddp", "trainer.accelerator=cpu", "threads=1"]
     # Forty samples: ten steps of each rank, two of the generators.
-    said = python("-m", "suite.train", *words, "data.epoch_length=40", f"hydra.run.dir={run}")
+    words += ["data.epoch_length=40", "images.train=2"]  # the first rank alone makes grids of training pictures
+    said = python("-m", "suite.train", *words, f"hydra.run.dir={run}")
     assert [path.name for path in run.parent.iterdir()] == ["run"]
-    for name in ("config.yaml", "metrics.csv", "log.txt", "splits.json", "checkpoints/last.ckpt"):
+    for name in (
+        "config.yaml",
+        "metrics.csv",
+        "log.txt",
+        "splits.json",
+        "checkpoints/last.ckpt",
+        "images/train_a2b_epoch0001.png",
+    ):
         assert (run / name).is_file(), name
     assert said.count("suite.translate") == 1  # the second rank says nothing
     with (run / "metrics.csv").open(newline="") as file:

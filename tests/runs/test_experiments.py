@@ -34,13 +34,15 @@ def test_an_experiment_says_its_command_and_only_what_differs(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_two_steps_move_every_network(name, command, tmp_path):
+def test_two_steps_move_every_network_and_the_best_is_kept(name, command, tmp_path):
     before, _ = built(name)
     assert command("train", f"experiment={name}", *TINY, f"hydra.run.dir={tmp_path / 'run'}") == 0
     after = suite.load(tmp_path / "run")
     for network in before.networks():
         old, new = (model.networks()[network].state_dict() for model in (before, after))
         assert any(not torch.equal(old[weight], new[weight]) for weight in old), network
+    assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
+    assert "no best.ckpt" not in (tmp_path / "run" / "log.txt").read_text()
 
 
 def built(name):
@@ -80,15 +82,24 @@ def test_evaluate_gives_what_validation_gave(command, tmp_path, capsys):
     moved = run.rename(tmp_path / "moved")
     assert command("evaluate", f"run={moved}", "split=val") == 0
     assert command("evaluate", f"run={moved}") == 0
+    said = capsys.readouterr().out
+    assert "left out" not in said
+    assert "l1_closest" not in said  # CycleGAN's data have one drawing of a photo
+    assert command("evaluate", f"run={moved}", "split=train") == 0
     entries = json.loads((moved / "metrics.json").read_text())
-    assert entries.keys() == {"val/last", "test/last"}
+    assert entries.keys() == {"val/last", "test/last", "train/last"}
     for name, value in entries["val/last"].items():
         if name.startswith("val"):
             assert value == pytest.approx(float(validated[name]), rel=1e-4, abs=1e-5), name
     assert {"test/fd_random_vgg", "test/fd_random_vgg_to_train", "test/fd_random_vgg_to_all"} <= entries[
         "test/last"
     ].keys()
-    assert "test/psnr" in capsys.readouterr().out
+    # No face is on both sides of the training pictures, so none has its counterpart there.
+    features = ("train_pictures/fd_random_vgg", "train_pictures/kd_random_vgg")
+    assert entries["train/last"].keys() - {"g_steps"} == {*features, *(f.replace("/", "_b2a/") for f in features)}
+    said = capsys.readouterr().out
+    assert "train_pictures/fd_random_vgg" in said
+    assert "train_pictures: psnr, ssim, l1 left out" in said
 
     model = suite.load(moved)
     assert not model.training

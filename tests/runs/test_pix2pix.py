@@ -11,6 +11,7 @@ from PIL import Image
 
 import suite
 from suite.config import CONF, compose, instantiate
+from suite.runs import read_config
 from suite.translate import main as translate
 
 ARMS = sorted(
@@ -24,8 +25,11 @@ STUCK = ["model.lr=1e-12", "early_stopping.min_delta=1", "model.epochs=9", "trai
 @pytest.mark.parametrize("name", sorted(set(ARMS)))
 @pytest.mark.parametrize("scale", ["paper", "demo"])
 def test_every_arm_fits_the_reports_data_and_the_built_in_faces(name: str, scale: str) -> None:
+    config = compose("train", [f"experiment={name}", f"scale={scale}", "data.root=/nowhere"])
     with torch.device("meta"):
-        model, data = instantiate(compose("train", [f"experiment={name}", f"scale={scale}", "data.root=/nowhere"]))
+        model, data = instantiate(config)
+    watched = "val/l1_closest" if data.drawings == "all" else "val/l1"
+    assert (config.metrics.monitor, config.metrics.mode) == (watched, "min")
     assert data.drawings == ("all" if name.startswith("pix2pix") else "one")
     assert data.source == {"paper": "sketchy" if "sketchy" in name else "photo_sketch", "demo": "faces"}[scale]
     if scale == "paper" and name.startswith("pix2pix"):
@@ -78,6 +82,33 @@ def test_early_stopping_is_decided_over_whole_epochs(make_cyclegan, make_batches
     assert float(stop.best_score) == pytest.approx(min(means))
 
 
+# What is measured -----------------------------------------------------------------------------------------------------
+
+
+def test_data_with_one_drawing_watch_the_distance_to_it():
+    words = ["experiment=pix2pix_final", "data=paired_folders", "data.root=/nowhere"]
+    assert compose("train", words).metrics.monitor == "val/l1"
+    assert compose("train", ["experiment=pix2pix_final", "sweep=gao_alignment"]).metrics.monitor == "val/l1"
+    assert compose("train", ["experiment=pix2pix_final", "sweep=gao_regularisers"]).metrics.monitor == "val/l1_closest"
+
+
+def test_training_pictures_are_measured_as_they_are(run, command):
+    from suite.papers.pix2pix import closest_l1, real_drawings
+
+    assert command("evaluate", f"run={run}", "split=train", "metrics=pixel") == 0
+    figures = json.loads((run / "metrics.json").read_text())["train/last"]
+    assert {name for name in figures if name != "g_steps"} == {
+        f"train_pictures/{name}" for name in ("psnr", "ssim", "l1", "l1_closest")
+    }
+    _, data = instantiate(read_config(run))
+    data.setup()
+    (batch,) = map(data.finish, data.first_batches("train", 99))
+    assert len(batch["index"]) == 8
+    expected = closest_l1(suite.load(run).translate(batch)[None], real_drawings(batch)[0]).item()
+    assert figures["train_pictures/l1_closest"] == pytest.approx(expected, rel=1e-4)
+    assert expected < figures["train_pictures/l1"]
+
+
 # Modes of inference ---------------------------------------------------------------------------------------------------
 
 
@@ -99,11 +130,14 @@ def test_evaluate_in_both_modes(run, command, capsys):
     for words in (["mode=eval"], ["mode=paper"], ["mode=paper", "checkpoint=best"], ["mode=paper", "seed=1"]):
         assert command("evaluate", f"run={run}", *words) == 0
     entries = json.loads((run / "metrics.json").read_text())
-    assert entries.keys() == {"test/last", "test/last/paper", "test/best/paper"}
+    assert entries.keys() >= {"test/last", "test/last/paper", "test/best/paper"}
     by_mode = [entries[name]["test/l1"] for name in ("test/last", "test/last/paper")]
     assert abs(by_mode[0] - by_mode[1]) > 1e-4
     assert command("evaluate", f"run={run}", "mode=papr") == 2
-    assert "mode=papr: choose from eval, paper" in capsys.readouterr().err
+    assert command("evaluate", f"run={run}", "split=all") == 2
+    told = capsys.readouterr().err
+    assert "mode=papr: choose from eval, paper" in told
+    assert "split=all: choose from test, val, train" in told
 
 
 def test_translate_in_both_modes(run, monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ source ─► catalog ─► splits ─► cache ─► task dataset ─► load
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from suite.data.batch import Batch
 from suite.data.catalog import Catalog
 from suite.data.decode import Fit
 from suite.data.finish import Finish, sketcher
-from suite.data.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, make_loader
+from suite.data.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, collate, make_loader
 from suite.data.opened import OpenedSplits
 from suite.data.pictures import Kind, Pictures, Side
 from suite.data.splits import Splits
@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 
 class PictureData(Pictures, LightningDataModule):
     """`Pictures` as Lightning's trainer takes them: split, cached, put together into samples and batches."""
+
+    test_split = "test"  # what `test_dataloader` gives; `suite.evaluate` also tests the pictures of train
 
     @wraps(Pictures.__init__)  # type: ignore[misc]  # so that help() and the check of keys see the arguments
     def __init__(self, **arguments: Any) -> None:
@@ -64,7 +66,7 @@ class PictureData(Pictures, LightningDataModule):
         """Whether evaluation knows what a translation should look like: every picture there has its counterpart."""
         if self.task == "labelled":
             return False
-        return self.task != "unpaired" or any(self._open().all_pairs(split) for split in ("val", "test"))
+        return self.task != "unpaired" or any(self._open().all_pairs(split) for split in ("val", self.test_split))
 
     def prepare_data(self) -> None:
         """List the source and build the cache, on one rank. Raises UserError for what is wrong with the data."""
@@ -101,13 +103,25 @@ class PictureData(Pictures, LightningDataModule):
         return self._loader(dataset, sampler, training=True)
 
     def val_dataloader(self) -> Loader:
-        return self._eval_loader("val")
+        return self.eval_dataloader("val")
 
     def test_dataloader(self) -> Loader:
-        return self._eval_loader("test")
+        return self.eval_dataloader(self.test_split)
 
     def predict_dataloader(self) -> Loader:
-        return self._eval_loader("test")
+        return self.eval_dataloader("test")
+
+    def eval_dataloader(self, split: str) -> Loader:
+        """The samples of train, val or test in evaluation form: all in order, each rank its part, nothing random."""
+        dataset = self._dataset(split)
+        return self._loader(dataset, EvalSampler(len(dataset), *self._rank_and_world()))
+
+    def first_batches(self, split: str, count: int) -> Iterator[Batch]:
+        """The first `count` samples of a split in evaluation form, uint8, on any rank: made here, without a loader."""
+        dataset = self._dataset(split)
+        places = range(min(count, len(dataset)))
+        for start in places[:: self.eval_batch_size]:
+            yield collate([dataset[index] for index in places[start : start + self.eval_batch_size]])
 
     def reals(self, split: str, side: Side) -> Loader:
         """The pictures of one side as {`picture`: uint8 (B, C, size, size), `index`: (B,)}, in evaluation form.
@@ -177,11 +191,13 @@ class PictureData(Pictures, LightningDataModule):
         """The samples of a split; without `sampling` as in evaluation."""
         opened = self._open()
         length: EpochLength = "max" if sampling is None else self.epoch_length
+        training = sampling is not None
         if self.task == "labelled":
-            return LabelledPictures(opened.side(split, self._kind("a")), length, sampling)
-        photos, drawings = opened.side(split, "photo"), opened.side(split, "drawing")
+            return LabelledPictures(opened.side(split, self._kind("a"), training), length, sampling)
+        photos = opened.side(split, "photo", training)
+        drawings = opened.side(split, "drawing", training)
         # Where every picture has its true counterpart, unpaired models are measured against it, too.
-        if self.task == "unpaired" and (sampling is not None or not opened.all_pairs(split)):
+        if self.task == "unpaired" and (training or not opened.all_pairs(split)):
             a, b = (drawings, photos) if self.swap else (photos, drawings)
             return UnpairedPictures(a, b, length, sampling)
         every, simulated = self.drawings == "all", self.sketch is not None
@@ -189,11 +205,7 @@ class PictureData(Pictures, LightningDataModule):
         if self.task == "self_supervised":
             return SelfSupervisedPictures(pairs, self.size, self.seed)
         target = self._open_target()
-        return pairs if target is None else SemiSupervisedPictures(pairs, target.side(split, self._kind("a")))
-
-    def _eval_loader(self, split: str) -> Loader:
-        dataset = self._dataset(split)
-        return self._loader(dataset, EvalSampler(len(dataset), *self._rank_and_world()))
+        return pairs if target is None else SemiSupervisedPictures(pairs, target.side(split, self._kind("a"), training))
 
     def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:
         on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"

@@ -83,13 +83,17 @@ class OpenedSplits:
         """Whether validation has no pictures of its own, so that what is best in it is best on the test pictures."""
         return self._serves("test") and not self._serves("val")
 
-    def side(self, split: str, kind: Kind) -> Side:
-        """The pictures of one kind as they are stored for the task."""
+    def side(self, split: str, kind: Kind, training: bool) -> Side:
+        """The pictures of one kind, in `training` as they are stored to be cropped from, else in evaluation form."""
+        if split == "train" and not training:
+            return self.reals(split, kind)
         return self.sides[self.resolve(split), kind]
 
     def all_pairs(self, split: str) -> bool:
-        """Every picture of the split has its counterpart there."""
-        return all(record.paired for record in self.records[self.resolve(split)])
+        """Every picture of the split has its counterpart there, which none has on disjoint sides."""
+        resolved = self.resolve(split)
+        disjoint = resolved == "train" and self.disjoint
+        return not disjoint and all(record.paired for record in self.records[resolved])
 
     def reals(self, split: str, kind: Kind) -> Side:
         """One side as in evaluation, also of the train split, and with `all` of every record of the catalog."""

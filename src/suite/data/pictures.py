@@ -108,6 +108,13 @@ class Pictures:
         return self.channels_a if self._kind("a") == kind else self.channels_b
 
     @property
+    def side_of_drawings(self) -> Side | None:
+        """The side whose `drawings` a batch holds as well, all of each photo; None with `drawings: one`."""
+        if self.drawings == "one":
+            return None
+        return "a" if self.swap else "b"
+
+    @property
     def _batch_sides(self) -> tuple[Side, ...]:
         return ("a",) if self.task == "labelled" else ("a", "b")
 

@@ -1,7 +1,7 @@
 """Metrics on validation and test pictures, for training and `suite.evaluate` alike.
 
 The callback asks the module for `predict(batch) -> {"a2b": fake_b, "b2a": fake_a, ...}` and the datamodule for
-`reals(split, side)` and `fingerprint(split)`; it knows nothing else of either.
+`reals(split, side)` and `fingerprint(split)`, which of its splits is tested, and where it knows the truth.
 """
 
 import logging
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 FEATURES = ("inception", "random_vgg")
 REFERENCES = ("train", "val", "test", "all")
+SECTIONS = {"train": "train_pictures", "val": "val", "test": "test"}  # what a split's figures are logged under
 # Which file a metric's network needs, and what to set instead of having it.
 NEEDED_WEIGHTS = {
     "inception": "metrics.features=random_vgg",
@@ -34,19 +35,21 @@ NEEDED_WEIGHTS = {
 
 
 class MetricsCallback(Callback):
-    """FID, KID, LPIPS, PSNR, SSIM and L1 of every direction that the module predicts.
+    """FID, KID, LPIPS, PSNR, SSIM and L1 of every direction that the module predicts, and L1 to the closest drawing.
 
-    Logged as `val/fid` for direction a2b and `val_b2a/fid` for any other, `test/...` in a test. With features other
-    than Inception the names say so: `val/fd_random_vgg`, `val/kd_random_vgg`. Everything runs in float32 without
-    autocast and gradients, and leaves the process's random generators as they were. Each figure is computed from
-    per-picture values gathered over all processes, so several devices give what one gives.
+    Logged as `val/fid` for direction a2b and `val_b2a/fid` for any other, in a test `test/...`, or of training pictures
+    `train_pictures/...`, as `train/...` are losses. With features other than Inception the names say so:
+    `val/fd_random_vgg`, `val/kd_random_vgg`. Everything runs in float32 without autocast and gradients, and leaves the
+    process's random generators as they were. Each figure is computed from per-picture values gathered over all
+    processes, so several devices give what one gives.
 
-    names: metrics, any of fid, kid, lpips, psnr, ssim, l1; the last four only where batches are paired.
+    names: metrics, any of fid, kid, lpips, psnr, ssim, l1, l1_closest; but for the first two only where batches are
+    paired, and the last only where they hold all drawings of a photo and those are what is predicted.
     features: the network behind fid and kid, inception or random_vgg.
     cache_dir: the features of real pictures are kept in its sub-folder `features`.
     weights: paths of the user's own weight files by name (inception, alexnet); null or absent finds or downloads them.
-    references: splits whose real pictures the generated test pictures are compared with by fid and kid, any of train,
-    val, test, all; test is `test/fid`, the others `test/fid_to_<split>`. Validation compares with its own split.
+    references: splits whose real pictures the generated ones of a test are compared with by fid and kid, any of train,
+    val, test, all; the tested split is `test/fid`, the others `test/fid_to_<split>`. Validation compares with its own.
     max_pictures: at most so many generated pictures per direction, the first of the split; null is all of them.
 
     Raises UserError for an argument that can't be, and in `setup`, before the first step, for missing weights.
@@ -130,19 +133,20 @@ class MetricsCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any
     ) -> None:
         if not trainer.sanity_checking:
-            self._collect(pl_module, batch)
+            self._collect(trainer, pl_module, batch)
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any
     ) -> None:
-        self._collect(pl_module, batch)
+        self._collect(trainer, pl_module, batch)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.sanity_checking:
             self._finish(trainer, pl_module, "val", ("val",))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._finish(trainer, pl_module, "test", self.references)
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        self._finish(trainer, pl_module, data.test_split, self.references)
 
     def _begin(self, pl_module: LightningModule) -> None:
         self._tables = {}
@@ -150,10 +154,11 @@ class MetricsCallback(Callback):
             if network is not None:
                 network.to(pl_module.device)
 
-    def _collect(self, pl_module: LightningModule, batch: Batch) -> None:
+    def _collect(self, trainer: Trainer, pl_module: LightningModule, batch: Batch) -> None:
         if not self.names:
             return
         model: Any = pl_module  # `predict` is the papers' own, Lightning knows none
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
         with _aside(pl_module.device):
             wanted = self._wanted(batch)
             if not any(rows.any() for rows in wanted.values()):
@@ -164,7 +169,10 @@ class MetricsCallback(Callback):
                 if not rows.any():
                     continue
                 truth = batch[target][rows] if batch["paired"] else None
-                table = {"index": batch["index"].to(fake.device)[rows], **self._measure(fake[rows], truth)}
+                several = None
+                if "drawings" in batch and target == data.side_of_drawings:
+                    several = batch["drawings"][rows], batch["drawing_count"][rows]
+                table = {"index": batch["index"].to(fake.device)[rows], **self._measure(fake[rows], truth, several)}
                 on_cpu = {name: column.cpu() for name, column in table.items()}
                 self._tables.setdefault(direction, []).append(on_cpu)
 
@@ -174,8 +182,11 @@ class MetricsCallback(Callback):
         rows = torch.ones_like(index, dtype=torch.bool) if self.max_pictures is None else index < self.max_pictures
         return {side: rows & batch[f"fresh_{side}"] if f"fresh_{side}" in batch else rows for side in ("a", "b")}
 
-    def _measure(self, fake: Tensor, truth: Tensor | None) -> Table:
-        """Columns for fakes (B, C, H, W) in [-1, 1] and, where there are any, their true counterparts."""
+    def _measure(self, fake: Tensor, truth: Tensor | None, several: tuple[Tensor, Tensor] | None) -> Table:
+        """Columns for fakes (B, C, H, W) in [-1, 1] and, where there are any, their true counterparts.
+
+        `several`: all of those, (B, K, C, H, W) padded, and how many there are of each, (B,).
+        """
         columns: Table = {}
         fake = fake.float().clamp(-1, 1)
         if self.extractor is not None:
@@ -187,11 +198,14 @@ class MetricsCallback(Callback):
             for name, measure in measures.items():
                 if name in self.names and measure is not None:
                     columns[name] = measure(fake, truth)
+        if several is not None and "l1_closest" in self.names:
+            drawings, count = several
+            columns["l1_closest"] = pairwise.l1_closest(fake, drawings.float().clamp(-1, 1), count)
         return columns
 
     # --- figures -----------------------------------------------------------------------------------------------------
 
-    def _finish(self, trainer: Trainer, pl_module: LightningModule, stage: str, references: Sequence[str]) -> None:
+    def _finish(self, trainer: Trainer, pl_module: LightningModule, split: str, references: Sequence[str]) -> None:
         if not self.names:
             return
         mine = {direction: join(parts) for direction, parts in self._tables.items()}
@@ -202,14 +216,14 @@ class MetricsCallback(Callback):
             for direction in sorted({direction for shard in shards for direction in shard}):
                 target = direction.split("2")[1]
                 reals = {
-                    "" if split == stage else f"_to_{split}": self._reals(trainer, pl_module.device, split, target)
-                    for split in (references if self.extractor is not None else ())
+                    "" if other == split else f"_to_{other}": self._reals(trainer, pl_module.device, other, target)
+                    for other in (references if self.extractor is not None else ())
                 }
                 if not trainer.is_global_zero:
                     continue
                 table = join(shard[direction] for shard in shards if direction in shard)
                 values, missing = summarise(table, reals, self.names, self.features)
-                section = stage if direction == "a2b" else f"{stage}_{direction}"
+                section = SECTIONS[split] if direction == "a2b" else f"{SECTIONS[split]}_{direction}"
                 figures |= {f"{section}/{name}": value for name, value in values.items()}
                 self._tell(section, missing, table)
         figures = trainer.strategy.broadcast(figures)
@@ -217,7 +231,8 @@ class MetricsCallback(Callback):
         pl_module.log_dict(figures, sync_dist=True, reduce_fx="max")
 
     def _tell(self, section: str, missing: list[str], table: Table) -> None:
-        lacking = [name for name in PAIRWISE_METRICS if name in self.names and name not in table]
+        wanted = [name for name in PAIRWISE_METRICS if name in self.names and name != "l1_closest"]  # few data have it
+        lacking = [name for name in wanted if name not in table]
         if lacking:
             missing = [*missing, f"{', '.join(lacking)} left out: these pictures have no true counterparts (unpaired)"]
         for sentence in missing:

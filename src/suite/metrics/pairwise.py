@@ -1,4 +1,4 @@
-"""Distances between a picture and its true counterpart, one figure a picture.
+"""Distances between a picture and its true counterpart, or the closest of several, one figure a picture.
 
 Both are float32 (B, C, H, W) in [-1, 1] (values outside are clamped by the caller); every function returns (B,).
 """
@@ -93,3 +93,13 @@ class LPIPS(nn.Module):
         """(B, 1 or 3, H, W) in [-1, 1], at least 32 pixels a side, to (B,) float32 under any autocast."""
         with torch.autocast(fake.device.type, enabled=False):
             return self.network(to_rgb(fake.float()), to_rgb(truth.float())).flatten()
+
+
+def l1_closest(fake: Tensor, drawings: Tensor, count: Tensor) -> Tensor:
+    """`l1` to the closest of several drawings, each as a whole picture (Gao 2020, section 6.1).
+
+    `drawings` is (B, K, C, H, W), of which the first `count` (B,), at least one, are there; the others are padding.
+    """
+    distances = (fake[:, None] - drawings).abs().mean(dim=(2, 3, 4))  # (B, K)
+    padding = torch.arange(drawings.shape[1], device=count.device) >= count[:, None]
+    return distances.masked_fill(padding, torch.inf).amin(dim=1)

@@ -16,7 +16,7 @@ from suite.metrics.distances import FRECHET_NEEDS, KERNEL_NEEDS, frechet_distanc
 Table = dict[str, Tensor]
 
 SET_METRICS = ("fid", "kid")
-PAIRWISE_METRICS = ("lpips", "psnr", "ssim", "l1")
+PAIRWISE_METRICS = ("lpips", "psnr", "ssim", "l1", "l1_closest")
 
 
 def join(parts: Iterable[Table]) -> Table:
