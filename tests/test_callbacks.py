@@ -202,7 +202,7 @@ def test_more_training_pictures_than_there_are(run: Callable, tmp_path: Path) ->
 def test_grids_of_training_pictures_change_nothing_in_training(run: Callable, tmp_path: Path) -> None:
     drawn = []
     for train in (0, 2):
-        draws, model = Draws(), Random()
+        draws, model = Drawn(), Random()
         torch.manual_seed(0)
         run(PictureGrids(tmp_path, 0, 1, train=train), draws, epochs=2, model=model, data=TrainingPictures())
         drawn.append(draws.drawn)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import golden
 import numpy as np
 import pytest
 import torch
@@ -34,9 +35,14 @@ def test_an_experiment_says_its_command_and_only_what_differs(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_two_steps_move_every_network_and_the_best_is_kept(name, command, tmp_path):
+def test_ten_steps_give_the_losses_written_down_and_keep_the_best(name, command, tmp_path):
     before, _ = built(name)
-    assert command("train", f"experiment={name}", *TINY, f"hydra.run.dir={tmp_path / 'run'}") == 0
+    assert command("train", f"experiment={name}", *golden.WORDS, f"hydra.run.dir={tmp_path / 'run'}") == 0
+    content = golden.golden()
+    expected = {loss: values for loss, values in content[name].items() if loss != golden.PROCESSORS_DIFFER}
+    differences = golden.difference(expected, golden.losses(tmp_path / "run"))
+    for step, (value, most) in enumerate(zip(differences, golden.tolerance(content, name), strict=True), start=1):
+        assert value <= most, f"step {step}: another loss than in golden_losses.csv; see golden.py"
     after = suite.load(tmp_path / "run")
     for network in before.networks():
         old, new = (model.networks()[network].state_dict() for model in (before, after))
@@ -47,7 +53,7 @@ def test_two_steps_move_every_network_and_the_best_is_kept(name, command, tmp_pa
 
 def built(name):
     torch.manual_seed(0)
-    return suite.build(name, TINY)
+    return suite.build(name, golden.WORDS)
 
 
 @pytest.mark.parametrize("backbone", ["resnet6", "unet_noskip"])
