@@ -145,7 +145,8 @@ def test_loggers_get_means_by_step(make_cyclegan: Callable, make_batches: Callab
     fit(model, make_batches(6), logger=table, log_every_n_steps=4)
     assert [step for step, _ in table.rows] == [4, 6]
     first, last = (row for _, row in table.rows)
-    assert first["train/D_a"] == pytest.approx(sum(one["D_a"] for one in means[:4]) / 4)
+    # Summed in fp32; what critics lose is of either sign.
+    assert first["train/D_a"] == pytest.approx(sum(one["D_a"] for one in means[:4]) / 4, abs=1e-5)
     assert first["train/cycle_a"] == pytest.approx((means[1]["cycle_a"] + means[3]["cycle_a"]) / 2)
     assert last["train/cycle_a"] == pytest.approx(means[5]["cycle_a"])
     assert (first["g_steps"], last["g_steps"], last["epoch"]) == (2, 3, 0)

@@ -78,7 +78,7 @@ def test_the_whole_way_from_a_file_to_a_picture(file: Path, tmp_path: Path, monk
     Image.fromarray(pixels).save("photo.png")
     python, m, module, *words = advice.replace("input=…", "input=photo.png").replace("output=…", "output=y.png").split()
     assert (python, m, module) == ("python", "-m", "suite.translate")
-    assert run(monkeypatch, suite.translate.main, *words) == 0
+    assert run(monkeypatch, suite.translate.main, *words, "device=cpu") == 0
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1
     y = suite.load("model.ckpt").translate(x)[0].permute(1, 2, 0)
     assert y.std() > 0.1

@@ -172,8 +172,10 @@ def test_photos_become_pairs(tmp_path, picture, style, direction):
         batch = seen(data, loader)
         photo, sketch = (batch["a"], batch["b"]) if direction == "a2b" else (batch["b"], batch["a"])
         assert batch["paired"] is True
-        expected = sketching.simulate(style, photo / 2 + 0.5) * 2 - 1  # of the very crop that the paper sees
-        torch.testing.assert_close(sketch, expected, atol=1e-4, rtol=0)
+        # Of the very crop that the paper sees, but for its rounding to [-1, 1] and back: 1e-7, of which xdog makes up
+        # to 16 (sharpness) * 3 (steepness) * 2 (to [-1, 1]) times as much, over the mean brightness.
+        expected = sketching.simulate(style, photo / 2 + 0.5) * 2 - 1
+        torch.testing.assert_close(sketch, expected, atol=1e-3, rtol=0)
     # Statistics of real sketches are of sketches, too.
     side = "b" if direction == "a2b" else "a"
     real = data.reals("test", side).dataset[0]["picture"]

@@ -39,8 +39,10 @@ def mean_hinge(x: Tensor) -> float:
 )
 def test_loss_is_the_formula(loss: str, discriminator, generator) -> None:
     real, fake = logits(0), logits(1)
-    assert AdversarialLoss(loss).discriminator(real, fake).item() == pytest.approx(discriminator(real, fake), rel=1e-5)
-    assert AdversarialLoss(loss).generator(fake).item() == pytest.approx(generator(fake), rel=1e-5)
+    # 70 logits of 2.4 on average: at most 70 roundings of 6e-8 of their mean, on either side.
+    bounds = {"rel": 2e-5, "abs": 2e-5}
+    assert AdversarialLoss(loss).discriminator(real, fake).item() == pytest.approx(discriminator(real, fake), **bounds)
+    assert AdversarialLoss(loss).generator(fake).item() == pytest.approx(generator(fake), **bounds)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -127,8 +129,8 @@ def test_penalty_of_a_linear_critic(norm: float, by_square: float, by_distance: 
     real, fake = pictures()
     critic = Linear(torch.full((3, 6, 6), norm / np.sqrt(3 * 6 * 6)))
     absolute = AdversarialLoss("wgan", penalty="absolute", penalty_weight=7.0)
-    assert squared(7.0).gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_square, rel=1e-5)
-    assert absolute.gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_distance, rel=1e-5)
+    assert squared(7.0).gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_square, rel=1e-4)
+    assert absolute.gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_distance, rel=1e-4)
 
 
 def test_penalty_teaches_the_critic() -> None:
@@ -136,7 +138,8 @@ def test_penalty_teaches_the_critic() -> None:
     real, fake = pictures()
     critic = Linear(torch.full((3, 6, 6), 2 / np.sqrt(3 * 6 * 6)))
     squared().gradient_penalty(critic, real, fake).backward()
-    torch.testing.assert_close(critic.weight.grad, 20 * (2 - 1) * critic.weight.detach() / 2)
+    expected = 20 * (2 - 1) * critic.weight.detach() / 2
+    torch.testing.assert_close(critic.weight.grad, expected, rtol=1e-4, atol=0)
 
 
 def test_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
@@ -149,7 +152,7 @@ def test_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
 def test_pictures_are_penalised_one_by_one(count: int) -> None:
     real = 50 * pictures(count)[0]
     expected = 10 * np.mean([(np.linalg.norm(picture.numpy()) / 36 - 1) ** 2 for picture in real])
-    assert squared().gradient_penalty(Bowl(), real, real).item() == pytest.approx(expected, rel=1e-5)
+    assert squared().gradient_penalty(Bowl(), real, real).item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -180,7 +183,8 @@ def test_penalty_of_every_critic_is_that_of_its_jacobian(critic: dict, penalty: 
     distance = np.abs(np.array(norms) - 1)
     expected = 7 * np.mean(distance**2 if penalty == "squared" else distance)
     game = AdversarialLoss("wgan", penalty=penalty, penalty_weight=7.0)
-    assert game.gradient_penalty(D, real, real).item() == pytest.approx(expected, rel=1e-5)
+    # Gradients of each logit, or of their mean, in fp32, through InstanceNorm and three convolutions.
+    assert game.gradient_penalty(D, real, real).item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_penalty_is_taken_between_real_and_fake_at_a_place_drawn_for_each_picture() -> None:
@@ -189,7 +193,8 @@ def test_penalty_is_taken_between_real_and_fake_at_a_place_drawn_for_each_pictur
     critic = Bowl()
     squared().gradient_penalty(critic, real, fake)
     shares = ((critic.asked - fake) / (real - fake)).flatten(1).median(1).values
-    torch.testing.assert_close(critic.asked, fake + shares.reshape(-1, 1, 1, 1) * (real - fake))
+    expected = fake + shares.reshape(-1, 1, 1, 1) * (real - fake)
+    torch.testing.assert_close(critic.asked, expected, atol=1e-4, rtol=0)  # a share is a quotient of small numbers
     assert 0 <= shares.min() < 0.1
     assert 0.9 < shares.max() <= 1
     assert shares.mean().item() == pytest.approx(0.5, abs=0.15)
@@ -253,8 +258,9 @@ def test_penalty_of_a_compiled_critic() -> None:
     torch.manual_seed(1)
     penalty = squared().gradient_penalty(critic, real, fake)
     penalty.backward()
-    assert penalty.item() == expected.item()
-    torch.testing.assert_close(critic.layers[0].weight.grad, gradient)
+    # The graph of the compiled one may add in another order.
+    torch.testing.assert_close(penalty, expected, rtol=1e-4, atol=0)
+    torch.testing.assert_close(critic.layers[0].weight.grad, gradient, rtol=1e-3, atol=1e-4)
 
 
 def test_clipped_weights_stay_within_the_limit() -> None:

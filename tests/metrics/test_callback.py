@@ -310,7 +310,8 @@ def test_lpips_is_measured_on_paired_pictures(trainer, toys, tmp_path):
     data = toys.Data(*(toys.make_pictures(4, seed=seed, size=32) for seed in (0, 1)))
     figures = evaluated(trainer, callback, toys.Translator(), data)
     fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side])) for side in "ab")
-    assert figures["val/lpips"] == pytest.approx(callback.lpips(fake * 0.5, truth).mean().item(), rel=1e-4)
+    # Three pictures and one, or four at once, through five convolutions, and differences of what comes out.
+    assert figures["val/lpips"] == pytest.approx(callback.lpips(fake * 0.5, truth).mean().item(), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +335,11 @@ def test_two_processes_give_what_one_gives(trainer, metrics, toys, tmp_path):
     """A real process group: the sampler pads the odd set with a repeat, and the network's work is shared."""
     data = toys.Data(toys.make_pictures(7, seed=0), toys.make_pictures(7, seed=1), batch_size=2)
     alone = evaluated(trainer, metrics(cache_dir=tmp_path / "alone"), toys.Translator(), data)
+    if torch.cuda.is_initialized():
+        pytest.skip("a process that has used its GPU can't be forked")
     run = trainer(metrics(), strategy="ddp_fork", devices=2)
     run.validate(toys.Translator(), datamodule=data, verbose=False)
     together = {name: value.item() for name, value in run.callback_metrics.items()}
-    assert together == alone
+    # Batches of other sizes: ssim's convolution may be rounded otherwise. A repeat that counted would change the third
+    # digit at least.
+    assert together == pytest.approx(alone, rel=1e-4)

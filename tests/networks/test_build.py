@@ -31,8 +31,9 @@ def test_only_batchnorm_takes_the_bias_of_its_convolution(norm: str, biased: boo
 @pytest.mark.parametrize(("norm", "together"), [("instance", False), ("none", False), ("batch", True)])
 def test_batch_statistics_are_noticed(norm: str, together: bool) -> None:
     torch.manual_seed(0)
-    network = build_discriminator({"name": "patch", "downs": 1, "width": 4, "norm": norm}, 3)
-    x = torch.rand(2, 3, 16, 16)
+    # In fp64: convolutions of one picture and of two may be rounded otherwise.
+    network = build_discriminator({"name": "patch", "downs": 1, "width": 4, "norm": norm}, 3).double()
+    x = torch.rand(2, 3, 16, 16, dtype=torch.float64)
     alone = torch.cat([network(x[:1]), network(x[1:])])
     assert torch.allclose(network(x), alone, atol=1e-6) is not together
     assert uses_batch_statistics(network) is together

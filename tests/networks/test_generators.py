@@ -58,7 +58,8 @@ def test_residual_block_adds_to_its_input() -> None:
     block = ResNetGenerator(3, 3, blocks=1, width=4).layers[10]
     nn.init.zeros_(block.residual[-2].weight)
     x = torch.randn(1, 16, 8, 8)  # also negative: no activation after the sum
-    torch.testing.assert_close(block(x), x)
+    # InstanceNorm divides the rounding of a flat map by the root of 1e-5.
+    torch.testing.assert_close(block(x), x, atol=1e-4, rtol=0)
 
 
 def test_resnet_dropout_sits_in_every_block_and_nowhere_else() -> None:

@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from suite.data.batch import Batch
 from suite.papers.pix2pix import Pix2Pix
+
+
+@pytest.fixture
+def losses_in_fp64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses of fp64 networks in fp64: where a gradient is near 0, Adam makes whole steps of fp32's rounding."""
+    to_fp32 = Tensor.float
+    monkeypatch.setattr(Tensor, "float", lambda x: x if x.dtype == torch.float64 else to_fp32(x))
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ def test_mode_paper_uses_the_batch_and_dropout_and_learns_nothing(make_pix2pix: 
     model = make_pix2pix(ema_decay=0.5, backbone={"downs": 6, "dropout": 0.5}).eval()
     x = torch.rand(3, 3, 64, 64)
     by_eval, state = model.translate(x), copy.deepcopy(model.state_dict())
-    torch.testing.assert_close(model.translate(x[:1]), by_eval[:1])
+    torch.testing.assert_close(model.translate(x[:1]), by_eval[:1], atol=1e-4, rtol=0)  # a convolution of one, of three
     model.mode = "paper"
     model.eval()
     torch.manual_seed(0)

@@ -118,7 +118,9 @@ def test_ranks_share_weights_and_metrics_but_no_pictures_and_no_noise(python, tm
     for shared in (first["metrics"], second["metrics"]):
         # The training losses are each rank's own.
         figures = {name: value.item() for name, value in shared.items() if name.startswith("val")}
-        assert figures == pytest.approx(alone, rel=1e-5, abs=1e-5)
+        # Batches of other sizes, whose convolutions may be rounded otherwise, then to uint8: one pixel in 15,000 may be
+        # another level. A repeat that counted, or a rank that did not, would change the second digit.
+        assert figures == pytest.approx(alone, rel=1e-3, abs=1e-5)
 
 
 def test_a_multirun_on_two_devices_is_refused(command, tmp_path, capsys):

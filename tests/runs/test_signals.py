@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-LONG = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer.max_epochs=200", "trainer.limit_train_batches=1.0"]
+LONG = [
+    "experiment=cyclegan_lsgan",
+    "scale=smoke",
+    "trainer=cpu",
+    "trainer.max_epochs=200",
+    "trainer.limit_train_batches=1.0",
+]
 
 
 @pytest.fixture
