@@ -39,12 +39,10 @@ def rows_of(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def points(run: Path, *columns: str) -> tuple[list[int], list[float]]:
-    """The first of these columns of metrics.csv that the run has, over the generator steps so far; else nothing."""
-    rows = rows_of(run)
-    column = next((column for column in columns if any(row.get(column) for row in rows)), columns[0])
+def points(run: Path, column: str) -> tuple[list[int], list[float]]:
+    """A column of metrics.csv over the generator steps so far; nothing where the run has none."""
     steps, values, so_far = [], [], 0
-    for row in rows:
+    for row in rows_of(run):
         so_far = int(row["g_steps"] or so_far)
         if row.get(column):
             steps.append(so_far)

@@ -35,10 +35,10 @@ SHARED = {
     "batch": "batch4",
 }
 WITH_TRAINING_FACES = ("regularisers",)  # the report's Fig. 22 sets training pictures beside those of the test
-CURVES = {  # the first of the columns that a run has
-    ("train/L1",): "train, L1 to the closest",
-    ("val/l1_closest", "val/l1"): "val, L1 to the closest",
-    ("val/psnr",): "val, PSNR to the first",
+CURVES = {
+    "train/L1": "train, L1 to the closest",
+    "val/l1": "val, L1 to the first",
+    "val/psnr": "val, PSNR to the first",
 }
 
 
@@ -113,11 +113,11 @@ def cell(measured: list[dict[str, float]], key: str) -> str:
 
 def curves(arms: Runs, path: Path) -> None:
     figure, axes = plt.subplots(1, len(CURVES), figsize=(12, 3.4), constrained_layout=True)
-    for axis, (columns, title) in zip(axes, CURVES.items(), strict=True):
+    for axis, (column, title) in zip(axes, CURVES.items(), strict=True):
         for number, (arm, of_arm) in enumerate(arms.items()):
             for run in of_arm:
                 label = arm.removeprefix("pix2pix_") if run == of_arm[0] else None
-                axis.plot(*points(run, *columns), color=f"C{number}", linewidth=0.9, alpha=0.8, label=label)
+                axis.plot(*points(run, column), color=f"C{number}", linewidth=0.9, alpha=0.8, label=label)
         axis.set(title=title, xlabel="generator steps")
     axes[1].legend(fontsize=7)
     figure.savefig(path, dpi=100)

@@ -110,15 +110,13 @@ def yardsticks(unseen: Faces) -> dict[str, dict[str, float]]:
 
 
 def faces(run: Path, split: str) -> Faces:
-    """64 faces of a split, or as many as it has, with all their drawings, also for a run not trained on pairs."""
+    """The first 64 faces of a split, or all, with all their drawings, also for a run not trained on pairs."""
     options: dict[str, Any] = {**read_config(run).data, "task": "paired"}
-    options["batch_size"] = options["eval_batch_size"] = min(64, options["count"][split])
+    options["eval_batch_size"] = min(64, options["count"][split])
     several = options["hands"] > 1
     options["drawings"] = "all" if several else "one"
-    options["flip"] = 0.0  # training faces as they are
     del options["_target_"]
     data = PictureData(**options)
     data.setup()
-    batch = next(iter(data.train_dataloader() if split == "train" else data.val_dataloader()))
-    batch = data.finish(batch)
+    batch = data.finish(next(iter(data.eval_dataloader(split))))
     return Faces(batch["a"], batch["drawings"] if several else batch["b"][:, None])
