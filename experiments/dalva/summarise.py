@@ -43,6 +43,7 @@ Values = dict[str, list[float]]  # by metric, one for each seed
 
 
 def main(runs: Path, output: Path) -> None:
+    torch.set_num_threads(1)  # the networks are too small to share out
     arms = found(runs)
     if not arms:
         sys.exit(f"{runs}: no finished run in dalva*/*/<arm>-<seed>")
