@@ -1,6 +1,6 @@
 """A pix2pix small enough to train in a test, and batches of photos with several drawings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,10 +12,12 @@ from suite.papers.pix2pix import Pix2Pix
 
 
 @pytest.fixture
-def losses_in_fp64(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Losses of fp64 networks in fp64: where a gradient is near 0, Adam makes whole steps of fp32's rounding."""
-    to_fp32 = Tensor.float
-    monkeypatch.setattr(Tensor, "float", lambda x: x if x.dtype == torch.float64 else to_fp32(x))
+def all_in_fp64(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Losses, too, which are fp32 otherwise: where a gradient is near 0, Adam makes whole steps of its rounding."""
+    monkeypatch.setattr(Tensor, "float", Tensor.double)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture

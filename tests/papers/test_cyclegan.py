@@ -64,7 +64,7 @@ class SameLuck(Callback):
         ({"backbone": {"name": "unet", "downs": 3, "width": 4, "norm": "instance", "dropout": 0.0}}, 1),
     ],
 )
-@pytest.mark.usefixtures("losses_in_fp64")
+@pytest.mark.usefixtures("all_in_fp64")
 def test_three_steps_are_the_references(
     changes: dict, batch_size: int, make_cyclegan: Callable, make_batches: Callable, fit: Callable
 ) -> None:

@@ -54,7 +54,7 @@ def reference_of(model: Pix2Pix) -> ReferencePix2Pix:
         ({"backbone": DEEP}, (3, 3)),
     ],
 )
-@pytest.mark.usefixtures("losses_in_fp64")
+@pytest.mark.usefixtures("all_in_fp64")
 def test_three_steps_are_the_references(
     changes: dict, counts: tuple, make_pix2pix: Callable, make_pairs: Callable, fit: Callable
 ) -> None:
