@@ -204,8 +204,10 @@ def test_penalty_is_on_this_steps_fakes_and_not_on_the_pools(
     first, second = make_batches(2)
     every_loss(model, first)
     asked: list[Any] = []
-    monkeypatch.setattr(AdversarialLoss, "gradient_penalty", lambda self, *what: asked.append(what) or torch.zeros(()))
-    monkeypatch.setattr("suite.replay.torch.rand", lambda count: torch.zeros(count))  # the pool gives its old picture
+    note = lambda self, *what, generator: asked.append(what) or torch.zeros(())  # noqa: E731
+    monkeypatch.setattr(AdversarialLoss, "gradient_penalty", note)
+    # The pool gives its old picture.
+    monkeypatch.setattr("suite.replay.torch.rand", lambda count, generator: torch.zeros(count))
     every_loss(model, second)
     (D_A, a, fake_a), (D_B, b, fake_b) = asked
     assert (D_A, D_B) == (model.D_A, model.D_B)
