@@ -3,6 +3,7 @@
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from suite.data.faces import FaceParameters, draw
-from suite.data.sketching import SKETCHES, bold, check_style, erased, simulate
+from suite.data.sketching import SKETCHES, bold, check_style, erase, rectangles, simulate
 from suite.data.sketching.__main__ import main
 from suite.errors import UserError
 
@@ -23,6 +24,10 @@ styles = pytest.mark.parametrize("style", SKETCHES)
 def faces(size: int, count: int = 2) -> Tensor:
     drawn = [draw(FaceParameters.sample(93, index), "photo", size) for index in range(count)]
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255
+
+
+def erased(sketch: Tensor, **settings: Any) -> Tensor:
+    return erase(sketch, rectangles(len(sketch), *sketch.shape[-2:], **settings))
 
 
 def noise(*shape: int) -> Tensor:
@@ -208,7 +213,10 @@ def test_erased_paper_is_white_and_the_rest_untouched() -> None:
 
 
 def test_erased_draws_rectangles_of_the_wanted_size_and_shape() -> None:
-    gone = erased(torch.zeros(500, 1, 200, 100), 1, times=1, generator=torch.Generator().manual_seed(0))[:, 0] == 1
+    gone = (
+        erased(torch.zeros(500, 1, 200, 100), probability=1, times=1, generator=torch.Generator().manual_seed(0))[:, 0]
+        == 1
+    )
     for picture in gone:
         rows, columns = picture.any(1).nonzero(), picture.any(0).nonzero()
         height, width = len(rows), len(columns)

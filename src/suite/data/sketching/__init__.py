@@ -1,6 +1,6 @@
 """Sketches computed from photos, on the photos' device: what makes pairs of a data set that has photos alone.
 
-    photo ─► sobel | dodge | xdog (styles.py) ─► sketch ─► bold | erased (strokes.py)
+    photo ─► sobel | dodge | xdog (styles.py) ─► sketch ─► bold | erase (strokes.py)
 
 Photos are floats in [0, 1], (B, 1 or 3, H, W); sketches are float32 in [0, 1], (B, 1, H, W), dark lines on white paper.
 A picture's sketch does not depend on the batch it is in, nothing waits for the device, and widths are stated at 256
@@ -14,11 +14,11 @@ from typing import Any
 from torch import Tensor
 
 from suite.arguments import number, one_of
-from suite.data.sketching.strokes import bold, erase, erased, rectangles
+from suite.data.sketching.strokes import bold, erase, rectangles
 from suite.data.sketching.styles import LIMITS, dodge, sobel, xdog
 from suite.errors import UserError
 
-__all__ = ["SKETCHES", "bold", "check_style", "dodge", "erase", "erased", "rectangles", "simulate", "sobel", "xdog"]
+__all__ = ["SKETCHES", "bold", "check_style", "dodge", "erase", "rectangles", "simulate", "sobel", "xdog"]
 
 SKETCHES: dict[str, Callable[..., Tensor]] = {"sobel": sobel, "dodge": dodge, "xdog": xdog}
 

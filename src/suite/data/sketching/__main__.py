@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from suite.data.faces import LARGEST, SMALLEST, FaceParameters, draw
-from suite.data.sketching import SKETCHES, bold, erased, simulate
+from suite.data.sketching import SKETCHES, bold, erase, rectangles, simulate
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_pil, to_rgb, uint8_to_unit, unit_to_signed
 
@@ -20,7 +20,8 @@ def contact_sheet(rows: int, size: int, seed: int) -> Image.Image:
     photos = uint8_to_unit(torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2))
     sketches = [simulate(style, photos) for style in SKETCHES]
     # A seed with which, by default, every row shows what is erased.
-    rough = [bold(sketches[-1]), erased(sketches[-1], generator=torch.Generator().manual_seed(33))]
+    gone = rectangles(rows, size, size, generator=torch.Generator().manual_seed(33))
+    rough = [bold(sketches[-1]), erase(sketches[-1], gone)]
     columns = [to_rgb(picture) for picture in (photos, *sketches, *rough)]
     sheet = torch.stack(columns, dim=3).permute(1, 0, 2, 3, 4).reshape(3, rows * size, len(columns) * size)
     return to_pil(signed_to_uint8(unit_to_signed(sheet)))

@@ -20,19 +20,6 @@ def bold(sketch: Tensor, radius: float = 1.0) -> Tensor:
     return torch.lerp(thick, _darkest(sketch, int(whole) + 1), part) if part else thick
 
 
-def erased(
-    sketch: Tensor,
-    probability: float = 0.8,
-    area: tuple[float, float] = (0.02, 0.1),
-    aspect: tuple[float, float] = (0.3, 3.3),
-    times: int = 2,
-    generator: Generator | None = None,
-) -> Tensor:
-    """The sketch with white rectangles, drawn for each picture; see `rectangles` for what the arguments are."""
-    count, height, width = sketch.shape[0], *sketch.shape[-2:]
-    return erase(sketch, rectangles(count, height, width, probability, area, aspect, times, generator))
-
-
 def rectangles(
     count: int,
     height: int,
