@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from suite.check_data import check_data
-from suite.config import CONF, register_resolvers
 from suite.errors import UserError
+from suite.run.config import CONF, register_resolvers
 
 KEYS = {
     "dataset", "root", "split", "photos", "sketches", "pairs", "orphan_photos", "orphan_sketches", "missing", "broken",

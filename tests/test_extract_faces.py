@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from suite.config import CONF, compose, instantiate
-from suite.data.faces import FaceParameters, draw
 from suite.data.sources.identity_folders import identity_folders
 from suite.errors import UserError
 from suite.extract_faces import extract_faces
+from suite.faces import FaceParameters, draw
+from suite.run.config import CONF, compose, instantiate
 
 FRAMES = 6
 

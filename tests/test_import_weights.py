@@ -13,11 +13,11 @@ from PIL import Image
 import suite
 import suite.import_weights
 import suite.translate
-from suite.config import CONF
 from suite.errors import UserError
 from suite.import_weights import import_weights
 from suite.papers.cyclegan import CycleGAN
 from suite.papers.pix2pix import Pix2Pix
+from suite.run.config import CONF
 
 
 def published_resnet(path: Path, a: int = 3, b: int = 3, norm: str = "instance", seed: int = 0, width: int = 4) -> Path:

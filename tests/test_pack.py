@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from suite import pack
-from suite.config import compose, instantiate
+from suite.run.config import compose, instantiate
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import torch
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from suite.config import CONF, compose, instantiate, register_resolvers
 from suite.errors import UserError
+from suite.run.config import CONF, compose, instantiate, register_resolvers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from suite import translation
-from suite.config import CONF
 from suite.errors import UserError
-from suite.outputs import match_outputs
 from suite.papers.cyclegan import CycleGAN
+from suite.run.config import CONF
 from suite.translate import translate
-from suite.translation import pick_device, translate_files
+from suite.translating import batches as translation
+from suite.translating.batches import pick_device, translate_files
+from suite.translating.outputs import match_outputs
 
 
 def tiny(backbone=None, **changes):

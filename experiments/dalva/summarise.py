@@ -20,7 +20,7 @@ from suite.images import signed_to_uint8
 from suite.metrics.features import RandomVGG
 from suite.metrics.pairwise import l1, psnr, ssim
 from suite.metrics.table import join, summarise
-from suite.runs import read_config
+from suite.run.folder import read_config
 
 ARMS = (  # in the order of the tables
     *("cyclegan_vanilla", "cyclegan_lsgan", "cyclegan_wgan_dalva"),

@@ -16,7 +16,7 @@ from suite.metrics.distances import frechet_distance
 from suite.metrics.features import RandomVGG
 from suite.metrics.pairwise import l1, psnr, ssim
 from suite.papers.pix2pix import closest_l1
-from suite.runs import read_config
+from suite.run.folder import read_config
 
 FIGURES = {
     "l1": "L1 ↓",

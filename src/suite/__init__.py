@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # everything heavy is imported where it is used: `import suit
     from pathlib import Path
 
     from suite.data.module import PictureData
-    from suite.gan import GAN
+    from suite.papers.base import GAN
 
 __all__ = ["build", "load"]
 __version__ = "0.1.0"
@@ -22,7 +22,7 @@ def build(experiment: str, overrides: "list[str] | None" = None) -> "tuple[GAN, 
 
     Needs nothing on disk until the data's `setup()`. Raises UserError for a configuration that can't work.
     """
-    from suite.config import compose, instantiate
+    from suite.run.config import compose, instantiate
 
     return instantiate(compose("train", [f"experiment={experiment}", *(overrides or [])]))
 
@@ -36,6 +36,6 @@ def load(
     dropout, as pix2pix was tested; a model that has neither does the same in both. Raises UserError where nothing can
     be loaded.
     """
-    from suite.runs import load_model
+    from suite.run.folder import load_model
 
     return load_model(run, checkpoint, device, mode)

@@ -7,10 +7,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from suite import arguments, cli
-from suite.config import need_data, plain
+from suite import arguments
 from suite.errors import UserError
 from suite.files import make_folder, write_picture, write_whole
+from suite.run import cli
+from suite.run.config import need_data, plain
 
 
 def check_data(config: DictConfig) -> None:
@@ -24,8 +25,8 @@ def check_data(config: DictConfig) -> None:
     sheet = _new_file(values, "sheet", (".png", ".jpg", ".jpeg", ".webp"))
     report = _new_file(values, "report")
 
-    from suite.data.checking import Findings, list_sets, say, show
-    from suite.data.pictures import Pictures
+    from suite.data.keys import Pictures
+    from suite.data.tools.checking import Findings, list_sets, say, show
 
     data = Pictures(**{key: value for key, value in values["data"].items() if key != "_target_"})
     listed = list_sets(data)
@@ -36,8 +37,8 @@ def check_data(config: DictConfig) -> None:
     for findings in found:
         show(findings)
     if sheet is not None:
-        from suite.data.contact_sheet import choose, draw_sheet
         from suite.data.finish import sketcher
+        from suite.data.tools.contact_sheet import choose, draw_sheet
 
         chosen = choose(found[0].splits, values["samples"], values["seed"])
         write_picture(draw_sheet(chosen, found[0].catalog, sketcher(data), data.size), sheet)
@@ -75,7 +76,7 @@ def _find_broken(records: list[Any]) -> list[Any]:
     """Under a progress bar on standard error: the other output is for the table and the JSON line."""
     from rich.console import Console
 
-    from suite.data.checking import find_broken, pictures
+    from suite.data.tools.checking import find_broken, pictures
     from suite.progress import counting
 
     every = pictures(records)

@@ -7,25 +7,25 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from suite import cli, logs, runs
 from suite.arguments import one_of, whole_number
 from suite.errors import UserError
 from suite.files import write_whole
+from suite.run import cli, console, folder
 
 
 def evaluate(config: DictConfig) -> None:
     """Print the table of metrics, add them to <run>/metrics.json and to the run's W&B run."""
     import torch
 
-    from suite.config import instantiate
-    from suite.training import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
+    from suite.run.config import instantiate
+    from suite.run.trainer import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
 
-    logs.start(speaks=on_rank_zero())
+    console.start(speaks=on_rank_zero())
     one_of("split", config.split, ("test", "val", "train"))
     whole_number("seed", config.seed, least=0)
     run = Path(config.run)
     saved = of_run(config)
-    model = runs.load_model(run, config.checkpoint, mode=config.mode)
+    model = folder.load_model(run, config.checkpoint, mode=config.mode)
     _, data = instantiate(saved)
     data.test_split = "test" if config.split == "val" else config.split
     data.prepare_data()
@@ -57,7 +57,7 @@ def evaluate(config: DictConfig) -> None:
 
 def of_run(config: DictConfig) -> DictConfig:
     """The run's own configuration, with what this command changes in it."""
-    saved = runs.read_config(Path(config.run))
+    saved = folder.read_config(Path(config.run))
     saved.cache_dir = saved.data.cache_dir = config.cache_dir
     if config.get("metrics"):
         references = saved.metrics.references  # the paper's protocol, whatever the features
@@ -82,7 +82,7 @@ def log_summary(saved: DictConfig, run: Path, entry: str, figures: Mapping[str, 
     """Add the figures to the summary of the run's W&B run, where it has one; the curves are the training's."""
     from pytorch_lightning.loggers import WandbLogger
 
-    from suite.loggers import configured_logger, finish_wandb
+    from suite.run.loggers import configured_logger, finish_wandb
 
     logger = configured_logger(saved, run)
     if isinstance(logger, WandbLogger):

@@ -9,11 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from suite import cli
 from suite.arguments import number, one_of, truth, whole_number
-from suite.config import plain
 from suite.errors import UserError
 from suite.files import make_folder
+from suite.run import cli
+from suite.run.config import plain
 
 
 def extract_faces(config: DictConfig) -> None:
@@ -23,7 +23,7 @@ def extract_faces(config: DictConfig) -> None:
     source, folder = (Path(str(values.pop(key))).expanduser() for key in ("video", "output"))
     overwrite = values.pop("overwrite")
 
-    from suite.data.video_faces import Crops, extract, find_videos, frontal_faces, open_states, state_path
+    from suite.data.tools.video_faces import Crops, extract, find_videos, frontal_faces, open_states, state_path
     from suite.progress import counting
 
     crops = Crops(**values)

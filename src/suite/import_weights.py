@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from suite import cli
 from suite.arguments import truth
-from suite.config import plain
 from suite.errors import UserError
+from suite.run import cli
+from suite.run.config import plain
 
 if TYPE_CHECKING:
-    from suite.gan import GAN
     from suite.networks.published import PublishedGenerator
+    from suite.papers.base import GAN
 
 
 def import_weights(config: DictConfig) -> None:
@@ -21,8 +21,8 @@ def import_weights(config: DictConfig) -> None:
     values = plain(config)
     files, output = _check(values)
 
-    from suite.callbacks import AtomicCheckpointIO
     from suite.networks.published import read_published
+    from suite.run.callbacks import AtomicCheckpointIO
 
     generators = [read_published(file, values["dropout"]) for file in files]
     model = _model(*generators)

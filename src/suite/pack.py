@@ -6,10 +6,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from suite import cli
 from suite.arguments import number, truth
-from suite.config import need_data, plain
 from suite.errors import UserError
+from suite.run import cli
+from suite.run.config import need_data, plain
 
 
 def pack(config: DictConfig) -> None:
@@ -18,9 +18,9 @@ def pack(config: DictConfig) -> None:
     values = plain(config)
     output = _check(values)
 
-    from suite.data import packing
+    from suite.data.keys import Pictures
     from suite.data.listing import list_source
-    from suite.data.pictures import Pictures
+    from suite.data.tools import packing
     from suite.progress import counting
 
     arguments = {key: value for key, value in values["data"].items() if key != "_target_"}
@@ -61,7 +61,7 @@ def _check(values: dict[str, Any]) -> Path:
         raise UserError("output is not set: say output=…")
     output = Path(str(values["output"])).expanduser()
     if output.exists():
-        from suite.data.streaming import CATALOG
+        from suite.data.sources.shards import CATALOG
 
         empty = output.is_dir() and not any(output.iterdir())
         if not empty and not (output / CATALOG).is_file():

@@ -6,18 +6,18 @@ import time
 
 from omegaconf import DictConfig
 
-from suite import cli, logs, runs
-from suite.config import check_keys, instantiate
 from suite.errors import UserError
+from suite.run import cli, console, folder
+from suite.run.config import check_keys, instantiate
 
 log = logging.getLogger("suite")
 
 
 def train(config: DictConfig) -> None:
     """Train one run, fresh or resumed; `config` is composed from conf/train.yaml."""
-    from suite.loggers import finish_wandb
-    from suite.signals import Signals, end_other_processes
-    from suite.training import (
+    from suite.run.loggers import finish_wandb
+    from suite.run.signals import Signals, end_other_processes
+    from suite.run.trainer import (
         build_trainer,
         check_values,
         conclude,
@@ -27,18 +27,18 @@ def train(config: DictConfig) -> None:
         summary,
     )
 
-    memory = logs.start(speaks=on_rank_zero())
+    memory = console.start(speaks=on_rank_zero())
     config, run = prepare_config(config)
     check_keys(config)
     check_values(config)
-    start_from = runs.resumed_checkpoint(run) if config.resume else None
-    resumed = runs.read_checkpoint(start_from) if start_from else None
+    start_from = folder.resumed_checkpoint(run) if config.resume else None
+    resumed = folder.read_checkpoint(start_from) if start_from else None
     done_epochs = resumed["lr_schedulers"][0]["last_epoch"] if resumed else 0
     done_steps = resumed["steps"]["d"] if resumed else 0
     settle(config.seed, config.threads)
     model, data = instantiate(config)
     if resumed and start_from:
-        runs.load_weights(model, resumed, start_from)
+        folder.load_weights(model, resumed, start_from)
     if done_epochs >= config.trainer.max_epochs:
         raise UserError(f"{run} has its {done_epochs} epochs; to train on, raise model.epochs or model.decay_epochs")
     if on_rank_zero():
@@ -46,9 +46,9 @@ def train(config: DictConfig) -> None:
         data.prepare_data()
         if metrics := metrics_callback(config):
             metrics.find_weights(data)
-        runs.claim(run, resumed=bool(config.resume))
-        runs.write_config(config, run)
-        logs.keep(memory, run / "log.txt")
+        folder.claim(run, resumed=bool(config.resume))
+        folder.write_config(config, run)
+        console.keep(memory, run / "log.txt")
         log.info(summary(config, model, run, f"epoch {done_epochs}, step {done_steps}"))
 
     started = time.monotonic()
@@ -64,7 +64,7 @@ def train(config: DictConfig) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave W&B unfinished
         assert trainer is not None
         number = next(callback.number for callback in trainer.callbacks if isinstance(callback, Signals))  # type: ignore[attr-defined]
-        saved = "" if runs.resumed_checkpoint(run) else ", before its first checkpoint"
+        saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
         what = f"stopped by {number.name} in epoch {trainer.current_epoch + 1}{saved}"
         raise cli.Stopped(number, f"{what}; go on with: python -m suite.train resume={run}") from stop
     finally:

@@ -6,12 +6,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from suite import cli, runs
 from suite.arguments import whole_number
-from suite.config import plain
 from suite.errors import UserError
 from suite.files import make_folder
-from suite.outputs import match_outputs
+from suite.run import cli, folder
+from suite.run.config import plain
+from suite.translating.outputs import match_outputs
 
 
 def translate(config: DictConfig) -> None:
@@ -33,9 +33,9 @@ def translate(config: DictConfig) -> None:
     import torch
 
     from suite.progress import counting
-    from suite.translation import pick_device, pick_direction, translate_files
+    from suite.translating.batches import pick_device, pick_direction, translate_files
 
-    model = runs.load_model(run, values["checkpoint"], str(pick_device(values["device"])), values["mode"])
+    model = folder.load_model(run, values["checkpoint"], str(pick_device(values["device"])), values["mode"])
     torch.manual_seed(values["seed"])
     direction = pick_direction(model, values["direction"])
     make_folder(target if source.is_dir() else where.parent)

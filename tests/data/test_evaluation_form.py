@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from suite.data.cache import CachedStore
 from suite.data.module import PictureData
+from suite.data.pictures.store import CachedStore
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import torch
 
 from suite.data.finish import STROKES, Finish
-from suite.data.sketching import rectangles
+from suite.sketching import rectangles
 
 
 def batch(paired, count=6, side=12, **more):

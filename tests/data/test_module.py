@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-import suite.data.pictures
+import suite.data.keys
 from suite.data.catalog import PictureFile
-from suite.data.decode import Fit
 from suite.data.module import PictureData
+from suite.data.pictures.decode import Fit
 from suite.data.sources import source_options
 from suite.errors import UserError
 
@@ -261,7 +261,7 @@ def test_with_and_without_a_cache_the_samples_are_the_same(unpaired, tmp_path):
 def test_setup_twice_opens_once(unpaired, monkeypatch):
     data = ready(unpaired())
     catalog = data.catalog
-    monkeypatch.setattr(suite.data.pictures, "list_source", lambda *_: pytest.fail("listed again"))
+    monkeypatch.setattr(suite.data.keys, "list_source", lambda *_: pytest.fail("listed again"))
     data.prepare_data()
     data.setup("test")
     assert data.catalog is catalog

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.data import sketching
+from suite import sketching
 from suite.data.module import PictureData
 from suite.errors import UserError
 

@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from suite import weights
 from suite.errors import UserError
 from suite.images import signed_to_uint8, uint8_to_unit, unit_to_signed
-from suite.metrics import pairwise
+from suite.metrics import pairwise, weights
 from suite.metrics.callback import MetricsCallback
 from suite.metrics.distances import frechet_distance, kernel_distance
 

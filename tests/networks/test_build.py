@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from suite.config import compose, plain
 from suite.errors import UserError
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import norm_layer, uses_batch_statistics
+from suite.run.config import compose, plain
 
 
 def test_weights_are_drawn_as_the_field_does() -> None:

@@ -13,7 +13,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.losses.adversarial import AdversarialLoss
 from suite.papers.cyclegan import CycleGAN
-from suite.reference import ReferenceCycleGAN
+from suite.papers.reference import ReferenceCycleGAN
 
 WGAN_GP = {"loss": "wgan", "penalty": "squared", "critic_steps": 1}
 
@@ -207,7 +207,7 @@ def test_penalty_is_on_this_steps_fakes_and_not_on_the_pools(
     note = lambda self, *what, generator: asked.append(what) or torch.zeros(())  # noqa: E731
     monkeypatch.setattr(AdversarialLoss, "gradient_penalty", note)
     # The pool gives its old picture.
-    monkeypatch.setattr("suite.replay.torch.rand", lambda count, generator: torch.zeros(count))
+    monkeypatch.setattr("suite.updates.replay.torch.rand", lambda count, generator: torch.zeros(count))
     every_loss(model, second)
     (D_A, a, fake_a), (D_B, b, fake_b) = asked
     assert (D_A, D_B) == (model.D_A, model.D_B)

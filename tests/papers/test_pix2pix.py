@@ -13,7 +13,7 @@ from torch.nn.functional import l1_loss
 from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.papers.pix2pix import Pix2Pix, closest_l1, pair, real_drawings
-from suite.reference import ReferencePix2Pix
+from suite.papers.reference import ReferencePix2Pix
 
 WGAN_GP = {"loss": "wgan", "penalty": "squared", "critic_steps": 1}
 DEEP = {"name": "unetpp", "depth": 2, "width": 4, "norm": "batch", "deep_supervision": True}

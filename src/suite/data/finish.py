@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from suite.data.batch import Batch
-from suite.data.pictures import Pictures
-from suite.data.sketching import bold, erase, simulate
+from suite.data.keys import Pictures
 from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
+from suite.sketching import bold, erase, simulate
 
 _PICTURES = ("a", "b", "drawings", "target")
 STROKES = 4  # sketches of a picture in the task self_supervised: as it is, bold, erased, bold and erased
@@ -18,7 +18,7 @@ STROKES = 4  # sketches of a picture in the task self_supervised: as it is, bold
 
 @dataclass(frozen=True)
 class Sketched:
-    """Makes sketches of photos, see suite/data/sketching.py; `channels` of them, all alike."""
+    """Makes sketches of photos, see suite/sketching.py; `channels` of them, all alike."""
 
     style: str
     options: Mapping[str, Any]

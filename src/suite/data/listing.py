@@ -9,7 +9,7 @@ from typing import Any
 
 from suite.data.catalog import Catalog
 from suite.data.sources import find_source, source_arguments, source_options
-from suite.data.streaming import open_shards
+from suite.data.sources.shards import open_shards
 from suite.errors import UserError
 
 

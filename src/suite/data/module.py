@@ -12,16 +12,15 @@ from typing import Any
 
 from pytorch_lightning import LightningDataModule
 
-from suite.data.arguments import one_of
 from suite.data.batch import Batch
 from suite.data.catalog import Catalog
-from suite.data.decode import Fit
+from suite.data.checks import one_of
 from suite.data.finish import Finish, sketcher
-from suite.data.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, collate, make_loader
-from suite.data.opened import OpenedSplits
-from suite.data.pictures import Kind, Pictures, Side
-from suite.data.splits import Splits
-from suite.data.tasks import (
+from suite.data.keys import Kind, Pictures, Side
+from suite.data.pictures.decode import Fit
+from suite.data.pictures.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, collate, make_loader
+from suite.data.pictures.opened import OpenedSplits
+from suite.data.pictures.tasks import (
     EpochLength,
     LabelledPictures,
     OneSide,
@@ -31,6 +30,7 @@ from suite.data.tasks import (
     SemiSupervisedPictures,
     UnpairedPictures,
 )
+from suite.data.splits import Splits
 from suite.errors import UserError
 
 _log = logging.getLogger(__name__)

@@ -14,11 +14,11 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from suite import weights as weight_files
 from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_rgb
-from suite.metrics import cache, pairwise
+from suite.metrics import feature_cache, pairwise
+from suite.metrics import weights as weight_files
 from suite.metrics.features import Features, Inception, RandomVGG
 from suite.metrics.table import PAIRWISE_METRICS, SET_METRICS, Table, join, summarise
 
@@ -248,8 +248,8 @@ class MetricsCallback(Callback):
         if len(loader.dataset) == 0:
             return torch.empty(0, self.extractor.num_features)
         size = tuple(loader.dataset[0]["picture"].shape)
-        path = cache.cache_path(self.cache_dir, self.extractor.key, data.fingerprint(split), side, size)
-        kept = cache.load(path, self.extractor.num_features) if trainer.is_global_zero else None
+        path = feature_cache.cache_path(self.cache_dir, self.extractor.key, data.fingerprint(split), side, size)
+        kept = feature_cache.load(path, self.extractor.num_features) if trainer.is_global_zero else None
         # One process decides for all: on machines without a shared disk they would not agree.
         if trainer.strategy.broadcast(kept is not None):
             return torch.empty(0, self.extractor.num_features) if kept is None else kept
@@ -264,7 +264,7 @@ class MetricsCallback(Callback):
                 parts.append({"index": batch["index"].cpu(), "features": features.cpu()})
         table = join(_gather(join(parts), trainer))
         if trainer.is_global_zero:
-            cache.save(path, table["features"])
+            feature_cache.save(path, table["features"])
         return table["features"]
 
 

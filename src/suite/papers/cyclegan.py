@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from suite.arguments import number, one_of, whole_number
 from suite.data.batch import Batch
-from suite.ema import EMA
 from suite.errors import UserError
-from suite.gan import GAN, Direction, Optimizer, check_adam
 from suite.losses.adversarial import AdversarialLoss
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import uses_batch_statistics
-from suite.replay import ReplayPool
+from suite.papers.base import GAN, Direction, Optimizer, check_adam
+from suite.updates.ema import EMA
+from suite.updates.replay import ReplayPool
 
 
 class CycleGAN(GAN):

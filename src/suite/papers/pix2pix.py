@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from suite.arguments import number, share
 from suite.data.batch import Batch
-from suite.ema import EMA
 from suite.errors import UserError
-from suite.gan import GAN, Direction, check_adam
 from suite.losses.adversarial import AdversarialLoss
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import uses_batch_statistics
+from suite.papers.base import GAN, Direction, check_adam
+from suite.updates.ema import EMA
 
 if TYPE_CHECKING:
     from suite.data.module import PictureData

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from suite.data.catalog import PictureFile
-from suite.data.sources.alignment import AlignedPicture, read_eyes
+from suite.data.sources.helpers.alignment import AlignedPicture, read_eyes
 
 EYES = {".dat": (16, 18), ".3pts": (0, 1)}
 

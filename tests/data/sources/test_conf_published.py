@@ -2,8 +2,8 @@
 
 import pytest
 
-from suite.config import CONF, compose
 from suite.data.sources import SOURCES
+from suite.run.config import CONF, compose
 
 OWN = {"faces", "unpaired_folders", "paired_folders"}
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from suite.data.catalog import PictureFile
 from suite.data.module import PictureData
-from suite.data.sources.alignment import AlignedPicture
 from suite.data.sources.cufs import cufs, person
+from suite.data.sources.helpers.alignment import AlignedPicture
 
 TRAIN_PHOTO = "CUHK/training_88/Original_Images/CUHK_training_photo/photo"
 TRAIN_SKETCH = "CUHK/training_88/Original_Images/CUHK_training_sketch/sketch"

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from suite.data.catalog import PictureFile
-from suite.data.sources.alignment import AlignedPicture
 from suite.data.sources.cufsf import PackedPicture, cufsf
+from suite.data.sources.helpers.alignment import AlignedPicture
 
 LIST = "names_of_photos_used_for_drawing_sketches.txt"
 

@@ -8,7 +8,7 @@ from suite.data.sources import SOURCES
 
 def test_neither_readers_nor_what_lists_with_them_import_torch():
     code = (
-        "import sys, suite.data.checking, suite.data.pictures\n"
+        "import sys, suite.data.tools.checking, suite.data.keys\n"
         "from suite.data.sources import SOURCES, find_source\n"
         "for name in SOURCES: find_source(name)\n"
         "print(sorted({'torch', 'kornia', 'pytorch_lightning'} & set(sys.modules)))"

@@ -23,7 +23,7 @@ from typing import Literal, get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import existing_folder, list_pictures
-from suite.data.sources.roots import Fits, holds, is_picture, nearby, root_folder, wrong_root
+from suite.data.sources.helpers.roots import Fits, holds, is_picture, nearby, root_folder, wrong_root
 from suite.errors import UserError
 
 Layout = Literal["auto", "animegan", "whitebox", "ugatit", "plain"]

@@ -17,10 +17,10 @@ from typing import Literal
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.attributes import check_labelled, read_attribute
 from suite.data.sources.folders import existing_folder
-from suite.data.sources.reading import first_file, picture_names, rows, stem_of
-from suite.data.sources.roots import above, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.helpers.attributes import check_labelled, read_attribute
+from suite.data.sources.helpers.reading import first_file, picture_names, rows, stem_of
+from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
 _FOLDERS = (

@@ -15,12 +15,12 @@ import re
 from pathlib import Path
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.attributes import check_labelled, read_attribute
 from suite.data.sources.celeba import annotation_places, official_split, partition_file, read_partition
 from suite.data.sources.folders import list_pictures
-from suite.data.sources.reading import first_file, picture_names, rows, stem_of
-from suite.data.sources.roots import above, holds, is_picture, root_folder, undoubled, wrong_root
-from suite.data.sources.walking import inner_folders
+from suite.data.sources.helpers.attributes import check_labelled, read_attribute
+from suite.data.sources.helpers.reading import first_file, picture_names, rows, stem_of
+from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, undoubled, wrong_root
+from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
 _FOLDERS = ("CelebA-HQ-img", "celeba_hq_256", "")

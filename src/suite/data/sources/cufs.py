@@ -26,11 +26,11 @@ from typing import Literal
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
-from suite.data.sources.alignment import AlignedPicture
 from suite.data.sources.folders import natural_order
-from suite.data.sources.reading import fixed_draw, repackaged_photos, repackaged_split
-from suite.data.sources.roots import is_picture, root_folder, wrong_root
-from suite.data.sources.walking import walk
+from suite.data.sources.helpers.alignment import AlignedPicture
+from suite.data.sources.helpers.reading import fixed_draw, repackaged_photos, repackaged_split
+from suite.data.sources.helpers.roots import is_picture, root_folder, wrong_root
+from suite.data.sources.helpers.walking import walk
 from suite.errors import UserError
 
 Version = Literal["cropped", "original"]

@@ -22,12 +22,12 @@ from PIL import Image
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
-from suite.data.sources.alignment import AlignedPicture
 from suite.data.sources.cufs import side_and_version, split_of
 from suite.data.sources.folders import existing_folder, natural_order
-from suite.data.sources.reading import fixed_draw, repackaged_photos, repackaged_split, rows
-from suite.data.sources.roots import holds, is_picture, root_folder, wrong_root
-from suite.data.sources.walking import walk
+from suite.data.sources.helpers.alignment import AlignedPicture
+from suite.data.sources.helpers.reading import fixed_draw, repackaged_photos, repackaged_split, rows
+from suite.data.sources.helpers.roots import holds, is_picture, root_folder, wrong_root
+from suite.data.sources.helpers.walking import walk
 from suite.errors import UserError
 
 _PEOPLE = 1194

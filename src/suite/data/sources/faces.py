@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import cast
 
-from suite.data.arguments import one_of, whole_number
 from suite.data.catalog import Catalog, Record, Split
-from suite.data.faces import HANDS, LARGEST, SMALLEST, Face, FaceParameters, Style
+from suite.data.checks import one_of, whole_number
 from suite.errors import UserError
+from suite.faces import HANDS, LARGEST, SMALLEST, Face, FaceParameters, Style
 
 # Each split counts from its own number, so that no face is in two of them and a split keeps its faces whatever the
 # size of the others.

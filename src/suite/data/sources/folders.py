@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.roots import (
+from suite.data.sources.helpers.roots import (
     SUFFIXES,
     beside_a_split,
     content,
@@ -28,7 +28,7 @@ from suite.data.sources.roots import (
     undoubled,
     wrong_root,
 )
-from suite.data.sources.walking import walk
+from suite.data.sources.helpers.walking import walk
 from suite.errors import UserError
 
 _SPLITS: tuple[Split, ...] = get_args(Split)

@@ -10,9 +10,9 @@ from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import list_pictures, natural_order
-from suite.data.sources.reading import words
-from suite.data.sources.roots import beside_a_split, holds, is_picture, root_folder, wrong_root
-from suite.data.sources.walking import inner_folders
+from suite.data.sources.helpers.reading import words
+from suite.data.sources.helpers.roots import beside_a_split, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
 _EXPECTED = "one folder of pictures for each identity in it, two at least"

@@ -11,9 +11,9 @@ from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import list_below
-from suite.data.sources.reading import first_file, rows
-from suite.data.sources.roots import root_folder, undoubled, wrong_root
-from suite.data.sources.walking import inner_folders
+from suite.data.sources.helpers.reading import first_file, rows
+from suite.data.sources.helpers.roots import root_folder, undoubled, wrong_root
+from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
 _EXPECTED = "image/ and sketch-rendered/ in it"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.reading import first_file, picture_names, rows, words
-from suite.data.sources.roots import root_folder, undoubled, wrong_root
-from suite.data.sources.walking import inner_folders
+from suite.data.sources.helpers.reading import first_file, picture_names, rows, words
+from suite.data.sources.helpers.roots import root_folder, undoubled, wrong_root
+from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
 DROP = ("error", "ambiguous", "pose", "context")

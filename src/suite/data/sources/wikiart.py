@@ -18,9 +18,9 @@ from typing import Literal, get_args
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import natural_order
-from suite.data.sources.reading import first_file, picture_names, rows
-from suite.data.sources.roots import above, holds, is_picture, root_folder, wrong_root
-from suite.data.sources.walking import inner_folders
+from suite.data.sources.helpers.reading import first_file, picture_names, rows
+from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
 By = Literal["style", "genre", "artist"]

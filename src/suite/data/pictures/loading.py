@@ -1,0 +1,152 @@
+"""Samplers and the loader: which samples, in which order, on which rank, in which epoch.
+
+A sampler yields (epoch, index) pairs. So the workers, which hold a copy of the dataset for the whole run, need not be
+told the epoch, and a sample depends on (seed, epoch, index) and on nothing that happened before.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from suite.data.batch import Batch
+from suite.data.pictures.decode import workers_for
+from suite.errors import UserError
+
+Place = tuple[int, int]  # epoch, index
+_THREADS = 16  # samples of a batch that one worker fetches at once, at most
+_ORDER = 3  # keeps this use of the seed apart from the others, see splits.py and tasks.py
+
+
+class TrainSampler(Sampler[Place]):
+    """A new order in each epoch, from (seed, epoch) alone; each rank gets its own part of it.
+
+    `length` samples an epoch, out of `population` >= `length` indices: over the epochs all of them come. `done` says
+    how many samples of the epoch this rank has already had, when its first batch is asked for: a run that is resumed
+    within an epoch goes on there.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        population: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        done: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.length, self.population, self.seed = length, population, seed
+        self.rank, self.world, self.done = rank, world, done
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length // self.world
+
+    def __iter__(self) -> Iterator[Place]:
+        order = np.random.default_rng((self.seed, _ORDER, self.epoch)).permutation(self.population)[: self.length]
+        for index in order[self.rank :: self.world][: len(self)][self.done() :].tolist():
+            yield self.epoch, index
+
+
+class EvalSampler(Sampler[Place]):
+    """All samples in order, the same in each epoch. The ranks get equally many; the first samples fill up the rest."""
+
+    def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
+        self.length, self.rank, self.world = length, rank, world
+
+    def __len__(self) -> int:
+        return -(-self.length // self.world)
+
+    def __iter__(self) -> Iterator[Place]:
+        for number in range(len(self)):
+            yield 0, (self.rank + number * self.world) % self.length
+
+
+class AtOnce(Dataset[Any]):
+    """The same samples, those of a batch made side by side: what is fetched from afar is waited for together."""
+
+    def __init__(self, samples: Dataset[Any]) -> None:
+        self.samples = samples
+
+    def __getitem__(self, place: Place) -> Any:
+        return self.samples[place]
+
+    def __getitems__(self, places: list[Place]) -> list[Any]:
+        with ThreadPoolExecutor(min(len(places), _THREADS)) as threads:
+            return list(threads.map(self.samples.__getitem__, places))
+
+
+class Loader(DataLoader[Any]):
+    """A DataLoader that asks its sampler when the first batch is wanted, not when the iterator is made.
+
+    Lightning makes the iterator of a run's first epoch before it has told the sampler the epoch; the workers would
+    fetch epoch 0's samples for a run that is resumed in epoch 7.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        try:
+            yield from super().__iter__()
+            return
+        except UserError as error:
+            told = str(error)
+            # Nothing holds the workers any more and they end; held by a traceback, they would be waited for at exit.
+            self._iterator = error.__traceback__ = None
+        # Torch has put the worker's traceback before the message.
+        raise UserError(told.strip().rpartition(f"{UserError.__name__}: ")[2])
+
+
+def make_loader(
+    dataset: Dataset[Any], sampler: Sampler[Place], batch_size: int, workers: int, drop_last: bool, pin_memory: bool
+) -> Loader:
+    return Loader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        drop_last=drop_last,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=pin_memory,
+        collate_fn=collate,
+        worker_init_fn=_apart,
+        # Its own: making an iterator draws a number, which would shift the global generator's stream.
+        generator=torch.Generator(),
+    )
+
+
+def _apart(worker: int) -> None:
+    """Out of reach of signals to the run's process group: the run ends its workers itself, after its own work."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+
+
+def collate(samples: list[dict[str, Any]]) -> Batch:
+    """Stacks the samples; `paired` is one word for the whole batch."""
+    batch: Batch = default_collate(samples)
+    if "paired" in batch:
+        batch["paired"] = samples[0]["paired"]
+    return batch
+
+
+def by_all_cores(items: Dataset[Any]) -> Iterator[Any]:
+    """Every item of a dataset that has a length, in order, each made once: for what is done ahead of training."""
+    loader = DataLoader(
+        items,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=workers_for(len(items)),  # type: ignore[arg-type]
+        # Its own: a run that builds the cache draws the same random numbers afterwards as one that finds it.
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def _as_it_is(item: Any) -> Any:
+    return item

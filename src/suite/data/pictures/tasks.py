@@ -1,0 +1,242 @@
+"""Task datasets: from the pictures of a split to samples.
+
+Every random choice here (partner, drawing, window, mirror, what is erased) is a function of (seed, epoch, index), so
+that a sample is the same in whichever process, and after whatever history, it is made.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from suite.data.pictures.loading import Place
+from suite.data.pictures.store import Store
+from suite.sketching import rectangles
+
+EpochLength = Literal["max", "min", "a", "b"] | int
+_SAMPLE, _TARGET, _STROKES = 4, 5, 6  # keep these uses of the seed apart from the others, see splits.py and loading.py
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of a picture is seen: the square of side `window` that lies at these shares (0..1) of the rest."""
+
+    window: int | None = None  # pixels; None: the whole picture
+    at: tuple[float, float] = (0.0, 0.0)  # down, across
+    mirrored: bool = False
+
+
+WHOLE = View()
+
+
+@dataclass(frozen=True)
+class Side:
+    """The readable pictures of one side of one split, in order."""
+
+    store: Store
+    rows: list[int]  # where the store holds each
+    scenes: list[int]  # the record that each shows: a number, the same on both sides of a split
+    keys: list[str]  # that record's key
+    labels: list[int | None]  # and its label
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def picture(self, place: int, view: View = WHOLE) -> Tensor:
+        """uint8 (C, H, W), its pixels copied as they are stored."""
+        pixels = self.store.read(self.rows[place])
+        if (window := view.window) is not None:
+            rest = (length - window + 1 for length in pixels.shape[1:])
+            top, left = (int(share * places) for share, places in zip(view.at, rest, strict=True))
+            pixels = pixels[:, top : top + window, left : left + window]
+        return torch.from_numpy((pixels[..., ::-1] if view.mirrored else pixels).copy())
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What is random in a training sample. None of it is in evaluation, where a dataset has no Sampling."""
+
+    seed: int
+    window: int | None = None  # side in pixels of a square cut out at random; None: pictures have their size already
+    flip: float = 0.0  # probability of a mirrored picture
+
+    def generator(self, epoch: int, index: int, use: int = _SAMPLE) -> np.random.Generator:
+        return np.random.default_rng((self.seed, use, epoch, index))
+
+    def view(self, generator: np.random.Generator) -> View:
+        """Where to look, drawn anew: as many numbers whatever is asked for."""
+        down, across, mirror = generator.random(3).tolist()
+        return View(self.window, (down, across), mirror < self.flip)
+
+
+class PairedPictures(Dataset[dict[str, Any]]):
+    """A photo and its drawing, or its drawings.
+
+    A photo with several drawings gives a random one in training, its first in evaluation; with `every` all of them as
+    well, padded with black to the largest number of any photo. `swap` makes the drawing `a`. All are cut and mirrored
+    alike. In training, an index beyond the last pair takes a random pair. `simulated`: the drawing is the photo
+    itself, of which a sketch is made on the device.
+    """
+
+    def __init__(
+        self,
+        photos: Side,
+        drawings: Side,
+        swap: bool = False,
+        every: bool = False,
+        length: EpochLength = "max",
+        sampling: Sampling | None = None,
+        simulated: bool = False,
+    ) -> None:
+        self.photos, self.drawings = photos, drawings
+        self.swap, self.every, self.sampling, self.simulated = swap, every, sampling, simulated
+        of_scene: dict[int, list[int]] = {}
+        for place, scene in enumerate(drawings.scenes):
+            of_scene.setdefault(scene, []).append(place)
+        self.pairs = [(place, of_scene[scene]) for place, scene in enumerate(photos.scenes) if scene in of_scene]
+        self.most = max((len(drawn) for _, drawn in self.pairs), default=0)
+        self.length = length if isinstance(length, int) else len(self.pairs)
+        self.population = max(self.length, len(self.pairs))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        pair, view, chosen = index, WHOLE, 0
+        if self.sampling is not None:
+            generator = self.sampling.generator(epoch, index)
+            pair = index if index < len(self.pairs) else int(generator.integers(len(self.pairs)))
+            view = self.sampling.view(generator)
+            chosen = int(generator.integers(len(self.pairs[pair][1])))
+        photo_place, drawn = self.pairs[pair]
+        photo = self.photos.picture(photo_place, view)
+        drawing = photo if self.simulated else self.drawings.picture(drawn[chosen], view)
+        a, b = (drawing, photo) if self.swap else (photo, drawing)
+        key = self.photos.keys[photo_place]
+        sample: dict[str, Any] = {"a": a, "b": b, "paired": True, "index": index, "key": key, "key_b": key}
+        sample |= {"fresh_a": True, "fresh_b": True}
+        if self.every:
+            padded = drawing.new_zeros(self.most, *drawing.shape)
+            for number, one in enumerate(drawn):
+                padded[number] = self.drawings.picture(one, view)
+            sample |= {"drawings": padded, "drawing_count": len(drawn)}
+        return sample
+
+
+class UnpairedPictures(Dataset[dict[str, Any]]):
+    """Two sets of pictures without correspondence.
+
+    In training, index i is the i-th picture of `a` with a random one of `b`; an index beyond the end of `a` takes a
+    random one there too. In evaluation both sides are gone through in order, the shorter one again and again.
+    """
+
+    def __init__(self, a: Side, b: Side, length: EpochLength = "max", sampling: Sampling | None = None) -> None:
+        self.a, self.b, self.sampling = a, b, sampling
+        lengths = {"max": max(len(a), len(b)), "min": min(len(a), len(b)), "a": len(a), "b": len(b)}
+        self.length = length if isinstance(length, int) else lengths[length]
+        self.population = max(self.length, len(a))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        if self.sampling is None:
+            place_a, place_b = index % len(self.a), index % len(self.b)
+            a, b = self.a.picture(place_a), self.b.picture(place_b)
+            fresh_a, fresh_b = index < len(self.a), index < len(self.b)
+        else:
+            generator = self.sampling.generator(epoch, index)
+            place_a = index if index < len(self.a) else int(generator.integers(len(self.a)))
+            place_b = int(generator.integers(len(self.b)))
+            a = self.a.picture(place_a, self.sampling.view(generator))
+            b = self.b.picture(place_b, self.sampling.view(generator))
+            fresh_a = fresh_b = True
+        keys = {"key": self.a.keys[place_a], "key_b": self.b.keys[place_b]}
+        return {"a": a, "b": b, "paired": False, "index": index, "fresh_a": fresh_a, "fresh_b": fresh_b, **keys}
+
+
+class SemiSupervisedPictures(Dataset[dict[str, Any]]):
+    """Pairs, and beside each a `target`: a picture of another set whose style is to be learnt, of no pair.
+
+    In training a random one, in evaluation one after the other, again and again.
+    """
+
+    def __init__(self, pairs: PairedPictures, target: Side) -> None:
+        self.pairs, self.target = pairs, target
+        self.population = pairs.population
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        if (sampling := self.pairs.sampling) is None:
+            target = self.target.picture(index % len(self.target))
+        else:
+            generator = sampling.generator(epoch, index, _TARGET)
+            chosen = int(generator.integers(len(self.target)))
+            target = self.target.picture(chosen, sampling.view(generator))
+        return self.pairs[epoch, index] | {"target": target}
+
+
+class SelfSupervisedPictures(Dataset[dict[str, Any]]):
+    """Pairs, and with each what will be `erased` of its sketch and of the bold one: (2, times, 4) corners.
+
+    Rectangles of a square of `size` pixels. In training others in each epoch, in evaluation those of the index.
+    """
+
+    def __init__(self, pairs: PairedPictures, size: int, seed: int) -> None:
+        self.pairs, self.size, self.seed = pairs, size, seed
+        self.population = pairs.population
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        of = (self.seed, _STROKES, index) if self.pairs.sampling is None else (self.seed, _STROKES, epoch, index)
+        generator = torch.Generator().manual_seed(int(np.random.default_rng(of).integers(2**63)))
+        return self.pairs[epoch, index] | {"erased": rectangles(2, self.size, self.size, generator=generator)}
+
+
+class LabelledPictures(Dataset[dict[str, Any]]):
+    """The pictures of one side with their labels. In training, an index beyond the last picture takes a random one."""
+
+    def __init__(self, side: Side, length: EpochLength = "max", sampling: Sampling | None = None) -> None:
+        self.side, self.sampling = side, sampling
+        self.length = length if isinstance(length, int) else len(side)
+        self.population = max(self.length, len(side))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        chosen, view = index, WHOLE
+        if self.sampling is not None:
+            generator = self.sampling.generator(epoch, index)
+            chosen = index if index < len(self.side) else int(generator.integers(len(self.side)))
+            view = self.sampling.view(generator)
+        picture, label, key = self.side.picture(chosen, view), self.side.labels[chosen], self.side.keys[chosen]
+        return {"a": picture, "label": label, "paired": False, "index": index, "fresh_a": True, "key": key}
+
+
+class OneSide(Dataset[dict[str, Any]]):
+    """The pictures of one side alone, for statistics of real pictures; `look` changes each as the batches' are."""
+
+    def __init__(self, side: Side, look: Callable[[Tensor], Tensor] | None = None) -> None:
+        self.side, self.look = side, look
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        index = place[1] if isinstance(place, tuple) else place
+        picture = self.side.picture(index)
+        return {"picture": picture if self.look is None else self.look(picture), "index": index}

@@ -1,0 +1,137 @@
+"""Where a data set lies: its root, or what to say of a wrong one, a level too high or too low as a rule."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import get_args
+
+from suite.data.catalog import Split
+from suite.data.sources.helpers.walking import inner_folders
+from suite.errors import UserError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_NEARBY = 500  # folders looked at before a hint is given up
+_NAMED = 5  # folders named where there is no hint
+
+Fits = Callable[[Path], object]
+
+
+def root_folder(root: str, expected: str, *fits: Fits) -> Path:
+    """The folder `data.root`. Raises the UserError of `wrong_root` where it is none."""
+    if not root:
+        raise UserError(f"data.root is empty: name the folder with {expected}")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise wrong_root(folder, expected, *fits)
+    return folder
+
+
+def wrong_root(root: Path, expected: str, *fits: Fits) -> UserError:
+    """The error for a root that does not hold what is `expected`; says which folder nearby `fits`, if one does.
+
+    Of several `fits` an earlier one counts for all folders before a later one for any.
+    """
+    if (near := nearby(root, *fits)) is not None:
+        hint = f"it lies in {near}: set data.root={near}"
+    else:
+        hint = f"and nothing like it lies nearby; {content(root)}: check data.root"
+    if root.is_dir():
+        return UserError(f"{root}: expected {expected}; {hint}")
+    problem = "there is no such folder"
+    if root.exists():
+        packed = root.suffix.lower() in _ARCHIVES
+        problem = "is an archive: unpack it, and name the folder" if packed else "is a file, not a folder"
+    return UserError(f"data.root: {root}: {problem}; expected {expected}; {hint}")
+
+
+def nearby(root: Path, *fits: Fits) -> Path | None:
+    """The first folder near the root that `fits`."""
+    return next((place for fit in fits for place in _around(root) if _fits(fit, place)), None)
+
+
+def above(root: Path, fit: Fits) -> Path | None:
+    """The folder that `fits` one level above the root, or two: of the root as written, or of what it links to."""
+    written = Path(os.path.abspath(root))
+    return next((place for path in (written, root.resolve()) for place in path.parents[:2] if _fits(fit, place)), None)
+
+
+def beside_a_split(root: Path) -> list[str]:
+    """A warning where the root is one split of a data set, and others lie beside it that nobody reads."""
+    splits: tuple[Split, ...] = get_args(Split)
+    place = root.resolve()
+    beside = [split for split in splits if split != place.name and (place.parent / split).is_dir()]
+    if place.name not in splits or not beside:
+        return []
+    return [f"{root}: {', '.join(beside)} beside it is not read; data.root={place.parent} reads all splits"]
+
+
+def holds(folder: Path, wanted: Callable[[str], object]) -> bool:
+    """Whether a folder is there and an entry of it has a `wanted` name. Raises OSError where it can't be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(wanted(entry.name) for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def undoubled(folder: Path) -> Path:
+    """The folder, or the one of its own name in it where nothing else is: archives are often unpacked that way."""
+    inner = folder / folder.name
+    if inner.is_dir() and not holds(folder, is_picture) and inner_folders(folder) == [inner]:
+        return inner
+    return folder
+
+
+def is_picture(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _fits(fit: Fits, place: Path) -> bool:
+    try:
+        return bool(fit(place))
+    except (OSError, UserError):  # other people's folders lie nearby, too
+        return False
+
+
+def _around(root: Path) -> Iterator[Path]:
+    """The folders two levels up and down; up first where pictures lie in the root itself.
+
+    Of a root that is no folder, the one above it, those beside it, and three further up.
+    """
+    if not root.is_dir():
+        above = list(islice(root.resolve().parents, 4))
+        yield from above[:1]
+        yield from _folders(above[0])[:_NEARBY]
+        yield from above[1:]
+        return
+    above = list(islice(root.resolve().parents, 2))
+    too_low = holds(root, is_picture)
+    yield from above if too_low else ()
+    waiting = deque((place, 1) for place in _folders(root))
+    for _ in range(_NEARBY):
+        if not waiting:
+            break
+        place, level = waiting.popleft()
+        yield place
+        if level < 2:
+            waiting.extend((inner, level + 1) for inner in _folders(place))
+    yield from () if too_low else above
+
+
+def content(root: Path) -> str:
+    """The folders in the root, or in the first folder above it that is there, in words."""
+    place = root if root.is_dir() else next(place for place in root.resolve().parents if place.is_dir())
+    names = [folder.name for folder in _folders(place)]
+    if names:
+        return f"{place} holds {', '.join(names[:_NAMED])}" + " ..." * (len(names) > _NAMED)
+    return f"{place} holds no folder" if holds(place, bool) else f"{place} is empty"
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        return inner_folders(place)
+    except OSError:  # a hint is not worth an error
+        return []

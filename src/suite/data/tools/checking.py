@@ -1,0 +1,242 @@
+"""What a data set has and what it lacks: counts, tasks, broken pictures; for people and for programs.
+
+catalog, splits ─► [find_broken] ─► Findings ─► show, figures, report
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from suite.data.catalog import Catalog, Picture, Record
+from suite.data.keys import Pictures
+from suite.data.pictures.decode import MOST_BROKEN, flatten, workers_for
+from suite.data.splits import Splits, assign_splits
+from suite.errors import UserError
+
+_AT_ONCE = 16  # pictures that a process decodes before it answers
+_EXAMPLES, _BROKEN_SHOWN, _LABELS_SHOWN = 3, 20, 12
+
+
+class Broken(NamedTuple):
+    """A picture that can't be decoded."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A catalog with its splits; `broken` is None where nothing was decoded."""
+
+    catalog: Catalog
+    splits: Splits
+    broken: list[Broken] | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """Plain numbers, strings and dicts; conf/check_data.yaml says what each is."""
+        catalog = self.catalog
+        return {
+            "dataset": catalog.dataset,
+            "root": None if catalog.root is None else str(catalog.root),
+            "split": {split: count(records) for split, records in self.splits.items()},
+            **count(catalog.records),
+            "orphan_photos": len(catalog.orphan_photos),
+            "orphan_sketches": len(catalog.orphan_drawings),
+            "missing": len(catalog.missing),
+            "broken": None if self.broken is None else len(self.broken),
+            "labels": labels(catalog),
+            "simulated": catalog.simulated,
+            "tasks": [task for task, lacks in tasks(self.splits).items() if not lacks],
+        }
+
+    def wrong(self) -> list[tuple[str, list[str]]]:
+        """Everything that is wrong, by kind."""
+        catalog = self.catalog
+        return [
+            ("orphan photos", catalog.orphan_photos),
+            ("orphan sketches", catalog.orphan_drawings),
+            ("missing", catalog.missing),
+            ("broken", [f"{name}: {reason}" for name, reason in self.broken or []]),
+            ("warning", catalog.warnings),
+        ]
+
+    def report(self) -> str:
+        """One line for everything that is wrong, its kind in front."""
+        return "".join(f"{kind}\t{printable(line)}\n" for kind, lines in self.wrong() for line in lines)
+
+    def check_usable(self, skip_broken: bool, task: str | None) -> None:
+        """Raises UserError where `suite.train` would stop at once: no picture, none to train on, or broken ones.
+
+        `task` is None for a `data.target`. One that no split serves is no error: the set may be half of another.
+        """
+        catalog = self.catalog
+        if not catalog.records:
+            raise UserError(f"{catalog.root or catalog.dataset}: the source {catalog.dataset} finds no picture there")
+        self._check_train(task)
+        if not self.broken:
+            return
+        total, name = len(pictures(catalog.records)), printable(self.broken[0].name)
+        first = f"{len(self.broken)} of {total} pictures can't be decoded, the first is {name}"
+        if len(self.broken) > MOST_BROKEN * total:
+            raise UserError(f"{first}; that is more than 1 %: mend or remove them")
+        if not skip_broken:
+            raise UserError(f"{first}; mend or remove them, or set data.on_broken=skip")
+
+    def _check_train(self, task: str | None) -> None:
+        key, needs, lacks = "data.target", "data.target", "train" not in self.splits
+        if task is not None:
+            served = _served(self.splits)
+            asked = {task} if task in served else served
+            lacks = bool(asked) and not asked & _served({"train": self.splits.get("train", [])})
+            key, needs = "data", f"data.task={'|'.join(sorted(asked))}"
+        if lacks:
+            raise UserError(
+                f"{self.catalog.summary()}: the split train has nothing for {needs}, what there is lies in "
+                f"{' and '.join(split for split in self.splits if split != 'train')}; "
+                f"{key}.split={{train: 0.9, test: 0.1}} draws new splits"
+            )
+
+
+def list_sets(data: Pictures) -> list[tuple[Catalog, Splits]]:
+    """The data set and, where it has one, its `data.target`, with their splits. Opens no picture."""
+    catalog = data.list_pictures()
+    listed = [(catalog, assign_splits(catalog, data.split, data.seed))]
+    if data.target is not None and (catalog_of_target := data.list_target()) is not None:
+        wanted = data.target.get("split")
+        listed.append((catalog_of_target, assign_splits(catalog_of_target, wanted, data.seed, "data.target")))
+    return listed
+
+
+def count(records: Sequence[Record]) -> dict[str, int]:
+    """Pictures of both kinds; a pair is a photo with at least one drawing."""
+    return {
+        "photos": sum(record.photo is not None for record in records),
+        "sketches": sum(len(record.drawings) for record in records),
+        "pairs": sum(record.paired for record in records),
+    }
+
+
+def labels(catalog: Catalog) -> dict[str, int]:
+    """Records of each label, by its name, in the order of the labels."""
+    counted = Counter(record.label for record in catalog.records if record.label is not None)
+    return {label_name(catalog, label): counted[label] for label in sorted(counted)}
+
+
+def label_name(catalog: Catalog, label: int) -> str:
+    return catalog.label_names[label] if label < len(catalog.label_names) else str(label)
+
+
+def tasks(splits: Splits) -> dict[str, str]:
+    """Each `data.task`, and what no split has of what it needs; empty for a task that is served."""
+    counts = [count(records) for records in splits.values()]
+    pairs = "" if any(one["pairs"] for one in counts) else "pairs of a photo and its drawings"
+    both = "" if any(one["photos"] and one["sketches"] for one in counts) else "photos and drawings in one split"
+    if not any(one["photos"] for one in counts):
+        pairs = both = "photos"
+    elif not any(one["sketches"] for one in counts):
+        pairs = both = "drawings, which data.sketch=sobel|dodge|xdog makes of photos"
+    labelled = any(len({record.label for record in records} - {None}) > 1 for records in splits.values())
+    return {
+        "paired": pairs,
+        "unpaired": both,
+        "labelled": "" if labelled else "two labels",
+        "semi_supervised": pairs,
+        "self_supervised": pairs,
+    }
+
+
+def _served(splits: Splits) -> set[str]:
+    return {task for task, lacks in tasks(splits).items() if not lacks}
+
+
+def pictures(records: Iterable[Record]) -> list[Picture]:
+    """Every picture of the records, photo before drawings; a photo that stands for its own drawing once."""
+    both = (picture for record in records for picture in (record.photo, *record.drawings) if picture is not None)
+    return list(dict.fromkeys(both))
+
+
+def find_broken(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> list[Broken]:
+    """Decode all pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
+    workers = workers_for(len(pictures))
+    broken: list[Broken] = []
+    with ProcessPoolExecutor(workers) if workers else nullcontext() as pool:
+        reasons = map(_reason, pictures) if pool is None else pool.map(_reason, pictures, chunksize=_AT_ONCE)
+        for picture, reason in zip(pictures, reasons, strict=True):
+            if reason:
+                broken.append(Broken(picture.name, reason))
+            on_done(1)
+    return broken
+
+
+def _reason(picture: Picture) -> str:
+    """What is wrong with a picture; an empty string where nothing is."""
+    try:
+        flatten(picture.load(), "RGB")
+    except (OSError, ValueError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+def show(findings: Findings) -> None:
+    """Print the findings for people: all numbers, and a few examples of what is wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
+    catalog = findings.catalog
+    say("data set", catalog.dataset + ("" if catalog.root is None else f" in {catalog.root}"))
+    table = Table()
+    table.add_column("split")
+    for name in ("photos", "sketches", "pairs"):
+        table.add_column(name, justify="right")
+    unused = len(catalog.records) - sum(map(len, findings.splits.values()))
+    for split, records in (*findings.splits.items(), ("all" + ", also of no split" * (unused > 0), catalog.records)):
+        table.add_row(split, *map(str, count(records).values()))
+    Console().print(table)
+    for name, line in _lines(findings):
+        say(name, line)
+
+
+def say(name: str, line: str) -> None:
+    """Print a line of the table for people, also where the terminal's encoding lacks some of its characters."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(f"{name:<16}{printable(line)}".rstrip().encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
+    if findings.catalog.simulated:
+        yield "sketches", f"none of its own in use: data.sketch={findings.catalog.simulated} makes them of the photos"
+    if by_label := labels(findings.catalog):
+        unlabelled = sum(record.label is None for record in findings.catalog.records)
+        some = [f"{name} {number}" for name, number in by_label.items()] + [f"none {unlabelled}"] * (unlabelled > 0)
+        yield "labels", f"{len(by_label)}: {_some(some, _LABELS_SHOWN)}"
+    needs = tasks(findings.splits)
+    yield "serves", ", ".join(task for task, lacks in needs.items() if not lacks) or "no task on its own"
+    for lacks in dict.fromkeys(filter(None, needs.values())):
+        yield "does not serve", f"{', '.join(task for task in needs if needs[task] == lacks)}: lacks {lacks}"
+    for kind, lines in findings.wrong():
+        if kind == "warning":
+            yield from ((kind, line) for line in lines)
+        elif kind == "broken" and lines:
+            yield kind, str(len(lines))
+            yield from (("", line) for line in lines[:_BROKEN_SHOWN])
+            if len(lines) > _BROKEN_SHOWN:
+                yield "", f"and {len(lines) - _BROKEN_SHOWN} more; report=<file> writes them all"
+        elif lines:
+            yield kind, f"{len(lines)}: {_some(lines, _EXAMPLES)}"
+    if findings.broken is None:
+        yield "broken", "not looked for; verify=true decodes every picture"
+    elif not findings.broken:
+        yield "broken", f"none of {len(pictures(findings.catalog.records))} pictures"
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
+
+
+def printable(text: str) -> str:
+    """The text with an escape for each character that no terminal shows: bytes that are no UTF-8, line ends."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

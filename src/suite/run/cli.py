@@ -1,0 +1,94 @@
+"""What every command of the suite shares: Hydra in front, one line and exit code 2 for bad input."""
+
+import functools
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from suite.run.config import CONF, register_resolvers, user_message
+
+# As a rule, every process of a DDP run meets the same bad input. The first says so and ends the others in that time; a
+# message that is still there then is one that only this process has.
+_FIRST_RANK_ENDS = 20  # seconds
+
+
+class Stopped(Exception):  # noqa: N818  # it went well
+    """The run was asked to end by a signal, and ended cleanly."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
+    """Compose `conf/<config_name>.yaml` with the command line and hand it to the job.
+
+    Exit codes: 0 done, 2 bad input, 128 + n stopped by signal n, 1 anything else (with its traceback). A job of a
+    multirun that ends with bad input leaves the others to run.
+    """
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    failed = False
+
+    @functools.wraps(job)  # Hydra names the job after the function's module
+    def guarded(config: DictConfig) -> None:
+        nonlocal failed
+        try:
+            job(config)
+        except Stopped as stopped:
+            if _rank() == 0:
+                _say(str(stopped))
+            sys.exit(128 + stopped.number)
+        except Exception as error:
+            if not (reason := user_message(error)):
+                raise
+            command = HydraConfig.get()
+            job_number = f" in job {command.job.num}" if command.mode == RunMode.MULTIRUN else ""
+            _say(f"error{job_number}: {reason}")
+            failed = True
+            folder = Path(command.runtime.output_dir)
+            if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
+                folder.rmdir()
+
+    register_resolvers()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line
+    # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        if not (reason := user_message(error)):
+            raise
+        if isinstance(error, OSError) and error.filename:  # from Hydra, which makes the run's folder
+            reason = f"can't write to {reason}"
+        _say(f"error: {reason}")
+        failed = True
+    if failed:
+        sys.exit(2)
+
+
+def _rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def _say(sentence: str) -> None:
+    if _rank() > 0:
+        time.sleep(_FIRST_RANK_ENDS)
+    print(sentence, file=sys.stderr)
+    if (log := logging.getLogger("suite")).hasHandlers():
+        log.error(sentence)
+
+
+def on_terminal() -> bool:
+    """Whether a person watches: a progress bar would fill a log file with its every move."""
+    return sys.stdout.isatty()

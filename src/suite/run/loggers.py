@@ -1,0 +1,107 @@
+"""metrics.csv in the run folder, and the loggers that the configuration asks for."""
+
+import csv
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from suite.errors import UserError
+from suite.files import write_whole
+from suite.run.config import plain
+
+# What the curves of each W&B section are drawn over.
+AXES = {"train": "g_steps", "val": "epoch", "val_b2a": "epoch", "pictures": "epoch"}
+
+
+class MetricsCSV(Logger):
+    """`<run>/metrics.csv`: one row a call, one column a metric, as they come; a resumed run goes on with it.
+
+    Rows past `resumed_step` belong to an epoch that the resumed run trains again; they are dropped. Lightning's own
+    CSV logger deletes the file of a resumed run.
+    """
+
+    name, version = "csv", ""
+
+    def __init__(self, run: Path, resumed_step: int | None = None) -> None:
+        super().__init__()
+        self.path = run / "metrics.csv"
+        self.columns = ["step"]
+        if resumed_step is not None and self.path.is_file():
+            self._drop_after(resumed_step)
+
+    @rank_zero_only
+    def _drop_after(self, resumed_step: int) -> None:
+        # A kill in the middle of a line leaves one without a step.
+        rows = [row for row in self._read() if row["step"].isdigit() and int(row["step"]) <= resumed_step]
+        self.columns = list(rows[0]) if rows else self.columns
+        self._write(rows)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        row: dict[str, Any] = {"step": step, **metrics}
+        if new := [name for name in row if name not in self.columns]:
+            earlier = self._read() if self.path.is_file() else []
+            self.columns += new
+            self._write([*earlier, row])
+        else:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: config.yaml has them."""
+
+    def _read(self) -> list[dict[str, str]]:
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self.path, text.getvalue())
+
+
+def configured_logger(config: DictConfig, run: Path) -> Logger | None:
+    """The logger that `logger=` names, writing into the run's folder. W&B gets the configuration and its axes."""
+    from hydra.utils import get_class
+
+    values = plain(config.logger)
+    if not values:
+        return None
+    if values.get("mode") != "online":
+        os.environ.setdefault("WANDB_SILENT", "true")  # `suite.train` says itself how to upload an offline run
+    try:
+        logger = get_class(values.pop("_target_"))(save_dir=run, **values)
+    except ModuleNotFoundError as error:
+        raise UserError(f"logger: {error.name} is not installed; {str(error).splitlines()[-1]}") from error
+    if isinstance(logger, WandbLogger):
+        start_wandb(logger, config)
+    return logger
+
+
+def start_wandb(logger: WandbLogger, config: DictConfig) -> None:
+    """Open the W&B run. Raises UserError where W&B does not take its settings, or can't be reached."""
+    import wandb
+
+    logger._wandb_init.pop("anonymous", None)  # Lightning passes it, and W&B warns that it no longer means anything
+    try:
+        logger.log_hyperparams(plain(config))
+        for section, axis in AXES.items():
+            logger.experiment.define_metric(f"{section}/*", step_metric=axis)
+    except (wandb.errors.Error, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"logger: {reason}; logger.mode=offline and logger=none need no account") from error
+
+
+def finish_wandb(exit_code: int) -> None:
+    """Close the open W&B run, if any, so that the next job of a multirun opens its own."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish(exit_code=exit_code)

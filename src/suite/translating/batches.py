@@ -1,0 +1,188 @@
+"""Picture files through a model, in batches, while threads decode what comes next and write what is done.
+
+files ─► decode, pad ─► batches of equal shape ─► model ─► crop, write ─► files
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from suite import images
+from suite.data.catalog import PictureFile
+from suite.data.pictures.decode import Array, Fit, flatten
+from suite.errors import UserError
+from suite.files import make_folder, write_picture
+from suite.papers.base import GAN, Direction
+from suite.translating.outputs import Pair
+
+_SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
+_WAITING = 64 * 2**20  # bytes of pictures that wait for others of their shape; larger ones go in smaller batches
+_THREADS = 8  # at most
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the accelerator where there is one. Raises UserError where it is not here."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if name == "auto":
+        return accelerator or torch.device("cpu")
+    here = ["cpu"]
+    if accelerator:
+        here += [accelerator.type, *(f"{accelerator.type}:{n}" for n in range(torch.accelerator.device_count()))]
+    if name not in here:
+        raise UserError(f"device={name} is not on this machine: use auto, {', '.join(here)}")
+    return torch.device(name)
+
+
+def pick_direction(model: GAN, name: Direction | None) -> Direction:
+    """The direction of that name, or the model's first. Raises UserError where the model does not have it."""
+    if name is None:
+        return model.directions[0]
+    if name not in model.directions:
+        raise UserError(f"direction={name}: this {type(model).__name__} can only do {' and '.join(model.directions)}")
+    return name
+
+
+class _Padded(NamedTuple):
+    """A picture on its way: pixels (C, H, W) uint8, of which the first height x width are the picture."""
+
+    source: Path
+    target: Path
+    pixels: Tensor
+    height: int
+    width: int
+
+
+class _Failed(NamedTuple):
+    source: Path
+    reason: str
+
+
+def translate_files(
+    model: GAN,
+    pairs: Iterable[Pair],
+    direction: Direction | None = None,
+    *,
+    size: int | None = None,
+    batch_size: int = 8,
+    bf16: bool = False,
+    on_done: Callable[[], object] = lambda: None,
+) -> dict[Path, str]:
+    """Translate picture files of any size, mode and format; the model is in eval mode, on the device to use.
+
+    pairs: input and output files. An output is replaced if it is there; its suffix says the format.
+    direction: the model's first where not given. size: of the shorter side in pixels, brought there before.
+    bf16: compute in bfloat16 instead of fp32. on_done: called once for each picture.
+    Returns what is wrong with the pictures that could not be translated, by input file.
+    Raises UserError for a direction that the model does not have, and for an output that can't be written.
+    """
+    direction = pick_direction(model, direction)
+    read = partial(_read, channels=model.hparams[f"channels_{direction[0]}"], size=size, divisor=model.divisor)
+    threads = min(_THREADS, os.cpu_count() or 1)
+    writes: deque[Future[None]] = deque()
+    failed: dict[Path, str] = {}
+
+    def fail(source: Path, reason: str) -> None:
+        failed[source] = " ".join(reason.split())
+        on_done()
+
+    def readable(pool: Executor) -> Iterator[_Padded]:
+        for picture in _read_ahead(pool, read, pairs, ahead=2 * threads):
+            if isinstance(picture, _Padded):
+                yield picture
+            else:
+                fail(*picture)
+
+    def finish_writes(until: int) -> None:
+        while len(writes) > until:
+            writes.popleft().result()
+            on_done()
+
+    with ThreadPoolExecutor(threads) as pool:
+        for batch in _in_batches(readable(pool), batch_size):
+            try:
+                translated = _forward(model, torch.stack([picture.pixels for picture in batch]), direction, bf16)
+            except torch.OutOfMemoryError:
+                for picture in batch:
+                    fail(picture.source, f"{picture.width}x{picture.height} is too large for the memory; try size=1024")
+                continue
+            for picture, result in zip(batch, translated, strict=True):
+                writes.append(pool.submit(_write, result[:, : picture.height, : picture.width], picture.target))
+            finish_writes(until=2 * threads)
+        finish_writes(until=0)
+    return failed
+
+
+def _read(pair: Pair, channels: int, size: int | None, divisor: int) -> _Padded | _Failed:
+    source, target = pair
+    try:
+        pixels = _decode(PictureFile(source), channels, size)
+    except (OSError, ValueError) as error:
+        return _Failed(source, str(error))
+    height, width = pixels.shape[1:]
+    # numpy reflects as often as it takes; torch refuses more padding than picture.
+    padded = np.pad(pixels, ((0, 0), (0, _missing(height, divisor)), (0, _missing(width, divisor))), mode="reflect")
+    return _Padded(source, target, torch.from_numpy(padded), height, width)
+
+
+def _decode(picture: PictureFile, channels: int, size: int | None) -> Array:
+    if size is not None:
+        return Fit(size, channels, "cover", whole=True).decode(picture)
+    array = np.asarray(flatten(picture.load(), "L" if channels == 1 else "RGB"))
+    return np.ascontiguousarray(array.reshape(*array.shape[:2], channels).transpose(2, 0, 1))
+
+
+def _missing(length: int, divisor: int) -> int:
+    return -max(length, _SHORTEST) % divisor + max(0, _SHORTEST - length)
+
+
+def _read_ahead(
+    pool: Executor, read: Callable[[Pair], _Padded | _Failed], pairs: Iterable[Pair], ahead: int
+) -> Iterator[_Padded | _Failed]:
+    """The pictures in order, of which the pool reads up to `ahead` before they are asked for."""
+    reading: deque[Future[_Padded | _Failed]] = deque()
+    for pair in pairs:
+        reading.append(pool.submit(read, pair))
+        if len(reading) > ahead:
+            yield reading.popleft().result()
+    while reading:
+        yield reading.popleft().result()
+
+
+def _in_batches(pictures: Iterable[_Padded], batch_size: int) -> Iterator[list[_Padded]]:
+    """The pictures in batches of one shape, in any order; few of them are ever held back."""
+    waiting: dict[torch.Size, list[_Padded]] = {}
+    for picture in pictures:
+        shape = picture.pixels.shape
+        waiting.setdefault(shape, []).append(picture)
+        if len(waiting[shape]) == batch_size:
+            yield waiting.pop(shape)
+        while sum(len(group) * shape.numel() for shape, group in waiting.items()) > _WAITING:
+            yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
+    yield from waiting.values()
+
+
+def _forward(model: GAN, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
+    """uint8 (B, C, H, W) to uint8, both in main memory."""
+    try:
+        x = images.unit_to_signed(images.uint8_to_unit(pixels.to(model.device)))
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+            y = model.translate(x, direction)
+        return images.signed_to_uint8(y).cpu()
+    except torch.OutOfMemoryError:
+        if len(pixels) == 1:
+            raise
+    # Not in the except block: there the failed pass still holds its memory.
+    return torch.cat([_forward(model, half, direction, bf16) for half in pixels.chunk(2)])
+
+
+def _write(picture: Tensor, target: Path) -> None:
+    make_folder(target.parent)
+    write_picture(images.to_pil(picture), target)

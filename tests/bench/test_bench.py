@@ -1,0 +1,99 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from omegaconf import DictConfig
+
+from suite.bench.__main__ import check, measure
+from suite.errors import UserError
+from suite.run.config import CONF, plain, register_resolvers
+
+SMALL = [
+    "experiment=cyclegan_lsgan",
+    "trainer=cpu",
+    "data.size=32",
+    "data.load_size=36",
+    "data.workers=0",
+    "model.backbone.width=4",
+    "model.discriminator.width=4",
+    "bench.steps=2",
+    "bench.warmup=1",
+    "bench.repeats=1",
+]
+
+
+def compose(*more: str) -> tuple[DictConfig, dict[str, Any]]:
+    register_resolvers()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("bench", [*SMALL, *more])
+    return config, plain(config.bench)
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "suite.bench", *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_one_line_of_figures_and_nothing_left_behind(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    done = run(here, *SMALL, f"cache_dir={tmp_path / 'cache'}")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    figures = json.loads(line)
+    assert figures["experiment"] == "cyclegan_lsgan"
+    assert (figures["precision"], figures["compile"], figures["data"]) == ("32-true", False, "faces")
+    assert (figures["size"], figures["batch"], figures["steps"]) == (32, 2, 2)
+    assert figures["device"].startswith("cpu (")
+    assert figures["images_per_s"] == pytest.approx(2 / figures["s_per_step"], rel=1e-3)
+    assert figures["reference_over_ours"] == pytest.approx(
+        figures["s_per_step_reference"] / figures["s_per_step_bare"], rel=1e-2
+    )
+    assert figures["lightning_share"] == pytest.approx(1 - figures["s_per_step_bare"] / figures["s_per_step"], abs=1e-2)
+    assert 0 < figures["data_wait_share"] < 1
+    assert figures["peak_memory_mb"] > 100
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("experiment", ["pix2pix_final", "pix2pix_unet"])
+def test_pix2pix_draws_its_own_faces_and_has_its_reference(experiment: str, tmp_path: Path) -> None:
+    smaller = ["data.batch_size=1", "data.size=64", "data.load_size=64", "data.count={train: 2, val: 1, test: 1}"]
+    config, options = compose(f"experiment={experiment}", *smaller, f"cache_dir={tmp_path}")
+    assert (config.data.source, config.data.drawings, config.data.hands) == ("faces", "all", 5)
+    check(config, options)
+    figures = measure(config, **options)
+    assert figures["reference_over_ours"] == pytest.approx(
+        figures["s_per_step_reference"] / figures["s_per_step_bare"], rel=1e-2
+    )
+
+
+def test_whole_rounds_of_critic_steps_and_no_reference(tmp_path: Path) -> None:
+    config, options = compose("adversarial=wgan_gp", f"cache_dir={tmp_path}", "bench.steps=6")
+    figures = measure(config, **options)
+    assert figures["steps"] == 10
+    assert figures["reference_over_ours"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("bench.steps=0", "bench.steps=0: give a whole number of at least 1"),
+        ("bench.repeats=1.5", "bench.repeats=1.5: give a whole number of at least 1"),
+        ("trainer.devices=2", "trainer.devices=2: suite.bench measures one device"),
+        ("trainer.precision=16-mixed", "trainer.precision=16-mixed: suite.bench measures 32-true and bf16-mixed"),
+    ],
+)
+def test_what_cannot_be_measured_is_named(wrong: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check(*compose(wrong))
+
+
+def test_an_experiment_must_be_named(tmp_path: Path) -> None:
+    done = run(tmp_path, *SMALL[1:])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: which experiment? Say experiment=<name>\n"

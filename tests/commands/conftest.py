@@ -1,0 +1,44 @@
+"""Runs of the commands in this process: everything but the interpreter's start."""
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from suite.evaluate import evaluate
+from suite.run import cli
+from suite.train import train
+
+JOBS = {"train": train, "evaluate": evaluate}
+# On a GPU, runs are in bfloat16 and not reproducible to the bit. Both of training's words keep the first one from being
+# said: one chooses for itself, the other takes what the run had.
+ON_CPU = {"train": ("trainer=cpu", ("trainer=", "resume=")), "evaluate": ("accelerator=cpu", ("accelerator=",))}
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def command(monkeypatch, cache) -> Callable[..., int]:
+    """`command("train", "experiment=…")`: run a command as typed, on the CPU unless typed, and return its exit code."""
+
+    def run(name: str, *words: str) -> int:
+        on_cpu, chosen = ON_CPU[name]
+        words = words if any(word.startswith(chosen) for word in words) else (*words, on_cpu)
+        monkeypatch.setenv("SUITE_CACHE", str(cache))
+        monkeypatch.setattr(sys, "argv", [f"suite.{name}", *words])
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            cli.run(name, JOBS[name])
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        finally:
+            for number, handler in handlers.items():  # an ended run leaves SIGINT ignored, for its process' end
+                signal.signal(number, handler)
+        return 0
+
+    return run

@@ -1,0 +1,136 @@
+"""A run that was stopped, within an epoch or at its end, and resumed ends as one that never was: bit for bit."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from suite.run.callbacks import LastCheckpoint
+
+TINY = [
+    "scale=smoke",
+    "trainer.max_epochs=4",
+    "trainer.limit_train_batches=1.0",
+    "model.epochs=2",
+    "model.decay_epochs=2",
+    "model.backbone.width=4",
+    "model.discriminator.width=4",
+]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["experiment=cyclegan_lsgan", "model.pool_size=0"],
+        ["experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9"],
+        ["experiment=cyclegan_wgan_gp", "model.adversarial.critic_steps=2", "model.pool_size=3", "data.workers=1"],
+    ],
+    ids=["no pool", "pool and EMA", "critic steps and a loader process"],
+)
+def test_four_epochs_equal_two_and_two(settings, command, tmp_path, monkeypatch):
+    at_once, stopped = tmp_path / "at_once", tmp_path / "stopped"
+    assert command("train", *settings, *TINY, f"hydra.run.dir={at_once}") == 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_epoch_end", interrupt_after(2, LastCheckpoint.on_train_epoch_end))
+        # Grids of training pictures draw nothing that training would.
+        assert command("train", *settings, *TINY, "images.train=2", f"hydra.run.dir={stopped}") == 130
+    assert read(stopped)["lr_schedulers"][0]["last_epoch"] == 2
+    assert command("train", f"resume={stopped}") == 0
+
+    expected, found = read(at_once), read(stopped)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "steps"):
+        assert_same(found[part], expected[part], part)
+    assert rows(stopped) == rows(at_once)
+    assert len(list(stopped.glob("images/train_a2b_*.png"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        (["experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9", "data.load_size=40"], 13),
+        (["experiment=cyclegan_wgan_gp", "model.adversarial.critic_steps=2", "data.workers=2"], 11),
+        (["experiment=pix2pix_final", "model.backbone.dropout=0.5", "model.noise=0.1", "data.drawings=one"], 17),
+        (["experiment=pix2pix_unet", "data.workers=1"], 20),
+    ],
+    ids=[
+        "crops, pool and EMA",
+        "critic steps, penalty and loader processes",
+        "dropout, noise, erasing",
+        "at an epoch's end",
+    ],
+)
+def test_any_step_will_do(settings, steps, command, tmp_path, monkeypatch):
+    """Ten steps an epoch; losses are shown every three, so that some wait in the checkpoint."""
+    words = [*settings, *TINY, "trainer.max_epochs=2", "trainer.log_every_n_steps=3", "data.epoch_length=20"]
+    at_once, stopped = tmp_path / "at_once", tmp_path / "stopped"
+    assert command("train", *words, f"hydra.run.dir={at_once}", f"checkpoint.every_n_steps={steps}") == 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_batch_end", interrupt_at(steps, LastCheckpoint.on_train_batch_end))
+        code = command("train", *words, f"hydra.run.dir={stopped}", f"checkpoint.every_n_steps={steps}")
+        assert code == (130 if steps < 20 else 0)
+    assert read(stopped)["steps"]["d"] == steps
+    assert command("train", f"resume={stopped}") == (0 if steps < 20 else 2)
+
+    expected, found = read(at_once), read(stopped)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "steps", "losses"):
+        assert_same(found[part], expected[part], part)
+    assert rows(stopped) == rows(at_once)
+
+
+def test_a_finished_run_is_not_resumed(command, tmp_path, capsys):
+    words = ["experiment=cyclegan_lsgan", "scale=smoke", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert command("train", *words) == 0
+    assert command("train", f"resume={tmp_path / 'run'}") == 2
+    assert "raise model.epochs" in capsys.readouterr().err
+
+
+def interrupt_after(epochs: int, save: Any) -> Any:
+    """The callback's hook, followed by Ctrl-C at the end of that epoch."""
+
+    def hook(self, trainer, pl_module):
+        save(self, trainer, pl_module)
+        if trainer.current_epoch + 1 == epochs:
+            raise KeyboardInterrupt
+
+    return hook
+
+
+def interrupt_at(steps: int, save: Any) -> Any:
+    """The callback's hook, followed by Ctrl-C after that many batches, the last of an epoch excepted."""
+
+    def hook(self, trainer, *more):
+        save(self, trainer, *more)
+        if trainer.fit_loop.total_batch_idx + 1 == steps and not trainer.is_last_batch:
+            raise KeyboardInterrupt
+
+    return hook
+
+
+def read(run: Path) -> dict[str, Any]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same(found: Any, expected: Any, where: str) -> None:
+    """Every tensor and every number in nested lists and dicts is the same."""
+    assert type(found) is type(expected), where
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), where
+        for key in expected:
+            assert_same(found[key], expected[key], f"{where}.{key}")
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected), where
+        for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_same(one, other, f"{where}[{number}]")
+    elif isinstance(expected, torch.Tensor):
+        assert torch.equal(found, expected), where
+    else:
+        assert found == expected, where

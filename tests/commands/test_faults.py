@@ -1,0 +1,64 @@
+"""What goes wrong in the middle of a run: it ends with one line, and what was saved before stays good."""
+
+import resource
+
+import pytest
+import torch
+
+import suite
+from suite.losses.adversarial import AdversarialLoss
+from suite.run.callbacks import AtomicCheckpointIO
+
+TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
+THREE = ["trainer.max_epochs=3", "trainer.limit_train_batches=2", "trainer.log_every_n_steps=50"]
+
+
+def assert_finite(path):
+    state = torch.load(path, weights_only=True)["state_dict"]
+    assert all(weight.isfinite().all() for weight in state.values() if isinstance(weight, torch.Tensor))
+
+
+@pytest.mark.parametrize("bad_step", [3, 4], ids=["the epoch's first step", "the epoch's last step"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_bad_loss_is_named_with_its_step_and_never_saved(bad_step, bad, command, tmp_path, capsys, monkeypatch):
+    calls, loss = 0, AdversarialLoss.discriminator
+
+    def discriminator(self, real, fake):
+        nonlocal calls
+        calls += 1  # two a step, D_A's first
+        return loss(self, real, fake) * (bad if calls == 2 * bad_step else 1)
+
+    monkeypatch.setattr(AdversarialLoss, "discriminator", discriminator)
+    run = tmp_path / "run"
+    assert command("train", *TINY, *THREE, f"hydra.run.dir={run}") == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert line.startswith(f"error: the loss 'D_b' was not finite at step {bad_step}: ")
+    assert line in (run / "log.txt").read_text()
+    for name in ("last", "best"):
+        assert torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["steps"]["d"] == 2
+        assert_finite(run / "checkpoints" / f"{name}.ckpt")
+    monkeypatch.undo()
+    assert suite.load(run).g_steps == 2
+
+
+def test_a_full_disk_ends_a_run_and_not_its_checkpoint(command, tmp_path, capsys, monkeypatch):
+    run, save, soft = tmp_path / "run", AtomicCheckpointIO.save_checkpoint, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_then_fill_the_disk(self, *arguments, **more):
+        save(self, *arguments, **more)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, soft[1]))  # no file may grow larger from here
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AtomicCheckpointIO, "save_checkpoint", save_then_fill_the_disk)
+        try:
+            assert command("train", *TINY, *THREE, "metrics=none", f"hydra.run.dir={run}") == 2
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, soft)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert (
+        line == f"error: can't save {run}/checkpoints/last.ckpt: File too large; the previous checkpoint is untouched"
+    )
+    assert [file.name for file in (run / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert suite.load(run).g_steps == 2
+    assert command("train", f"resume={run}") == 0
+    assert suite.load(run).g_steps == 6

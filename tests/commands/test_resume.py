@@ -1,0 +1,141 @@
+"""What a resumed run takes from the command line, from its folder and from its checkpoint; what it refuses."""
+
+import csv
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from suite.papers.base import GAN
+from suite.run.callbacks import AtomicCheckpointIO
+
+TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
+SHORT = ["trainer.limit_train_batches=2", "metrics=none", "images.count=0"]
+
+
+@pytest.fixture
+def run(command: Callable[..., int], tmp_path: Path) -> Path:
+    """A run of one epoch that can go on to a second."""
+    folder = tmp_path / "run"
+    assert command("train", *TINY, *SHORT, "model.epochs=1", "model.decay_epochs=1", f"hydra.run.dir={folder}") == 0
+    return folder
+
+
+def checkpoint(run: Path) -> dict[str, Any]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def rates(run: Path) -> list[float]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return [float(row["train/lr"]) for row in csv.DictReader(file) if row["train/lr"]]
+
+
+def test_more_epochs_and_another_learning_rate(run, command):
+    before = checkpoint(run)
+    words = ["model.decay_epochs=3", "model.lr=1e-5", "model.betas=[0.4,0.9]"]
+    assert command("train", f"resume={run}", *words) == 0
+    after = checkpoint(run)
+    assert after["lr_schedulers"][0]["last_epoch"] == 4
+    assert after["steps"]["d"] == 4 * before["steps"]["d"]
+    assert rates(run)[2:] == pytest.approx([7.5e-6, 7.5e-6, 5e-6, 5e-6, 2.5e-6, 2.5e-6])
+    assert all(tuple(state["param_groups"][0]["betas"]) == (0.4, 0.9) for state in after["optimizer_states"])
+    moments = [state["state"][0]["step"].item() for state in after["optimizer_states"]]
+    assert moments == [after["steps"]["g"], after["steps"]["d"]]  # the averages go on; only settings are new
+    kept = OmegaConf.load(run / "config.yaml")
+    assert (kept.model.lr, kept.trainer.max_epochs) == (1e-5, 4)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("model.backbone.width=8", "does not fit the model's settings: size mismatch"),
+        ("model.ema_decay=0.9", "does not fit the model's settings: Missing key"),
+        ("metrics=offline", "metrics=offline: a resumed run keeps its groups, name and seed"),
+        ("experiment=cyclegan_vanilla", "a resumed run keeps its groups"),
+        ("seed=1", "seed=1: a resumed run keeps its groups, name and seed"),
+        ("model.lrr=1", "unknown key model.lrr: did you mean model.lr?"),
+        ("trainer.max_epochs=9", "trainer.max_epochs=9: the learning rate is 0 after 2 epochs"),
+        ("model.lr=x", "model.lr=x: give a number"),
+    ],
+)
+def test_what_cannot_be_changed_leaves_the_run_as_it_was(word, message, run, command, capsys):
+    before = (run / "config.yaml").read_bytes()
+    assert command("train", f"resume={run}", word) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert (run / "config.yaml").read_bytes() == before
+
+
+def test_a_moved_run_and_its_cache(run, command, tmp_path):
+    moved = run.rename(tmp_path / "moved")
+    words = ["model.decay_epochs=2", f"cache_dir={tmp_path / 'cache'}"]
+    assert command("train", f"resume={moved}", *words) == 0
+    assert checkpoint(moved)["lr_schedulers"][0]["last_epoch"] == 3
+    assert list((tmp_path / "cache" / "pictures").iterdir())
+    assert not run.exists()
+
+
+def test_changed_pictures_are_pointed_out(run, command, capsys):
+    assert command("train", f"resume={run}", "model.decay_epochs=2", "data.count.train=12") == 0
+    assert "splits.json has changed" in capsys.readouterr().out
+    assert "splits.json has changed" in (run / "log.txt").read_text()
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours handles it."""
+
+
+@pytest.mark.parametrize("at", ["the first step", "the first checkpoint", "the second checkpoint"])
+def test_a_kill_at_any_moment_leaves_a_run_that_resumes(at, command, tmp_path, monkeypatch):
+    words = [*TINY, *SHORT, "model.epochs=2", "model.decay_epochs=1", "trainer.max_epochs=3"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert command("train", *words, f"hydra.run.dir={whole}") == 0
+
+    saves = 0
+
+    def save(self, content, path, **more):
+        nonlocal saves
+        saves += 1
+        if at == f"the {('zeroth', 'first', 'second')[saves]} checkpoint":
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).with_name(Path(path).name + ".partial").write_bytes(b"half")
+            raise Killed
+        original(self, content, path, **more)
+
+    def report(self, losses):
+        raise Killed
+
+    original = AtomicCheckpointIO.save_checkpoint
+    with monkeypatch.context() as patch:
+        patch.setattr(AtomicCheckpointIO, "save_checkpoint", save)
+        if at == "the first step":
+            patch.setattr(GAN, "report", report)
+        with pytest.raises(Killed):
+            command("train", *words, f"hydra.run.dir={killed}")
+    assert (killed / "checkpoints" / "last.ckpt").exists() == (at == "the second checkpoint")
+
+    assert command("train", f"resume={killed}") == 0
+    found, expected = checkpoint(killed), checkpoint(whole)
+    assert found["steps"] == expected["steps"]
+    for name, weight in expected["state_dict"].items():
+        if isinstance(weight, torch.Tensor):
+            assert torch.equal(found["state_dict"][name], weight), name
+    assert (killed / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def test_stopped_before_its_first_checkpoint(command, tmp_path, monkeypatch, capsys):
+    def report(self, losses):
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GAN, "report", report)
+        assert command("train", *TINY, *SHORT, f"hydra.run.dir={tmp_path / 'run'}") == 130
+    told = capsys.readouterr().err
+    assert "stopped by SIGINT in epoch 1, before its first checkpoint; go on with: " in told
+    assert "stopped by SIGINT" in (tmp_path / "run" / "log.txt").read_text()
+    assert command("train", f"resume={tmp_path / 'run'}") == 0

@@ -1,0 +1,103 @@
+import multiprocessing
+import threading
+
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from suite.data.pictures.loading import AtOnce, EvalSampler, TrainSampler, make_loader
+from suite.errors import UserError
+
+
+class Places(Dataset):
+    """Gives back the place it is asked for; 7 is broken."""
+
+    def __getitem__(self, place):
+        if place[1] == 7:
+            raise UserError("seven: is broken")
+        return {"epoch": place[0], "index": place[1], "paired": False}
+
+
+def order(epoch, **changes):
+    arguments = {"length": 20, "population": 20, "seed": 0} | changes
+    sampler = TrainSampler(**arguments)
+    sampler.set_epoch(epoch)
+    return list(sampler)
+
+
+def test_an_epoch_is_a_new_order_of_everything():
+    assert sorted(order(3)) == [(3, index) for index in range(20)]
+    assert [index for _, index in order(3)] != [index for _, index in order(4)]
+    assert order(3) == order(3) != order(3, seed=1)
+
+
+def test_a_short_epoch_takes_others_each_time():
+    seen = [{index for _, index in order(epoch, length=5)} for epoch in range(30)]
+    assert all(len(indices) == 5 for indices in seen)
+    assert set().union(*seen) == set(range(20))
+
+
+@pytest.mark.parametrize("length", [20, 21, 22])
+def test_ranks_share_nothing_in_training_and_get_equally_many(length):
+    ranks = [order(2, length=length, population=length, rank=rank, world=3) for rank in range(3)]
+    assert [len(places) for places in ranks] == [length // 3] * 3
+    assert len(set().union(*ranks)) == length // 3 * 3
+
+
+@pytest.mark.parametrize("length", [1, 2, 9, 10, 11])
+def test_ranks_see_everything_in_evaluation_and_repeats_tell_themselves(length):
+    ranks = [list(EvalSampler(length, rank, 3)) for rank in range(3)]
+    assert len({len(places) for places in ranks}) == 1
+    assert {index for places in ranks for _, index in places} == set(range(length))
+    assert list(EvalSampler(length)) == [(0, index) for index in range(length)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_epoch_that_counts_is_the_one_at_the_first_batch(workers):
+    sampler = TrainSampler(6, 6, seed=0)
+    loader = make_loader(Places(), sampler, 2, workers, drop_last=True, pin_memory=False)
+    for epoch in (5, 6):
+        batches = iter(loader)
+        sampler.set_epoch(epoch)  # Lightning does it this late
+        assert {int(number) for batch in batches for number in batch["epoch"]} == {epoch}
+
+
+def test_making_an_iterator_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    list(make_loader(Places(), EvalSampler(6), 2, 0, drop_last=False, pin_memory=False))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_paired_is_one_word_a_batch():
+    (batch,) = make_loader(Places(), EvalSampler(2), 2, 0, drop_last=False, pin_memory=False)
+    assert batch["paired"] is False
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_workers_user_error_stays_one_line(workers):
+    with pytest.raises(UserError) as error:
+        list(make_loader(Places(), EvalSampler(8), 2, workers, drop_last=False, pin_memory=False))
+    assert str(error.value) == "seven: is broken"
+    assert multiprocessing.active_children() == []  # the traceback would keep them for seconds
+
+
+class Waiting(Places):
+    """A sample comes once three others of its batch are asked for as well."""
+
+    def __init__(self):
+        self.four = threading.Barrier(4, timeout=10)
+
+    def __getitem__(self, place):
+        self.four.wait()
+        return super().__getitem__(place)
+
+
+def test_samples_of_a_batch_are_fetched_at_once_and_keep_their_order():
+    (batch,) = make_loader(AtOnce(Waiting()), EvalSampler(4), 4, 0, drop_last=False, pin_memory=False)
+    assert batch["index"].tolist() == [0, 1, 2, 3]
+
+
+def test_what_is_wrong_with_one_of_them_stays_one_line():
+    with pytest.raises(UserError) as error:
+        list(make_loader(AtOnce(Places()), EvalSampler(8), 8, 1, drop_last=False, pin_memory=False))
+    assert str(error.value) == "seven: is broken"

@@ -1,0 +1,52 @@
+"""metrics.csv as a run writes it, and goes on with after it was stopped anywhere."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from suite.run.loggers import MetricsCSV
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_columns_come_as_metrics_do(tmp_path: Path) -> None:
+    log = MetricsCSV(tmp_path)
+    log.log_metrics({"G": 1.5}, step=1)
+    log.log_metrics({"G": 2.5, "D": 0.5}, step=2)
+    log.log_metrics({"val/psnr": 20.0}, step=2)
+    assert rows(tmp_path) == [
+        {"step": "1", "G": "1.5", "D": "", "val/psnr": ""},
+        {"step": "2", "G": "2.5", "D": "0.5", "val/psnr": ""},
+        {"step": "2", "G": "", "D": "", "val/psnr": "20.0"},
+    ]
+
+
+@pytest.mark.parametrize(("resumed", "kept"), [(0, []), (2, ["1", "2"]), (9, ["1", "2", "3"])])
+def test_rows_that_are_trained_again_are_dropped(resumed: int, kept: list[str], tmp_path: Path) -> None:
+    log = MetricsCSV(tmp_path)
+    for step in (1, 2, 3):
+        log.log_metrics({"G": float(step)}, step=step)
+    resumed_log = MetricsCSV(tmp_path, resumed_step=resumed)
+    assert [row["step"] for row in rows(tmp_path)] == kept
+    resumed_log.log_metrics({"G": 7.0}, step=4)
+    assert [row["G"] for row in rows(tmp_path)] == [f"{float(step)}" for step in kept] + ["7.0"]
+
+
+@pytest.mark.parametrize("torn", ["3", "3,", ",,", "\0\0\0"])
+def test_a_line_that_a_kill_cut_short_harms_nothing(torn: str, tmp_path: Path) -> None:
+    log = MetricsCSV(tmp_path)
+    log.log_metrics({"G": 1.0, "D": 1.0}, step=1)
+    with (tmp_path / "metrics.csv").open("a", encoding="utf-8") as file:
+        file.write(torn)
+    resumed = MetricsCSV(tmp_path, resumed_step=2)
+    resumed.log_metrics({"G": 3.0, "D": 3.0}, step=3)
+    assert [(row["step"], row["G"]) for row in rows(tmp_path)] == [("1", "1.0"), ("3", "3.0")]
+
+
+def test_a_resumed_run_without_a_file_begins_one(tmp_path: Path) -> None:
+    MetricsCSV(tmp_path, resumed_step=5).log_metrics({"G": 1.0}, step=6)
+    assert [row["step"] for row in rows(tmp_path)] == ["6"]
