@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from suite.bench.__main__ import timing
+from suite.bench import timing
 from suite.papers.base import GAN
 from suite.papers.cyclegan import CycleGAN
 from suite.papers.pix2pix import Pix2Pix

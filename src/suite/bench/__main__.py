@@ -1,8 +1,8 @@
 """`python -m suite.bench experiment=<name>`: how fast an experiment trains on this machine, as one JSON line.
 
 The same updates on the same batch are made in three ways: under Lightning, as a run makes them; bare, by the same
-training step without Lightning; and as the published algorithm has them, written plainly (`suite.papers.reference`). The ways
-take turns, because a machine's speed drifts, and the median of the turns counts, because it jumps.
+training step without Lightning; and as the published algorithm has them, written plainly (`suite.papers.reference`).
+The ways take turns, because a machine's speed drifts, and the median of the turns counts, because it jumps.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
     import torch
     from hydra.utils import get_class
 
-    from suite.bench.__main__ import timing
+    from suite.bench import timing
     from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
     from suite.train import settle
 
