@@ -29,7 +29,7 @@ def takes(
         ({"rate": True}, "x.rate=True: give a number"),
         ({"on": "maybe"}, "x.on=maybe: give true or false"),
         ({"on": 1}, "x.on=1: give true or false"),
-        ({"kind": "green"}, "x.kind=green: give one of red, blue"),
+        ({"kind": "green"}, "x.kind=green: choose from red, blue"),
         ({"pair": 0.5}, r"x.pair=0.5: give 2 numbers, as in x.pair=\[0.5,0.5\]"),
         ({"pair": [0.5]}, "x.pair=.*: give 2 numbers"),
         ({"pair": ["a", "b"]}, "x.pair=.*: give 2 numbers"),

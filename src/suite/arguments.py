@@ -61,6 +61,8 @@ def check_types(where: str, function: Callable[..., Any], values: Mapping[str, A
 def check_value(key: str, value: Any, wanted: Any) -> None:
     """Hold one value to an annotation: numbers with a `Range`, Literal, str, list, tuple, mapping, unions of these."""
     if not _fits(value, wanted):
+        if get_origin(wanted) is Literal:
+            one_of(key, value, get_args(wanted))
         raise UserError(f"{key}={value}: give {_in_words(wanted, key)}")
 
 
@@ -131,7 +133,7 @@ def share(key: str, value: object) -> None:
 
 
 def one_of(key: str, value: object, choices: Sequence[object]) -> None:
-    if value not in choices:
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
         raise UserError(f"{key}={value}: choose from {', '.join(str(choice) for choice in choices)}")
 
 

@@ -8,7 +8,7 @@ import hydra
 import pytest
 from omegaconf import DictConfig
 
-from suite.bench.__main__ import check, measure
+from suite.bench import check, measure
 from suite.errors import UserError
 from suite.run.config import CONF, plain, register_resolvers
 

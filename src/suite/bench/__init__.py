@@ -1,0 +1,145 @@
+"""`python -m suite.bench experiment=<name>`: how fast an experiment trains on this machine, as one JSON line.
+
+The same updates on the same batch are made in three ways: under Lightning, as a run makes them; bare, by the same
+training step without Lightning; and as the published algorithm has them, written plainly (`suite.papers.reference`).
+The ways take turns, because a machine's speed drifts, and the median of the turns counts, because it jumps.
+"""
+
+import contextlib
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite.errors import UserError
+from suite.run import cli
+from suite.run.config import check_keys, instantiate, plain
+
+
+def bench(config: DictConfig) -> None:
+    """Print the figures; `config` is composed from conf/bench.yaml."""
+    from hydra.core.hydra_config import HydraConfig
+
+    experiment = HydraConfig.get().runtime.choices.get("experiment")
+    if experiment is None:
+        raise UserError("which experiment? Say experiment=<name>")
+    options = plain(config.bench)
+    config = OmegaConf.masked_copy(config, [key for key in config if key != "bench"])  # type: ignore[misc]
+    check_keys(config)
+    check(config, options)
+    with contextlib.redirect_stdout(sys.stderr):  # what libraries have to say is no part of the line
+        figures = measure(config, **options)
+    print(json.dumps({"experiment": experiment, **figures}), flush=True)
+
+
+def check(config: DictConfig, options: dict[str, Any]) -> None:
+    """Raises UserError for what can't be measured."""
+    from suite.run.trainer import precision
+
+    for key in ("steps", "warmup", "repeats"):
+        if not isinstance(options[key], int) or options[key] < 1:
+            raise UserError(f"bench.{key}={options[key]}: give a whole number of at least 1")
+    if config.trainer.devices not in (1, "1"):
+        raise UserError(f"trainer.devices={config.trainer.devices}: suite.bench measures one device, trainer.devices=1")
+    if precision(config) not in ("32-true", "bf16-mixed"):
+        raise UserError(f"trainer.precision={precision(config)}: suite.bench measures 32-true and bf16-mixed")
+
+
+def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference: bool) -> dict[str, Any]:
+    """The figures of conf/bench.yaml's help, and what they were measured with."""
+    import pytorch_lightning as pl
+    import torch
+    from hydra.utils import get_class
+
+    from suite.bench import timing
+    from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
+    from suite.train import settle
+
+    # Whole rounds of critic steps, or turns would hold unequally many generator steps.
+    round_length = OmegaConf.select(config, "model.adversarial.critic_steps", default=1)
+    steps, warmup = (-(-number // round_length) * round_length for number in (steps, warmup))
+    settings = {
+        "accelerator": find_device(config.trainer.accelerator),
+        "devices": 1,
+        "precision": precision(config),
+        "benchmark": config.trainer.benchmark,
+        "deterministic": config.trainer.deterministic,
+    }
+
+    def bare_trainer(**more: Any) -> pl.Trainer:
+        return make_trainer(
+            **settings,
+            **more,
+            max_epochs=-1,
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+
+    quiet_lightning()
+    warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")
+    settle(config.seed, config.threads)
+    model, data = instantiate(config)
+    device = bare_trainer().strategy.root_device
+
+    say(f"{timing.name_of(device)}: {warmup} + {steps} steps fed by {config.data.source}")
+    waiting, batch = timing.time_loader(model, data, warmup, steps, bare_trainer)
+    memory = timing.peak_memory(device)  # of one model in training, before the others are there
+
+    values = plain(config.model)
+    bare = timing.bare(get_class(values.pop("_target_")), values, device)
+    published = timing.reference(bare, batch) if reference else None
+    bare.setup("fit")  # compiles it, if asked to
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
+    ways: dict[str, Callable[[], float]] = {
+        "lightning": lambda: timing.time_lightning(model, batch, warmup, steps, bare_trainer),
+        "bare": lambda: timing.time_steps(lambda b: bare.training_step(b, 0), batch, warmup, steps, autocast),
+    }
+    if published:
+        ways["reference"] = lambda: timing.time_steps(published, batch, warmup, steps, autocast)
+    turns: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(repeats):
+        say(f"turn {number + 1} of {repeats}: {warmup} + {steps} steps of {', '.join(ways)}")
+        for way, time_it in ways.items():
+            turns[way].append(time_it())
+    seconds = {way: median(times) for way, times in turns.items()}
+
+    return {
+        "device": timing.name_of(device),
+        "precision": precision(config),
+        "compile": bool(config.model.compile),
+        "data": config.data.source,
+        "size": config.data.size,
+        "batch": config.data.batch_size,
+        "images_per_s": rounded(config.data.batch_size / seconds["lightning"]),
+        "s_per_step": rounded(seconds["lightning"]),
+        "s_per_step_bare": rounded(seconds["bare"]),
+        "s_per_step_reference": rounded(seconds.get("reference")),
+        "peak_memory_mb": rounded(memory),
+        "data_wait_share": rounded(waiting),
+        "lightning_share": rounded(1 - seconds["bare"] / seconds["lightning"]),
+        "reference_over_ours": rounded(seconds["reference"] / seconds["bare"] if published else None),
+        "steps": steps,
+        "repeats": repeats,
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    """Four digits: more would be noise."""
+    return None if value is None else float(f"{value:.4g}")
+
+
+def say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """The console script `suite-bench`."""
+    cli.run("bench", bench)
