@@ -43,7 +43,7 @@ def points(run: Path, column: str) -> tuple[list[int], list[float]]:
     """A column of metrics.csv over the generator steps so far; nothing where the run has none."""
     steps, values, so_far = [], [], 0
     for row in rows_of(run):
-        so_far = int(row["g_steps"] or so_far)
+        so_far = int(row["step"] or so_far)
         if row.get(column):
             steps.append(so_far)
             values.append(float(row[column]))

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from suite.data.batch import Batch
 from suite.papers.cyclegan import CycleGAN
+from suite.run.config import defaults_of
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def make_cyclegan() -> Callable[..., CycleGAN]:
 
     def make(**changes: Any) -> CycleGAN:
         torch.manual_seed(0)
-        settings: dict[str, Any] = {
+        settings: dict[str, Any] = defaults_of("cyclegan") | {
             "backbone": {"name": "resnet", "blocks": 1, "width": 4},
             "discriminator": {"name": "patch", "downs": 2, "width": 4},
             "adversarial": {"loss": "lsgan"},

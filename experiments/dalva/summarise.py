@@ -122,7 +122,6 @@ def untranslated(arms: Runs) -> Values:
 
 def photos_as_cartoons(run: Path) -> dict[str, float]:
     options: dict[str, Any] = dict(read_config(run).data)
-    del options["_target_"]
     data = PictureData(**options)
     data.setup()
     extractor, parts = RandomVGG(), []

@@ -12,10 +12,10 @@ from torch.nn.functional import max_pool2d
 import suite
 from suite.data.module import PictureData
 from suite.images import signed_to_uint8, to_rgb
+from suite.losses.pixel import closest_l1
 from suite.metrics.distances import frechet_distance
 from suite.metrics.features import RandomVGG
 from suite.metrics.pairwise import l1, psnr, ssim
-from suite.papers.pix2pix import closest_l1
 from suite.run.folder import read_config
 
 FIGURES = {
@@ -54,7 +54,7 @@ def measure(run: Path) -> dict[str, float]:
         **compare(made, unseen.drawings),
         "l1_train": float(closest_l1(model.translate(seen.photos)[None], seen.drawings)),
         "l1_paper": float(closest_l1(one_by_one[None], unseen.drawings)),
-        "steps": model.g_steps,
+        "steps": model.steps,
         "weights": sum(weight.numel() for weight in model.generators()["G"].parameters()),
     }
 
@@ -115,7 +115,6 @@ def faces(run: Path, split: str) -> Faces:
     options["eval_batch_size"] = min(64, options["count"][split])
     several = options["hands"] > 1
     options["drawings"] = "all" if several else "one"
-    del options["_target_"]
     data = PictureData(**options)
     data.setup()
     batch = data.finish(next(iter(data.eval_dataloader(split))))

@@ -11,13 +11,13 @@ if TYPE_CHECKING:  # everything heavy is imported where it is used: `import suit
     from pathlib import Path
 
     from suite.data.module import PictureData
-    from suite.papers.base import GAN
+    from suite.papers.base import Paper
 
 __all__ = ["build", "load"]
 __version__ = "0.1.0"
 
 
-def build(experiment: str, overrides: "list[str] | None" = None) -> "tuple[GAN, PictureData]":
+def build(experiment: str, overrides: "list[str] | None" = None) -> "tuple[Paper, PictureData]":
     """The model and the data of an experiment, untrained; overrides as on the command line.
 
     Needs nothing on disk until the data's `setup()`. Raises UserError for a configuration that can't work.
@@ -28,11 +28,11 @@ def build(experiment: str, overrides: "list[str] | None" = None) -> "tuple[GAN, 
 
 
 def load(
-    run: "str | Path", checkpoint: str = "last", device: str = "cpu", mode: "Literal['eval', 'paper']" = "eval"
-) -> "GAN":
+    run: "str | Path", checkpoint: str = "last", device: str = "cpu", mode: "Literal['eval', 'train']" = "eval"
+) -> "Paper":
     """A trained model in eval mode: from a run folder (`checkpoint`: last or best), or from a checkpoint file.
 
-    `.translate(batch)` takes pictures (B, C, H, W) in [-1, 1]. In mode `paper` it uses the statistics of the batch, and
+    `.translate(batch)` takes pictures (B, C, H, W) in [-1, 1]. In mode `train` it uses the statistics of the batch, and
     dropout, as pix2pix was tested; a model that has neither does the same in both. Raises UserError where nothing can
     be loaded.
     """

@@ -48,9 +48,9 @@ def evaluate(config: DictConfig) -> None:
     measure = trainer.validate if config.split == "val" else trainer.test
     torch.manual_seed(config.seed)
     (figures,) = measure(model, datamodule=data, verbose=False)
-    how = [config.split, config.checkpoint, *(["paper"] if config.mode == "paper" else [])]
-    keep(run, "/".join(how), {"g_steps": model.g_steps, **figures})
-    show(run, config.checkpoint, model.g_steps, figures)
+    how = [config.split, config.checkpoint, *(["train"] if config.mode == "train" else [])]
+    keep(run, "/".join(how), {"steps": model.steps, **figures})
+    show(run, config.checkpoint, model.steps, figures)
     if config.log:
         log_summary(saved, run, "_".join(how), figures)
 
@@ -98,11 +98,11 @@ def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:
     write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
-def show(run: Path, checkpoint: str, g_steps: int, figures: Mapping[str, float]) -> None:
+def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    print(f"{run}, {checkpoint} checkpoint, {g_steps} generator steps")
+    print(f"{run}, {checkpoint} checkpoint, {steps} generator steps")
     table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")

@@ -13,7 +13,7 @@ from suite.run.config import plain
 
 if TYPE_CHECKING:
     from suite.networks.published import PublishedGenerator
-    from suite.papers.base import GAN
+    from suite.papers.base import Paper
 
 
 def import_weights(config: DictConfig) -> None:
@@ -32,7 +32,7 @@ def import_weights(config: DictConfig) -> None:
 
     for file, generator in zip(files, generators, strict=True):
         print(f"{file}: {generator}")
-    paper = " mode=paper batch_size=1" if generators[0].architecture.differs_in_training else ""
+    paper = " mode=train batch_size=1" if generators[0].architecture.differs_in_training else ""
     for direction in [f" direction={name}" for name in model.directions] if len(files) > 1 else [""]:
         print(f"python -m suite.translate {shlex.quote(f'run={output}')} input=… output=…{direction}{paper}")
 
@@ -59,11 +59,12 @@ def _check(values: dict[str, Any]) -> tuple[list[Path], Path]:
     return files, output
 
 
-def _model(there: "PublishedGenerator", back: "PublishedGenerator | None" = None) -> "GAN":
+def _model(there: "PublishedGenerator", back: "PublishedGenerator | None" = None) -> "Paper":
     import torch
 
     from suite.papers.cyclegan import CycleGAN
     from suite.papers.pix2pix import Pix2Pix
+    from suite.run.config import defaults_of
 
     backbone, a, b = there.architecture.backbone, there.architecture.in_channels, there.architecture.out_channels
     if back is not None and back.architecture != there.architecture.way_back():
@@ -71,14 +72,15 @@ def _model(there: "PublishedGenerator", back: "PublishedGenerator | None" = None
     # No file holds the discriminators, and translating needs none: those of the default, freshly drawn.
     discriminator = {"name": "patch", "downs": 3, "width": backbone["width"], "norm": backbone["norm"]}
     torch.manual_seed(0)
-    model: GAN
+    settings = {"backbone": backbone, "discriminator": discriminator, "channels_a": a, "channels_b": b}
     if back is None:
-        model = Pix2Pix(backbone, discriminator, {"loss": "vanilla"}, a, b)
-    else:
-        model = CycleGAN(backbone, discriminator, {"loss": "lsgan"}, a, b, lambda_identity=0.5 * (a == b))
-        model.F.load_state_dict(back.weights)
-    model.G.load_state_dict(there.weights)
-    return model
+        one_way = Pix2Pix(**defaults_of("pix2pix") | settings)
+        one_way.G.load_state_dict(there.weights)
+        return one_way
+    both_ways = CycleGAN(**defaults_of("cyclegan") | settings | {"lambda_identity": 0.5 * (a == b)})
+    both_ways.G.load_state_dict(there.weights)
+    both_ways.F.load_state_dict(back.weights)
+    return both_ways
 
 
 def main() -> None:

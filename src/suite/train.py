@@ -33,14 +33,13 @@ def train(config: DictConfig) -> None:
     check_values(config)
     start_from = folder.resumed_checkpoint(run) if config.resume else None
     resumed = folder.read_checkpoint(start_from) if start_from else None
-    done_epochs = resumed["lr_schedulers"][0]["last_epoch"] if resumed else 0
-    done_steps = resumed["steps"]["d"] if resumed else 0
+    done = resumed["done"] if resumed else {"epochs": 0, "steps": 0, "batches": 0}
     settle(config.seed, config.threads)
     model, data = instantiate(config)
     if resumed and start_from:
         folder.load_weights(model, resumed, start_from)
-    if done_epochs >= config.trainer.max_epochs:
-        raise UserError(f"{run} has its {done_epochs} epochs; to train on, raise model.epochs or model.decay_epochs")
+    if done["epochs"] >= config.trainer.max_epochs:
+        raise UserError(f"{run} has its {done['epochs']} epochs; to train on, raise model.epochs or model.decay_epochs")
     if on_rank_zero():
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
@@ -49,13 +48,13 @@ def train(config: DictConfig) -> None:
         folder.claim(run, resumed=bool(config.resume))
         folder.write_config(config, run)
         console.keep(memory, run / "log.txt")
-        log.info(summary(config, model, run, f"epoch {done_epochs}, step {done_steps}"))
+        log.info(summary(config, model, run, f"epoch {done['epochs']}, step {done['steps']}"))
 
     started = time.monotonic()
     exit_code = 1
     trainer = None
     try:
-        trainer = build_trainer(config, run, done_steps if config.resume else None)
+        trainer = build_trainer(config, run, done["batches"] if config.resume else None)
         trainer.fit(model, datamodule=data, ckpt_path=start_from, weights_only=True)
         exit_code = 0
         if on_rank_zero():

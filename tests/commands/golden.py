@@ -20,8 +20,8 @@ from itertools import accumulate
 from pathlib import Path
 
 FILE = Path(__file__).with_name("golden_losses.csv")
-WORDS = ["scale=smoke", "trainer=cpu", "trainer.precision=32-true", "threads=1", "trainer.limit_train_batches=1.0"]
-STEPS = 10  # batches of an epoch of scale=smoke
+STEPS = 10
+WORDS = ["scale=smoke", "trainer=cpu", "trainer.precision=32-true", "threads=1", f"trainer.limit_train_batches={STEPS}"]
 PROCESSORS_DIFFER = "processors"  # by so much
 PROCESSORS: list[dict[str, str]] = [
     {},
@@ -36,7 +36,7 @@ def losses(run: Path) -> Losses:
     """What a run of ten steps has logged, step by step."""
     with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["train/lr"]]
-    assert [int(row["step"]) for row in rows] == list(range(1, STEPS + 1))
+    assert [int(row["batch"]) for row in rows] == list(range(1, STEPS + 1))
     names = sorted(name for name in rows[0] | rows[-1] if name.startswith("train/") and name != "train/lr")
     return {name.removeprefix("train/"): [float(row[name]) if row[name] else None for row in rows] for name in names}
 

@@ -89,7 +89,7 @@ def test_two_ranks_make_one_run(python, tmp_path):
         assert (run / name).is_file(), name
     assert said.count("suite.translate") == 1  # the second rank says nothing
     with (run / "metrics.csv").open(newline="") as file:
-        steps = [int(row["step"]) for row in csv.DictReader(file) if row["train/lr"]]
+        steps = [int(row["batch"]) for row in csv.DictReader(file) if row["train/lr"]]
     assert steps == list(range(1, 11))
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["steps"] == {"g": 2, "d": 10}
 

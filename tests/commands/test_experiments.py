@@ -102,7 +102,7 @@ def test_evaluate_gives_what_validation_gave(command, tmp_path, capsys):
     ].keys()
     # No face is on both sides of the training pictures, so none has its counterpart there.
     features = ("train_pictures/fd_random_vgg", "train_pictures/kd_random_vgg")
-    assert entries["train/last"].keys() - {"g_steps"} == {*features, *(f.replace("/", "_b2a/") for f in features)}
+    assert entries["train/last"].keys() - {"steps"} == {*features, *(f.replace("/", "_b2a/") for f in features)}
     said = capsys.readouterr().out
     assert "train_pictures/fd_random_vgg" in said
     assert "train_pictures: psnr, ssim, l1 left out" in said

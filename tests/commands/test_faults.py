@@ -38,7 +38,7 @@ def test_a_bad_loss_is_named_with_its_step_and_never_saved(bad_step, bad, comman
         assert torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["steps"]["d"] == 2
         assert_finite(run / "checkpoints" / f"{name}.ckpt")
     monkeypatch.undo()
-    assert suite.load(run).g_steps == 2
+    assert suite.load(run).steps == 2
 
 
 def test_a_full_disk_ends_a_run_and_not_its_checkpoint(command, tmp_path, capsys, monkeypatch):
@@ -59,6 +59,6 @@ def test_a_full_disk_ends_a_run_and_not_its_checkpoint(command, tmp_path, capsys
         line == f"error: can't save {run}/checkpoints/last.ckpt: File too large; the previous checkpoint is untouched"
     )
     assert [file.name for file in (run / "checkpoints").iterdir()] == ["last.ckpt"]
-    assert suite.load(run).g_steps == 2
+    assert suite.load(run).steps == 2
     assert command("train", f"resume={run}") == 0
-    assert suite.load(run).g_steps == 6
+    assert suite.load(run).steps == 6

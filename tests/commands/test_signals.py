@@ -79,5 +79,5 @@ def test_a_killed_run_is_resumed(start, command):
     assert after["steps"]["d"] == steps + 10
     assert not list(run.rglob("*.partial"))
     with (run / "metrics.csv").open(newline="") as file:
-        trained = [int(row["step"]) for row in csv.DictReader(file) if row["train/lr"]]
+        trained = [int(row["batch"]) for row in csv.DictReader(file) if row["train/lr"]]
     assert trained == list(range(1, steps + 11))  # no step is missing, none is there twice

@@ -54,7 +54,7 @@ def test_it_trains(words, pictures, command, tmp_path):
     assert command("train", *TINY, *words, *root, f"hydra.run.dir={run}") == 0
     with (run / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["g_steps"] for row in rows if row["train/lr"]][-1] == "2"
+    assert [row["step"] for row in rows if row["train/lr"]][-1] == "2"
     model = suite.load(run)
     for direction, channels, others in (("a2b", "channels_a", "channels_b"), ("b2a", "channels_b", "channels_a")):
         x = torch.rand(1, model.hparams[channels], 32, 32) * 2 - 1

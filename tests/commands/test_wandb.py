@@ -96,10 +96,10 @@ def test_curves_have_their_axes(run):
     (folder,) = wandb_runs(run)
     metrics = [record.metric for record in records(folder) if record.HasField("metric")]
     axes = {metric.glob_name: metric.step_metric for metric in metrics if metric.glob_name}
-    assert axes["train/*"] == "g_steps"
+    assert axes["train/*"] == "step"
     assert axes["val/*"] == axes["val_b2a/*"] == axes["pictures/*"] == "epoch"
     rows = history(folder)
-    assert [row["g_steps"] for row in rows if "train/cycle_a" in row] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows if "train/cycle_a" in row] == [1, 2, 3, 4]
     assert [row["epoch"] for row in rows if "val/psnr" in row] == [0, 1]
     assert [row["epoch"] for row in rows if any(name.startswith("pictures/a2b") for name in row)] == [0, 1]
 
@@ -118,7 +118,7 @@ def test_a_resumed_run_goes_on_in_the_same_one(run, command):
     assert command("train", f"resume={run}", "model.decay_epochs=1", "trainer.max_epochs=3") == 0
     first, second = wandb_runs(run)
     assert run_id(first) == run_id(second)
-    assert [row["g_steps"] for row in history(second) if "train/cycle_a" in row] == [5, 6]
+    assert [row["step"] for row in history(second) if "train/cycle_a" in row] == [5, 6]
     assert exit_codes(second) == [0]
 
 

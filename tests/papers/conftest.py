@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.data.batch import Batch
 from suite.papers.pix2pix import Pix2Pix
+from suite.run.config import defaults_of
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def make_pix2pix() -> Callable[..., Pix2Pix]:
 
     def make(**changes: Any) -> Pix2Pix:
         torch.manual_seed(0)
-        settings: dict[str, Any] = {
+        settings: dict[str, Any] = defaults_of("pix2pix") | {
             "backbone": {"name": "unet", "downs": 3, "width": 4, "norm": "batch", "dropout": 0.0},
             "discriminator": {"name": "patch", "downs": 2, "width": 4, "norm": "batch"},
             "adversarial": {"loss": "vanilla"},

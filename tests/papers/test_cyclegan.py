@@ -179,7 +179,7 @@ class Watch(Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, model: pl.LightningModule, *_: Any) -> None:
         weights = {name: next(network.parameters()).detach().clone() for name, network in model.networks().items()}
-        self.seen.append(weights | {"g_steps": model.g_steps, "d_steps": model.d_steps})
+        self.seen.append(weights | {"steps": model.steps, "batches": model.batches})
 
 
 def test_generators_move_on_the_last_of_the_critic_steps(
@@ -188,8 +188,8 @@ def test_generators_move_on_the_last_of_the_critic_steps(
     watch = Watch()
     model = make_cyclegan(adversarial=WGAN_GP | {"critic_steps": 5})
     fit(model, make_batches(12), callbacks=watch)
-    assert [one["g_steps"] for one in watch.seen] == [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2]
-    assert model.d_steps == 12
+    assert [one["steps"] for one in watch.seen] == [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2]
+    assert model.batches == 12
     for number, (before, after) in enumerate(zip(watch.seen, watch.seen[1:], strict=False), start=2):
         for name in ("G", "F"):
             assert torch.equal(before[name], after[name]) is (number not in (5, 10))
@@ -291,7 +291,7 @@ def test_the_module_builds_itself_from_its_checkpoint(
     fit(model, make_batches(2)).save_checkpoint(tmp_path / "last.ckpt")
     again = CycleGAN.load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True)
     assert again.lambda_a == 3.0
-    assert (again.g_steps, again.d_steps) == (2, 2)
+    assert (again.steps, again.batches) == (2, 2)
     assert torch.equal(again.pool_a.stored[:2], model.pool_a.stored[:2])
     pictures = torch.rand(1, 3, 16, 16)
     assert torch.equal(again.translate(pictures), model.translate(pictures))

@@ -66,7 +66,7 @@ def test_a_resumed_run_can_be_told_to_use_the_other(
     plain, again = PlainDescent(), make_cyclegan(optimizer=then).double()
     watched = plain if then == "sgd" else []
     fit(again, batches, callbacks=watched, max_epochs=2, ckpt_path=tmp_path / "last.ckpt")
-    assert (again.g_steps, plain.steps) == (4, 4 if then == "sgd" else 0)
+    assert (again.steps, plain.steps) == (4, 4 if then == "sgd" else 0)
     assert all(weight.isfinite().all() for weight in again.parameters())
 
 

@@ -248,7 +248,7 @@ def test_the_module_builds_itself_from_its_checkpoint(
     fit(model, make_pairs(2)).save_checkpoint(tmp_path / "last.ckpt")
     again = Pix2Pix.load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True).eval()
     assert again.lambda_l1 == 3.0
-    assert (again.g_steps, again.d_steps) == (2, 2)
+    assert (again.steps, again.batches) == (2, 2)
     pictures = torch.rand(1, 3, 16, 16)
     assert torch.equal(again.translate(pictures), model.eval().translate(pictures))
 

@@ -158,7 +158,7 @@ def test_the_generator_moves_on_the_last_of_the_critic_steps(
     assert [set(losses) for losses in reported] == [
         of_both if number in (3, 6) else {"D", "penalty"} for number in range(1, 8)
     ]
-    assert (model.g_steps, model.d_steps) == (2, 7)
+    assert (model.steps, model.batches) == (2, 7)
 
 
 def test_the_penalty_lies_between_the_drawing_and_the_fake_of_one_photo(

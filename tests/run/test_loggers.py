@@ -31,7 +31,7 @@ def test_rows_that_are_trained_again_are_dropped(resumed: int, kept: list[str], 
     for step in (1, 2, 3):
         log.log_metrics({"G": float(step)}, step=step)
     resumed_log = MetricsCSV(tmp_path, resumed_step=resumed)
-    assert [row["step"] for row in rows(tmp_path)] == kept
+    assert [row["batch"] for row in rows(tmp_path)] == kept
     resumed_log.log_metrics({"G": 7.0}, step=4)
     assert [row["G"] for row in rows(tmp_path)] == [f"{float(step)}" for step in kept] + ["7.0"]
 
@@ -44,9 +44,9 @@ def test_a_line_that_a_kill_cut_short_harms_nothing(torn: str, tmp_path: Path) -
         file.write(torn)
     resumed = MetricsCSV(tmp_path, resumed_step=2)
     resumed.log_metrics({"G": 3.0, "D": 3.0}, step=3)
-    assert [(row["step"], row["G"]) for row in rows(tmp_path)] == [("1", "1.0"), ("3", "3.0")]
+    assert [(row["batch"], row["G"]) for row in rows(tmp_path)] == [("1", "1.0"), ("3", "3.0")]
 
 
 def test_a_resumed_run_without_a_file_begins_one(tmp_path: Path) -> None:
     MetricsCSV(tmp_path, resumed_step=5).log_metrics({"G": 1.0}, step=6)
-    assert [row["step"] for row in rows(tmp_path)] == ["6"]
+    assert [row["batch"] for row in rows(tmp_path)] == ["6"]

@@ -53,15 +53,11 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
     """The figures of conf/bench.yaml's help, and what they were measured with."""
     import pytorch_lightning as pl
     import torch
-    from hydra.utils import get_class
 
     from suite.bench import timing
     from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
     from suite.train import settle
 
-    # Whole rounds of critic steps, or turns would hold unequally many generator steps.
-    round_length = OmegaConf.select(config, "model.adversarial.critic_steps", default=1)
-    steps, warmup = (-(-number // round_length) * round_length for number in (steps, warmup))
     settings = {
         "accelerator": find_device(config.trainer.accelerator),
         "devices": 1,
@@ -87,15 +83,16 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
     warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")
     settle(config.seed, config.threads)
     model, data = instantiate(config)
+    # Whole rounds of critic steps, or turns would hold unequally many generator steps.
+    steps, warmup = (-(-number // model.batches_per_step) * model.batches_per_step for number in (steps, warmup))
     device = bare_trainer().strategy.root_device
 
     say(f"{timing.name_of(device)}: {warmup} + {steps} steps fed by {config.data.source}")
     waiting, batch = timing.time_loader(model, data, warmup, steps, bare_trainer)
     memory = timing.peak_memory(device)  # of one model in training, before the others are there
 
-    values = plain(config.model)
-    bare = timing.bare(get_class(values.pop("_target_")), values, device)
-    published = timing.reference(bare, batch) if reference else None
+    bare = type(model)(**model.hparams).to(device).train()  # a step of a model outside of a Trainer needs none
+    published = bare.published_step(batch) if reference else None
     bare.setup("fit")  # compiles it, if asked to
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
     ways: dict[str, Callable[[], float]] = {

@@ -89,22 +89,40 @@ class AdversarialLoss:
             case "hinge" | "wgan":
                 return -fake.mean()
 
-    def gradient_penalty(
-        self, critic: nn.Module, real: Tensor, fake: Tensor, *, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def scores(self, real: Tensor, fake: Tensor, of: str = "") -> dict[str, Tensor]:
+        """What the discriminator says, for people: mean logits, and the share that is on its right side.
+
+        real, fake: logits of any shape. The sides meet where it can't decide: at 0, in LSGAN half way to `real_label`.
+        Names are `scores/<what><of>`.
+        """
+        real, fake = real.detach().float(), fake.detach().float()
+        middle = self.real_label / 2 if self.loss == "lsgan" else 0.0
+        return {
+            f"scores/real{of}": real.mean(),
+            f"scores/fake{of}": fake.mean(),
+            f"scores/real_right{of}": (real > middle).float().mean(),
+            f"scores/fake_right{of}": (fake < middle).float().mean(),
+        }
+
+    def draw_epsilon(self, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """A picture's place between real and fake, for the gradient penalty: (B, 1, 1, 1) on the device of `like`.
+
+        generator: on that device; None: torch's own.
+        """
+        return torch.rand(len(like), 1, 1, 1, device=like.device, generator=generator)
+
+    def gradient_penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor) -> Tensor:
         """`penalty_weight` times how far the critic's gradient norm is from 1, between real and fake pictures.
 
-        real, fake: (B, C, H, W), no gradient needed. generator: on their device, what epsilon, a picture's place
-        between real and fake, is drawn from; None: torch's own. Gulrajani 2017 (Eq. 3, `squared`) and Dalva & Okuyan
-        (Eq. 7 to 9, `absolute` in Eq. 7) know one function f, a number for a picture, in loss and penalty alike. Here
-        f is what the losses use, the mean of a picture's logits: its gradient's norm is taken over all pixels and
-        channels of that picture, and the penalty is the mean over the pictures.
+        real, fake: (B, C, H, W), no gradient needed. epsilon: see `draw_epsilon`. Gulrajani 2017 (Eq. 3, `squared`) and
+        Dalva & Okuyan (Eq. 7 to 9, `absolute` in Eq. 7) know one function f, a number for a picture, in loss and
+        penalty alike. Here f is what the losses use, the mean of a picture's logits: its gradient's norm is taken over
+        all pixels and channels of that picture, and the penalty is the mean over the pictures.
         """
         # Eight mantissa bits are too few for a norm near 1, and a half overflows: fp32 throughout.
         with torch.autocast(real.device.type, enabled=False):
             real, fake = real.detach().float(), fake.detach().float()
-            epsilon = torch.rand(len(real), 1, 1, 1, device=real.device, generator=generator)
-            between = torch.lerp(fake, real, epsilon).requires_grad_()
+            between = torch.lerp(fake, real, epsilon.to(real.dtype)).requires_grad_()
             # .forward: a compiled network's call has no second derivative (pytorch issue 91469)
             scores = critic.forward(between).flatten(1).mean(1)
             # Pictures don't see each other, so the gradient of the sum over them holds that of each.

@@ -4,10 +4,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from torch import nn
-
 from suite.arguments import check_types, number, whole_number
 from suite.errors import UserError
+from suite.networks.contract import Discriminator, Generator, PictureNetwork
 from suite.networks.discriminators import GlobalDiscriminator, PatchDiscriminator, PixelDiscriminator
 from suite.networks.layers import init_normal
 from suite.networks.resnet import ResNetGenerator
@@ -15,16 +14,24 @@ from suite.networks.unet import UNetGenerator
 from suite.networks.unetpp import UNetPlusPlusGenerator
 
 # One name, one architecture. The other keys of an entry are the class's own arguments.
-GENERATORS = {"resnet": ResNetGenerator, "unet": UNetGenerator, "unetpp": UNetPlusPlusGenerator}
-DISCRIMINATORS = {"patch": PatchDiscriminator, "pixel": PixelDiscriminator, "global": GlobalDiscriminator}
+GENERATORS: dict[str, Callable[..., Generator]] = {
+    "resnet": ResNetGenerator,
+    "unet": UNetGenerator,
+    "unetpp": UNetPlusPlusGenerator,
+}
+DISCRIMINATORS: dict[str, Callable[..., Discriminator]] = {
+    "patch": PatchDiscriminator,
+    "pixel": PixelDiscriminator,
+    "global": GlobalDiscriminator,
+}
 
-N = TypeVar("N", bound=nn.Module)
+N = TypeVar("N", bound=PictureNetwork)
 
 
 def build_generator(
     backbone: Mapping[str, Any], in_channels: int, out_channels: int, supervises_heads: bool = False
-) -> nn.Module:
-    """A generator with freshly drawn weights. It has `divisor`: what its input's sides must be multiples of.
+) -> Generator:
+    """A generator with freshly drawn weights.
 
     supervises_heads: whether the paper trains every head of a backbone with deep supervision; refused where not.
     """
@@ -34,8 +41,8 @@ def build_generator(
     return _initialised(make(in_channels, out_channels, **options))
 
 
-def build_discriminator(discriminator: Mapping[str, Any], in_channels: int) -> nn.Module:
-    """A discriminator with freshly drawn weights. It has `smallest`: the shortest side it can judge."""
+def build_discriminator(discriminator: Mapping[str, Any], in_channels: int) -> Discriminator:
+    """A discriminator with freshly drawn weights."""
     make, options = _pick(discriminator, DISCRIMINATORS, "discriminator")
     return _initialised(make(in_channels, **options))
 

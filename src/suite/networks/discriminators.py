@@ -3,10 +3,11 @@
 from torch import Tensor, nn
 
 from suite.errors import UserError
+from suite.networks.contract import Discriminator
 from suite.networks.layers import Norm, has_bias, norm_layer
 
 
-class PatchDiscriminator(nn.Module):
+class PatchDiscriminator(Discriminator):
     """PatchGAN (Isola 2017, appendix 6.1.2): `downs` strided and two plain 4x4 convolutions, no sigmoid.
 
     (B, in_channels, H, W) -> (B, 1, H', W') logits; 30x30 at 256 with 3 downs, each seeing 70x70 pixels.
@@ -22,6 +23,7 @@ class PatchDiscriminator(nn.Module):
         field: int | None = None,  # pixels that a logit sees, a side: instead of `downs`
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         if field is not None:
             downs = _downs_of(field)
         self.smallest = 3 * 2**downs  # the shortest side that still leaves one logit
@@ -54,7 +56,7 @@ def _downs_of(field: int) -> int:
     )
 
 
-class GlobalDiscriminator(nn.Module):
+class GlobalDiscriminator(Discriminator):
     """One logit for the whole picture: strided convolutions without padding, so that it sees `size` pixels exactly.
 
     (B, in_channels, size, size) -> (B, 1, 1, 1) logits; of larger pictures one for each place of that square. At 256
@@ -65,6 +67,7 @@ class GlobalDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, size: int = 256, width: int = 64, norm: Norm = "instance") -> None:
         super().__init__()
+        self.in_channels = in_channels
         if size < 20:
             raise UserError(f"model.discriminator.size={size}: a global discriminator needs at least 20 pixels")
         self.smallest = size
@@ -87,7 +90,7 @@ class GlobalDiscriminator(nn.Module):
         return self.layers(x)
 
 
-class PixelDiscriminator(nn.Module):
+class PixelDiscriminator(Discriminator):
     """PixelGAN (Isola 2017, section 4.4): three 1x1 convolutions judge every pixel by its colour alone.
 
     (B, in_channels, H, W) -> (B, 1, H, W) logits. 8,705 parameters with 3 channels and InstanceNorm.
@@ -95,7 +98,7 @@ class PixelDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, width: int = 64, norm: Norm = "instance") -> None:
         super().__init__()
-        self.smallest = 1
+        self.in_channels = in_channels
         bias = has_bias(norm)
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, width, 1),

@@ -2,10 +2,11 @@
 
 from torch import Tensor, nn
 
+from suite.networks.contract import Generator
 from suite.networks.layers import Norm, has_bias, norm_layer
 
 
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(Generator):
     """c7s1-64, d128, d256, `blocks` x R256, u128, u64, c7s1-out, tanh.
 
     (B, in_channels, H, W) -> (B, out_channels, H, W) in [-1, 1]; H and W multiples of 4.
@@ -22,6 +23,7 @@ class ResNetGenerator(nn.Module):
         dropout: float = 0.0,  # inside each block; pix2pix's ResNet uses 0.5
     ) -> None:
         super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.divisor = 4
         bias = has_bias(norm)
         layers: list[nn.Module] = [

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from suite.networks.contract import Generator
 from suite.networks.layers import Norm, has_bias, norm_layer
 
 
-class UNetGenerator(nn.Module):
+class UNetGenerator(Generator):
     """`downs` halvings to a bottleneck and as many doublings, each level joined to its mirror image.
 
     (B, in_channels, H, W) -> (B, out_channels, H, W) in [-1, 1]; H and W multiples of 2**downs.
@@ -25,6 +26,7 @@ class UNetGenerator(nn.Module):
         skip: bool = True,
     ) -> None:
         super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.divisor = 2**downs
         self.skip = skip
         bias = has_bias(norm)

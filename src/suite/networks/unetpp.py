@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
+from suite.networks.contract import Generator
 from suite.networks.layers import Norm, has_bias, norm_layer
 
 
-class UNetPlusPlusGenerator(nn.Module):
+class UNetPlusPlusGenerator(Generator):
     """A triangle of nodes X(i, j): level i halves the picture i times, j counts the nodes to the left on that level.
 
     X(0, 0) = H(picture)   X(i, 0) = H(down X(i-1, 0))   X(i, j) = H([X(i, 0), ..., X(i, j-1), up X(i+1, j-1)])
@@ -28,6 +29,7 @@ class UNetPlusPlusGenerator(nn.Module):
         deep_supervision: bool = False,  # a head for each of X(0, 1) ... X(0, depth), not for the last alone
     ) -> None:
         super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.divisor = 2**depth
         self.depth = depth
         widths = [2**level * width for level in range(depth + 1)]

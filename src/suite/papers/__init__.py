@@ -1,0 +1,53 @@
+"""The papers, by the name that a configuration (`model.paper`) and a checkpoint may give."""
+
+import inspect
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from suite.errors import UserError
+
+if TYPE_CHECKING:
+    from suite.papers.base import Paper
+
+    P = TypeVar("P", bound=type[Paper])
+
+# Loaded when they are asked for. Others register themselves, or are entry points of the group `suite.papers`.
+_OURS = {"cyclegan": "suite.papers.cyclegan:CycleGAN", "pix2pix": "suite.papers.pix2pix:Pix2Pix"}
+_registered: "dict[str, type[Paper]]" = {}
+
+
+def register(paper: "P") -> "P":
+    """A decorator: the class can be named by its `name` from now on. Raises ValueError where another one is."""
+    if paper.name in _OURS or _registered.setdefault(paper.name, paper) is not paper:
+        raise ValueError(f"there is a paper of the name {paper.name!r} already: give {paper.__qualname__} another")
+    return paper
+
+
+def find_paper(name: str) -> "type[Paper]":
+    """The class of a paper. Raises UserError where none of that name is known."""
+    if name in _OURS:
+        module, _, attribute = _OURS[name].partition(":")
+        return getattr(import_module(module), attribute)
+    if name in _registered:
+        return _registered[name]
+    installed = {point.name: point for point in entry_points(group="suite.papers")}
+    if name in installed:
+        return installed[name].load()
+    known = ", ".join([*_OURS, *_registered, *installed])
+    raise UserError(f"model.paper={name}: there is no such paper; choose from {known}")
+
+
+def arguments_of(paper: "type[Paper]") -> dict[str, Any]:
+    """What a paper's constructor takes, with annotations: its own arguments and those that it hands to its bases."""
+    found: dict[str, Any] = {}
+    for level in paper.__mro__:
+        if "__init__" not in vars(level):
+            continue
+        constructor = vars(level)["__init__"]
+        parameters = inspect.signature(constructor).parameters.values()
+        hints = get_type_hints(constructor, include_extras=True)
+        found = {p.name: hints.get(p.name, Any) for p in parameters if p.kind is p.KEYWORD_ONLY} | found
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return found

@@ -5,11 +5,19 @@ What `papers/cyclegan.py` and `papers/pix2pix.py` compute is held to this, in va
 training code. And of several drawings of a photo: Gao 2020, section 6.1, after Li 2019.
 """
 
-from typing import Literal
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
+
+if TYPE_CHECKING:
+    from suite.data.batch import Batch
+    from suite.papers.cyclegan import CycleGAN
+    from suite.papers.gan import GAN
+    from suite.papers.pix2pix import Pix2Pix
 
 
 class PicturePool:
@@ -35,6 +43,14 @@ class PicturePool:
             else:
                 returned.append(fake)
         return torch.cat(returned)
+
+
+def _is_published(model: "GAN") -> bool:
+    """Whether the authors' released code can train with such settings: with a plain game, and with Adam."""
+    game = model.adversarial
+    plain = game.loss in ("vanilla", "lsgan") and game.critic_steps == 1 and game.penalty == "none"
+    plain = plain and game.weight_clip == 0 and model.clip_norm == 0 and not model.freeze_names
+    return plain and model.optimizer == "adam"
 
 
 class ReferenceCycleGAN:
@@ -63,6 +79,23 @@ class ReferenceCycleGAN:
         self.pool_a, self.pool_b = PicturePool(pool_size), PicturePool(pool_size)
         self.opt_G = torch.optim.Adam([*G.parameters(), *F.parameters()], lr, betas)
         self.opt_D = torch.optim.Adam([*D_A.parameters(), *D_B.parameters()], lr, betas)
+
+    @classmethod
+    def step_of(cls, model: "CycleGAN") -> "Callable[[Batch], object] | None":
+        """The published step on copies of a model's networks, with its settings; None where it knows none of them."""
+        if not _is_published(model) or model.adversarial.real_label != 1:
+            return None
+        published = cls(
+            **copy.deepcopy(model.networks()),
+            loss=model.adversarial.loss,  # type: ignore[arg-type]  # one of the two, see above
+            lambda_a=model.lambda_a,
+            lambda_b=model.lambda_b,
+            lambda_identity=model.lambda_identity,
+            pool_size=model.pool_a.size,
+            lr=model.lr,
+            betas=model.betas,
+        )
+        return lambda batch: published.step(batch["a"], batch["b"])
 
     def step(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         """One update of the generators, then one of the discriminators; the losses, under the paper module's names.
@@ -134,6 +167,30 @@ class ReferencePix2Pix:
         self.opt_G = torch.optim.Adam(G.parameters(), lr, betas)
         self.opt_D = torch.optim.Adam(D.parameters(), lr, betas)
 
+    @classmethod
+    def step_of(cls, model: "Pix2Pix", batch: "Batch") -> "Callable[[Batch], object] | None":
+        """As `ReferenceCycleGAN.step_of`. Where a batch's photos differ in how many drawings they have: None."""
+        if not _is_published(model) or model.lambda_l1 == 0:
+            return None
+        if "drawings" in batch and (batch["drawing_count"] < batch["drawings"].shape[1]).any():
+            return None
+        published = cls(
+            **copy.deepcopy(model.networks()),
+            loss=model.adversarial.loss,  # type: ignore[arg-type]  # one of the two, see above
+            lambda_l1=model.lambda_l1,
+            real_label=model.adversarial.real_label,
+            deep_supervision=model.deep_supervision,
+            lr=model.lr,
+            betas=model.betas,
+        )
+
+        def step(batch: "Batch") -> dict[str, Tensor]:
+            # Erasing and noise are done to the data, before the step.
+            drawings = batch["drawings"] if "drawings" in batch else batch["b"][:, None]
+            return published.step(model.disturbed(batch["a"], model.draw(batch)), drawings)
+
+        return step
+
     def step(self, x: Tensor, drawings: Tensor) -> dict[str, Tensor]:
         """One update of the discriminator, then one of the generator; the losses, under the paper module's names.
 
@@ -153,8 +210,8 @@ class ReferencePix2Pix:
         self.D.requires_grad_(False)
         self.opt_G.zero_grad()
         losses["G_adv"] = self.adversarial(x, fake, 1.0)
-        losses["L1"] = torch.stack([self.closest(head, drawings) for head in heads]).mean()
-        (losses["G_adv"] + self.lambda_l1 * losses["L1"]).backward()
+        losses["L1"] = self.lambda_l1 * torch.stack([self.closest(head, drawings) for head in heads]).mean()
+        (losses["G_adv"] + losses["L1"]).backward()
         self.opt_G.step()
         return losses
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_pil, to_rgb
-from suite.papers.base import GAN
+from suite.papers.base import Paper
 from suite.run.signals import signals_wait
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class StepSeeds(Callback):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        assert isinstance(pl_module, GAN)
+        assert isinstance(pl_module, Paper)
         pl_module.draws.begin(self.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
 
 
@@ -80,14 +80,14 @@ class PictureGrids(Callback):
             return
         if self.train > 0:
             self._add_training_pictures(trainer, pl_module)
-        assert isinstance(pl_module, GAN)
+        assert isinstance(pl_module, Paper)
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, rows in self.rows.items():
             grid = to_pil(arrange(torch.cat(rows)))
             grid.save(self.folder / f"{name}_epoch{trainer.current_epoch + 1:04d}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
-                    logger.log_image(f"pictures/{name}", [grid], step=pl_module.d_steps)
+                    logger.log_image(f"pictures/{name}", [grid], step=pl_module.batches)
         self.rows, self.collected = {}, 0
 
     def _due(self, trainer: pl.Trainer) -> bool:
@@ -95,7 +95,7 @@ class PictureGrids(Callback):
         return trainer.is_global_zero and number % self.every == 0
 
     def _add(self, pl_module: pl.LightningModule, batch: Batch, most: int | None = None, prefix: str = "") -> None:
-        assert isinstance(pl_module, GAN)
+        assert isinstance(pl_module, Paper)
         for direction, output in pl_module.predict(batch).items():
             source, target = batch[direction[0]], batch[direction[-1]]
             pictures = [source, output, target] if batch["paired"] else [source, output]

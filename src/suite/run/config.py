@@ -6,17 +6,18 @@ import inspect
 import re
 import shlex
 from collections.abc import Collection, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
-from suite.arguments import check_types
 from suite.errors import UserError
+from suite.papers import arguments_of, find_paper
 
 if TYPE_CHECKING:
     from suite.data.module import PictureData
-    from suite.papers.base import GAN
+    from suite.papers.base import Paper
 
 _INSTALLED = Path(__file__).parents[1] / "conf"  # inside the wheel
 _CHECKOUT = Path(__file__).parents[3] / "conf"  # an editable install
@@ -28,6 +29,7 @@ GROUPS = ("model", "data", "metrics", "logger", "trainer")  # what has keys of i
 def register_resolvers() -> None:
     """The functions that configuration files call: `${add:1,2}`, `${home:}`, `${unet_downs:256}` ...."""
     OmegaConf.register_new_resolver("add", lambda *numbers: sum(numbers), replace=True)
+    OmegaConf.register_new_resolver("twice", lambda number: 2 * number, replace=True)
     OmegaConf.register_new_resolver("unet_downs", _unet_downs, replace=True)
     OmegaConf.register_new_resolver("l1_of_drawings", _l1_of_drawings, replace=True)
     OmegaConf.register_new_resolver("home", lambda: str(Path.home()), replace=True)
@@ -162,7 +164,15 @@ def check_keys(config: DictConfig) -> None:
         node = config.get(group)
         if not node:
             continue
-        allowed = _arguments(node._target_) if "_target_" in node else set(node)
+        allowed = set(node)
+        if group == "model":
+            allowed = {"paper", *arguments_of(find_paper(node.get("paper")))} - {"stage"}
+        if group == "trainer":
+            from pytorch_lightning import Trainer
+
+            allowed = _arguments(Trainer)
+        if group == "logger" and "_target_" in node:
+            allowed = _arguments(node._target_)
         if group == "data":
             allowed = _arguments(Pictures) | source_options(source)
         if group == "metrics":
@@ -174,7 +184,8 @@ def check_keys(config: DictConfig) -> None:
 
             allowed |= _arguments(wandb.init)
         _refuse_unknown(f"{group}.", node, allowed | {"_target_"})
-    _refuse_unknown("model.adversarial.", config.model.adversarial, _arguments(AdversarialLoss))
+    if "adversarial" in config.model:
+        _refuse_unknown("model.adversarial.", config.model.adversarial, _arguments(AdversarialLoss))
 
 
 def _arguments(target: Any) -> set[str]:
@@ -223,15 +234,24 @@ def plain(node: DictConfig) -> dict[str, Any]:
         raise UserError(f"{error.full_key} is not set: say {error.full_key}=…") from error
 
 
-def instantiate(config: DictConfig) -> "tuple[GAN, PictureData]":
+def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
     """The model and the data, matched against each other. Opens no file of the data set."""
-    from hydra.utils import get_object
+    from suite.data.module import PictureData
 
-    values = plain(config.data)
-    data: PictureData = get_object(values.pop("_target_"))(**values)
+    data = PictureData(**plain(config.data))
     values = plain(config.model)
-    paper = get_object(values.pop("_target_"))
-    check_types("model.", paper.__init__, values)
-    model: GAN = paper(**values)
+    paper = find_paper(values.pop("paper"))
+    model = paper(**values)
+    data.rounds = model.batches_per_step
     model.check_data(data)
     return model, data
+
+
+@cache
+def _defaults(paper: str) -> DictConfig:
+    return compose("train", [f"model={paper}"])
+
+
+def defaults_of(paper: str) -> dict[str, Any]:
+    """What conf/model/<paper>.yaml says: the arguments of the paper's class."""
+    return {key: value for key, value in plain(_defaults(paper).model).items() if key != "paper"}

@@ -4,7 +4,6 @@ config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  im
 """
 
 import textwrap
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,11 +13,10 @@ from yaml import YAMLError
 from suite.arguments import one_of
 from suite.errors import UserError
 from suite.files import make_folder, write_whole
+from suite.papers import find_paper
 
 if TYPE_CHECKING:
-    from suite.papers.base import GAN
-
-PAPERS = "suite.papers."  # the only modules that a checkpoint may name
+    from suite.papers.base import Paper
 
 
 def read_config(run: Path) -> DictConfig:
@@ -69,25 +67,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         if isinstance(error, OSError) and error.filename:
             raise UserError(f"can't read {path}: {error.strerror}") from error
         raise UserError(f"{path} is damaged or not a checkpoint: use another of {path.parent}") from error
-    if not isinstance(content, dict) or not str(content.get("paper", "")).startswith(PAPERS):
+    if not isinstance(content, dict) or not isinstance(content.get("paper"), str):
         raise UserError(f"{path} is not a checkpoint of this suite")
     return content
 
 
 def load_model(
-    run: str | Path, checkpoint: str = "last", device: str = "cpu", mode: Literal["eval", "paper"] = "eval"
-) -> "GAN":
+    run: str | Path, checkpoint: str = "last", device: str = "cpu", mode: Literal["eval", "train"] = "eval"
+) -> "Paper":
     """A trained model in eval mode, from a run folder or a checkpoint file; see `suite.load`."""
-    one_of("mode", mode, ("eval", "paper"))
+    one_of("mode", mode, ("eval", "train"))
     run = Path(run)
     if not run.exists():
         raise UserError(f"{run} does not exist: give a run folder or a checkpoint file")
     path = run if run.is_file() else checkpoint_path(run, checkpoint)
     content = read_checkpoint(path)
-    module, _, name = content["paper"].rpartition(".")
     try:
-        paper: type[GAN] = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        paper = find_paper(content["paper"])
+    except UserError as error:
         raise UserError(f"{path} is a checkpoint of {content['paper']}, which this version does not have") from error
     model = paper(**content["hyper_parameters"])
     load_weights(model, content, path)
@@ -96,11 +93,10 @@ def load_model(
     return model.to(device).eval()
 
 
-def load_weights(model: "GAN", content: dict[str, Any], path: Path) -> None:
+def load_weights(model: "Paper", content: dict[str, Any], path: Path) -> None:
     """Put a checkpoint's weights into a model. Raises UserError where they are another paper's or another size's."""
-    paper = f"{type(model).__module__}.{type(model).__qualname__}"
-    if content["paper"] != paper:
-        raise UserError(f"{path} is a checkpoint of {content['paper']}, and the run is of {paper}")
+    if content["paper"] != model.name:
+        raise UserError(f"{path} is a checkpoint of {content['paper']}, and the run is of {model.name}")
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:

@@ -16,35 +16,35 @@ from suite.files import write_whole
 from suite.run.config import plain
 
 # What the curves of each W&B section are drawn over.
-AXES = {"train": "g_steps", "val": "epoch", "val_b2a": "epoch", "pictures": "epoch"}
+AXES = {"train": "step", "val": "epoch", "val_b2a": "epoch", "pictures": "epoch"}
 
 
 class MetricsCSV(Logger):
-    """`<run>/metrics.csv`: one row a call, one column a metric, as they come; a resumed run goes on with it.
+    """`<run>/metrics.csv`: one row a call, by training batches, one column a metric, as they come; resumed runs go on.
 
-    Rows past `resumed_step` belong to an epoch that the resumed run trains again; they are dropped. Lightning's own
+    Rows past `resumed_batch` belong to an epoch that the resumed run trains again; they are dropped. Lightning's own
     CSV logger deletes the file of a resumed run.
     """
 
     name, version = "csv", ""
 
-    def __init__(self, run: Path, resumed_step: int | None = None) -> None:
+    def __init__(self, run: Path, resumed_batch: int | None = None) -> None:
         super().__init__()
         self.path = run / "metrics.csv"
-        self.columns = ["step"]
-        if resumed_step is not None and self.path.is_file():
-            self._drop_after(resumed_step)
+        self.columns = ["batch"]
+        if resumed_batch is not None and self.path.is_file():
+            self._drop_after(resumed_batch)
 
     @rank_zero_only
-    def _drop_after(self, resumed_step: int) -> None:
-        # A kill in the middle of a line leaves one without a step.
-        rows = [row for row in self._read() if row["step"].isdigit() and int(row["step"]) <= resumed_step]
+    def _drop_after(self, resumed_batch: int) -> None:
+        # A kill in the middle of a line leaves one without a number.
+        rows = [row for row in self._read() if row["batch"].isdigit() and int(row["batch"]) <= resumed_batch]
         self.columns = list(rows[0]) if rows else self.columns
         self._write(rows)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        row: dict[str, Any] = {"step": step, **metrics}
+        row: dict[str, Any] = {"batch": step, **metrics}
         if new := [name for name in row if name not in self.columns]:
             earlier = self._read() if self.path.is_file() else []
             self.columns += new

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
     from suite.metrics.callback import MetricsCallback
-    from suite.papers.base import GAN
+    from suite.papers.base import Paper
 
 
 def on_rank_zero() -> bool:
@@ -86,22 +86,15 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
     return saved
 
 
-def summary(config: DictConfig, model: "GAN", run: Path, done: str) -> str:
+def summary(config: DictConfig, model: "Paper", run: Path, done: str) -> str:
     """What is about to run, on one screen; the whole configuration is in the file it names."""
-    networks = {name: sum(p.numel() for p in net.parameters()) for name, net in model.networks().items()}
-    adversarial, data, trainer = config.model.adversarial, config.data, config.trainer
-    critic = "" if adversarial.critic_steps == 1 else f", {adversarial.critic_steps} critic steps"
-    penalty = "" if adversarial.penalty == "none" else f", {adversarial.penalty} gradient penalty"
-    label = adversarial.get("real_label", 1)
-    smoothing = "" if label == 1 else f", real label {label}"
-    single = {key: value for key, value in plain(config.model).items() if not key.startswith("_")}
+    data, trainer = config.data, config.trainer
+    single = {key: value for key, value in plain(config.model).items() if key != "paper"}
     settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
     metrics = [name for name in config.metrics.names if name != "l1_closest" or data.drawings == "all"]
     rows = {
         "run": f"{run}" + (f"   (resumed after {done})" if config.resume else ""),
-        "model": f"{type(model).__name__}: " + ", ".join(f"{name} {count:,}" for name, count in networks.items()),
-        "networks": f"{config.model.backbone.name} + {config.model.discriminator.name}",
-        "adversarial": f"{adversarial.loss}{penalty}{critic}{smoothing}",
+        **model.summary(),
         "settings": textwrap.fill(settings, 100, subsequent_indent=" " * 14),
         "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
@@ -147,7 +140,6 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
 
     loggers = [MetricsCSV(run, resumed_step), configured_logger(config, run)]
     values = plain(config.trainer)
-    values.pop("_target_")
     values |= {"precision": precision(config), "accelerator": find_device(config.trainer.accelerator)}
     quiet_lightning()
     return make_trainer(

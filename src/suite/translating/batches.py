@@ -20,7 +20,7 @@ from suite.data.catalog import PictureFile
 from suite.data.pictures.decode import Array, Fit, flatten
 from suite.errors import UserError
 from suite.files import make_folder, write_picture
-from suite.papers.base import GAN, Direction
+from suite.papers.base import Direction, Paper
 from suite.translating.outputs import Pair
 
 _SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
@@ -41,7 +41,7 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def pick_direction(model: GAN, name: Direction | None) -> Direction:
+def pick_direction(model: Paper, name: Direction | None) -> Direction:
     """The direction of that name, or the model's first. Raises UserError where the model does not have it."""
     if name is None:
         return model.directions[0]
@@ -66,7 +66,7 @@ class _Failed(NamedTuple):
 
 
 def translate_files(
-    model: GAN,
+    model: Paper,
     pairs: Iterable[Pair],
     direction: Direction | None = None,
     *,
@@ -169,7 +169,7 @@ def _in_batches(pictures: Iterable[_Padded], batch_size: int) -> Iterator[list[_
     yield from waiting.values()
 
 
-def _forward(model: GAN, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
+def _forward(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
     """uint8 (B, C, H, W) to uint8, both in main memory."""
     try:
         x = images.unit_to_signed(images.uint8_to_unit(pixels.to(model.device)))

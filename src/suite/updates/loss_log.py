@@ -12,6 +12,10 @@ from suite.errors import UserError
 NEVER = torch.iinfo(torch.int64).max
 
 
+def is_loss(name: str) -> bool:
+    return "/" not in name
+
+
 @dataclass
 class _Sums:
     total: Tensor  # (losses,)
@@ -29,7 +33,8 @@ class LossLog:
     """Means of named losses since the last look, and the first step at which one was not finite.
 
     Steps may report different sets of losses (a critic's extra steps report the critic's alone): a loss's mean is over
-    the steps that reported it.
+    the steps that reported it. A name with a slash, as in `norms/G`, is no loss: it may be infinite, and belongs to no
+    epoch's mean.
     """
 
     def __init__(self) -> None:
@@ -59,7 +64,11 @@ class LossLog:
         bad: list[tuple[int, str]] = []
         for names, of_names in sums.items():
             first_bad_steps = (-most_over_ranks(-of_names.first_bad_step)).tolist()
-            bad += [(step, name) for step, name in zip(first_bad_steps, names, strict=True) if step < NEVER]
+            bad += [
+                (step, name)
+                for step, name in zip(first_bad_steps, names, strict=True)
+                if step < NEVER and is_loss(name)
+            ]
             for name, total in zip(names, of_names.total.tolist(), strict=True):
                 totals[name] = totals.get(name, 0.0) + total
                 steps[name] = steps.get(name, 0) + of_names.steps
@@ -71,6 +80,8 @@ class LossLog:
                 "and a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
             )
         for name, total in totals.items():
+            if not is_loss(name):
+                continue
             before, steps_before = self._epoch.get(name, (0.0, 0))
             self._epoch[name] = before + total, steps_before + steps[name]
         return {name: total / steps[name] for name, total in totals.items()}
