@@ -23,8 +23,8 @@ def evaluate(config: DictConfig) -> None:
     console.start(speaks=on_rank_zero())
     one_of("split", config.split, ("test", "val", "train"))
     whole_number("seed", config.seed, least=0)
-    run = Path(config.run)
-    saved = of_run(config)
+    run = folder.of_stage(Path(config.run))
+    saved = of_run(config, run)
     model = folder.load_model(run, config.checkpoint, mode=config.mode)
     _, data = instantiate(saved)
     data.test_split = "test" if config.split == "val" else config.split
@@ -55,9 +55,9 @@ def evaluate(config: DictConfig) -> None:
         log_summary(saved, run, "_".join(how), figures)
 
 
-def of_run(config: DictConfig) -> DictConfig:
+def of_run(config: DictConfig, run: Path) -> DictConfig:
     """The run's own configuration, with what this command changes in it."""
-    saved = folder.read_config(Path(config.run))
+    saved = folder.read_config(run)
     saved.cache_dir = saved.data.cache_dir = config.cache_dir
     if config.get("metrics"):
         references = saved.metrics.references  # the paper's protocol, whatever the features

@@ -55,8 +55,8 @@ def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference
     import torch
 
     from suite.bench import timing
+    from suite.run.fit import settle
     from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
-    from suite.train import settle
 
     settings = {
         "accelerator": find_device(config.trainer.accelerator),

@@ -11,6 +11,7 @@ A step is fit to be recorded (as a CUDA graph): what is decided by chance comes 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import pytorch_lightning as pl
@@ -88,7 +89,7 @@ class Paper(pl.LightningModule):
         # Lightning's global_step counts every optimizer's step. These are kept in the checkpoint.
         self.steps = 0  # updates of the generator, or of the network that is trained where there is none
         self.batches = 0  # training batches
-        self.draws = Draws()  # what is random in a training step
+        self.draws = Draws(stage)  # what is random in a training step
         self._losses = LossLog()
         self._norms: Report = {}  # of the gradients of this step
         self._moving: list[str] = []  # the optimizers that have something to learn
@@ -147,6 +148,9 @@ class Paper(pl.LightningModule):
                 "use a larger data.size, or discriminator=pixel"
             )
 
+    def leave_behind(self, data: "PictureData", run: Path) -> None:
+        """What a trained stage makes for the next one, as files in its folder; one process does, anew if stopped."""
+
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         """The step as it was published, on copies of the networks; None: nothing published does what this is set to."""
         return None
@@ -156,8 +160,8 @@ class Paper(pl.LightningModule):
         sizes = [f"{name} {_weights(network):,}" for name, network in self.networks().items()]
         stage = "" if self.stage is None else f", stage {self.stage}"
         rows = {"model": f"{type(self).__name__}{stage}: {', '.join(sizes)}"}
-        if self.frozen:
-            rows["frozen"] = ", ".join(self.frozen)
+        if frozen := self.frozen_stages + self.freeze_names:
+            rows["frozen"] = ", ".join(frozen)
         return rows
 
     # Putting it together --------------------------------------------------------------------------------------------
@@ -180,7 +184,12 @@ class Paper(pl.LightningModule):
         ]
         for network in self._resting:
             network.requires_grad_(False).eval()
-        averaged = {name: network for name, network in self.generators().items() if id(network) in trained}
+        self.begin_average()
+
+    def begin_average(self) -> None:
+        """With what the generators are now; of those that are trained."""
+        mine = self.networks()
+        averaged = {name: network for name, network in self.generators().items() if name in mine}
         if self.ema_decay > 0 and averaged:
             self.ema = EMA(averaged, self.ema_decay)
 
@@ -189,9 +198,9 @@ class Paper(pl.LightningModule):
         return {name: network for group in self.trained().values() for name, network in group.items()}
 
     @property
-    def frozen(self) -> list[str]:
-        """The names of what does not learn: networks of earlier stages, and what `freeze` names."""
-        return [name for name, child in self.named_children() if child in self._resting] + self.freeze_names
+    def frozen_stages(self) -> list[str]:
+        """The names of the networks that an earlier stage has trained, and this one builds on."""
+        return [name for name, child in self.named_children() if child in self._resting]
 
     @property
     def divisor(self) -> int:

@@ -29,11 +29,17 @@ GROUPS = ("model", "data", "metrics", "logger", "trainer")  # what has keys of i
 def register_resolvers() -> None:
     """The functions that configuration files call: `${add:1,2}`, `${home:}`, `${unet_downs:256}` ...."""
     OmegaConf.register_new_resolver("add", lambda *numbers: sum(numbers), replace=True)
+    OmegaConf.register_new_resolver("epochs_of", epochs_of, replace=True)
     OmegaConf.register_new_resolver("twice", lambda number: 2 * number, replace=True)
     OmegaConf.register_new_resolver("unet_downs", _unet_downs, replace=True)
     OmegaConf.register_new_resolver("l1_of_drawings", _l1_of_drawings, replace=True)
     OmegaConf.register_new_resolver("home", lambda: str(Path.home()), replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+
+
+def epochs_of(epochs: int, decay_epochs: int, steps: int | None) -> int:
+    """How many epochs the trainer makes of a model's durations; -1 is as many as its steps take."""
+    return epochs + decay_epochs if steps is None else -1
 
 
 def _unet_downs(size: int) -> int:
@@ -56,7 +62,9 @@ def _l1_of_drawings(drawings: str) -> str:
 def _run_folder(resume: str | None, fresh: str) -> str:
     if resume is None:
         return fresh
-    if not (Path(resume) / "config.yaml").is_file():  # before Hydra makes the folder
+    if not any(
+        (Path(resume) / name).is_file() for name in ("config.yaml", "stages.yaml")
+    ):  # before Hydra makes the folder
         raise UserError(f"resume={resume} is not a run folder: it has no config.yaml")
     return resume
 
@@ -73,6 +81,16 @@ def compose(config_name: str, overrides: list[str]) -> DictConfig:
         raise (UserError(reason) if (reason := user_message(error)) else error) from error
     check_keys(config)
     return config
+
+
+def compose_again(words: list[str]) -> DictConfig:
+    """Another configuration of the command that runs, from other words, within Hydra's own main. Raises UserError."""
+    import hydra
+
+    try:
+        return hydra.compose("train", words)
+    except Exception as error:
+        raise (UserError(reason) if (reason := user_message(error)) else error) from error
 
 
 def user_message(error: BaseException) -> str | None:
@@ -166,7 +184,8 @@ def check_keys(config: DictConfig) -> None:
             continue
         allowed = set(node)
         if group == "model":
-            allowed = {"paper", *arguments_of(find_paper(node.get("paper")))} - {"stage"}
+            paper = find_paper(node.get("paper"))
+            allowed = {"paper", *arguments_of(paper)} - (set() if paper.stages else {"stage"})
         if group == "trainer":
             from pytorch_lightning import Trainer
 

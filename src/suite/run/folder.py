@@ -1,6 +1,8 @@
 """A run folder: where everything of a run lies, and how a model comes back out of it.
 
-config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  images/  wandb/
+config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best}.ckpt  images/  wandb/  conclusion.txt
+
+or, where a paper trains in stages, stages.yaml and such a folder for each of them.
 """
 
 import textwrap
@@ -24,6 +26,10 @@ def read_config(run: Path) -> DictConfig:
     path = run / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run} is not a run folder: it has no config.yaml")
+    return _read(path)
+
+
+def _read(path: Path) -> DictConfig:
     try:
         config = OmegaConf.load(path)
     except (YAMLError, UnicodeDecodeError) as error:
@@ -31,6 +37,43 @@ def read_config(run: Path) -> DictConfig:
     if not isinstance(config, DictConfig):
         raise UserError(f"{path} is damaged: it holds no settings")
     return config
+
+
+STAGES = "stages.yaml"
+_CONCLUSION = "conclusion.txt"
+
+
+def has_stages(run: Path) -> bool:
+    return (run / STAGES).is_file()
+
+
+def read_stages(run: Path) -> dict[str, DictConfig]:
+    """The configurations of a run's stages, by name and in order."""
+    stages = _read(run / STAGES)
+    return {str(name): stages[name] for name in stages}
+
+
+def of_stage(run: Path) -> Path:
+    """The run itself, or of one in stages the last that is finished. Raises UserError where none is."""
+    if not has_stages(run):
+        return run
+    finished = [own for own in sorted(run.glob("[0-9]*_*"), key=_number) if is_finished(own)]
+    if not finished:
+        raise UserError(f"{run} has no finished stage yet: go on with resume={run}, or name one, as in {run / '1_…'}")
+    return finished[-1]
+
+
+def _number(stage: Path) -> int:
+    return int(stage.name.partition("_")[0])
+
+
+def is_finished(run: Path) -> bool:
+    return (run / _CONCLUSION).is_file()
+
+
+def finish(run: Path, conclusion: str) -> None:
+    """Say that a run is all done, and what came out."""
+    write_whole(run / _CONCLUSION, conclusion.strip("\n") + "\n")
 
 
 def write_config(config: DictConfig, run: Path) -> None:
@@ -80,7 +123,7 @@ def load_model(
     run = Path(run)
     if not run.exists():
         raise UserError(f"{run} does not exist: give a run folder or a checkpoint file")
-    path = run if run.is_file() else checkpoint_path(run, checkpoint)
+    path = run if run.is_file() else checkpoint_path(of_stage(run), checkpoint)
     content = read_checkpoint(path)
     try:
         paper = find_paper(content["paper"])
@@ -100,8 +143,53 @@ def load_weights(model: "Paper", content: dict[str, Any], path: Path) -> None:
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
-        difference = textwrap.shorten(str(error).partition(":")[2], 160, placeholder=" …")
-        raise UserError(f"{path} does not fit the model's settings: {difference}") from error
+        raise UserError(f"{path} does not fit the model's settings: {_difference(error)}") from error
+
+
+def _difference(error: RuntimeError) -> str:
+    return textwrap.shorten(str(error).partition(":")[2], 160, placeholder=" …")
+
+
+def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str, str]:
+    """Give a fresh model's networks the weights of another run's networks of the same name, averaged where it has them.
+
+    start_from: a run folder, of which `checkpoint` is taken, or a checkpoint file. Returns what was taken and what was
+    not, for `summary`. Raises UserError where sizes differ, nothing fits, or an earlier stage's network is not there.
+    """
+    path = start_from if start_from.is_file() else checkpoint_path(of_stage(start_from), checkpoint)
+    state: dict[str, Any] = read_checkpoint(path)["state_dict"]
+    found: dict[str, dict[str, Any]] = {}
+    for averaged in (False, True):
+        for name, value in state.items():
+            of_average = name.startswith("ema.")
+            network, _, weight = name.removeprefix("ema.").partition(".")
+            if of_average == averaged and weight != "_extra_state":
+                found.setdefault(network, {})[weight] = value
+    ours = {
+        name: child for name, child in model.named_children() if name != "ema" and any(True for _ in child.parameters())
+    }
+    taken = [name for name in ours if name in found]
+    if not taken:
+        raise UserError(f"start_from={start_from}: it has {', '.join(found)}; this model has {', '.join(ours)}")
+    if lacking := [name for name in model.frozen_stages if name not in found]:
+        raise UserError(
+            f"start_from={start_from} lacks {', '.join(lacking)}, which model.stage={model.stage} builds on"
+        )
+    for name in taken:
+        try:
+            ours[name].load_state_dict(found[name])
+        except RuntimeError as error:
+            difference = textwrap.shorten(str(error).partition(":")[2], 160, placeholder=" …")
+            raise UserError(
+                f"start_from={start_from}: {name} does not fit the model's settings: {difference}"
+            ) from error
+    model.begin_average()
+    said = f"{', '.join(taken)} of {path}"
+    if new := [name for name in ours if name not in found]:
+        said += f"; new: {', '.join(new)}"
+    if left := [name for name in found if name not in ours]:
+        said += f"; left: {', '.join(left)}"
+    return {"starts from": said}
 
 
 def claim(run: Path, resumed: bool = False) -> None:

@@ -1,20 +1,17 @@
-"""The pieces of `suite.train`: the run's configuration, its trainer, what is said before and after."""
+"""Lightning's Trainer as the suite sets it up: devices, precision, callbacks, loggers."""
 
 import logging
 import os
-import secrets
-import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from suite.arguments import number, one_of, whole_number
 from suite.errors import UserError
-from suite.run import folder
 from suite.run.cli import on_terminal
-from suite.run.config import CONF, plain
+from suite.run.config import plain
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -28,85 +25,6 @@ def on_rank_zero() -> bool:
     return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
 
 
-# Before the run ------------------------------------------------------------------------------------------------------
-
-
-def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
-    """The configuration to train with and the run's folder.
-
-    A resumed run takes everything from its own config.yaml; key=value of the command line changes what is in there.
-    Raises UserError for a command that can't work.
-    """
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    command = HydraConfig.get()
-    run = Path(command.runtime.output_dir)
-    run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # shorter to read and to type
-    if config.resume is not None and command.mode == RunMode.MULTIRUN:
-        raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
-    if config.resume is not None:
-        resume, overrides = config.resume, [word for word in command.overrides.task if not word.startswith("resume=")]
-        config = changed(folder.read_config(run), overrides)
-        config.resume = resume
-    elif command.runtime.choices.get("experiment") is None:
-        names = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
-        raise UserError(f"which experiment? Say experiment=<name>, one of: {names}")
-    if command.mode == RunMode.MULTIRUN and several_devices(config):
-        raise UserError(
-            f"trainer.devices={config.trainer.devices} in a multirun: every further process would start the whole "
-            "sweep again; use trainer.devices=1, or one command a run"
-        )
-    if config.logger and "id" in config.logger and config.logger.id is None:
-        config.logger.id = secrets.token_hex(4)  # in config.yaml from the start, so that a resumed run goes on in it
-    return config, run
-
-
-def several_devices(config: DictConfig) -> bool:
-    """Whether a run takes more than one process; `devices: [1]` is one device, the second."""
-    devices = config.trainer.devices
-    return devices not in (1, "1") and not (OmegaConf.is_list(devices) and len(devices) == 1)
-
-
-def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
-    """A saved configuration with some of its values changed. Raises UserError for a key it does not have."""
-    for word in overrides:
-        key = word.partition("=")[0]
-        if "." not in key and key not in ("cache_dir", "threads"):
-            raise UserError(
-                f"{word}: a resumed run keeps its groups, name and seed; change single values, as in model.epochs=300"
-            )
-        OmegaConf.set_struct(saved, not key.startswith("+"))
-        saved = OmegaConf.merge(saved, OmegaConf.from_dotlist([word.lstrip("+")]))  # type: ignore[assignment]
-        # What config.yaml holds is resolved; these are the values that a fresh run derives from others.
-        if key in ("model.epochs", "model.decay_epochs"):
-            saved.trainer.max_epochs = saved.model.epochs + saved.model.decay_epochs
-        if key == "cache_dir":
-            saved.data.cache_dir = saved.metrics.cache_dir = saved.cache_dir
-    return saved
-
-
-def summary(config: DictConfig, model: "Paper", run: Path, done: str) -> str:
-    """What is about to run, on one screen; the whole configuration is in the file it names."""
-    data, trainer = config.data, config.trainer
-    single = {key: value for key, value in plain(config.model).items() if key != "paper"}
-    settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
-    metrics = [name for name in config.metrics.names if name != "l1_closest" or data.drawings == "all"]
-    rows = {
-        "run": f"{run}" + (f"   (resumed after {done})" if config.resume else ""),
-        **model.summary(),
-        "settings": textwrap.fill(settings, 100, subsequent_indent=" " * 14),
-        "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
-        + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
-        "training": f"{_count(trainer.max_epochs, 'epoch')}, {precision(config)}, seed {config.seed}",
-        "metrics": f"{', '.join(metrics) or 'none'}"
-        + (f" ({config.metrics.features})" if metrics else "")
-        + (f", best by {config.metrics.monitor}" if config.metrics.monitor else ""),
-        "config": f"{run / 'config.yaml'}",
-    }
-    return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
-
-
 def precision(config: DictConfig) -> str:
     """The precision of a run: bfloat16 where a GPU computes in it, unless the configuration says otherwise."""
     import torch
@@ -117,7 +35,7 @@ def precision(config: DictConfig) -> str:
     return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
 
 
-def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None) -> "pl.Trainer":
+def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: int | None = None) -> "pl.Trainer":
     """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there."""
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import RichProgressBar
@@ -138,8 +56,13 @@ def build_trainer(config: DictConfig, run: Path, resumed_step: int | None = None
         around.append(callbacks.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
     around.append(callbacks.LastCheckpoint(run / "checkpoints", **plain(config.checkpoint)))
 
-    loggers = [MetricsCSV(run, resumed_step), configured_logger(config, run)]
+    loggers = [MetricsCSV(run, resumed_batch), configured_logger(config, run)]
     values = plain(config.trainer)
+    every = config.validation.every_n_steps
+    if every is None and model.schedule.unit == "step":
+        every = model.schedule.total  # at the end
+    if every is not None:
+        values |= {"val_check_interval": every * model.batches_per_step, "check_val_every_n_epoch": None}
     values |= {"precision": precision(config), "accelerator": find_device(config.trainer.accelerator)}
     quiet_lightning()
     return make_trainer(
@@ -185,10 +108,12 @@ def check_values(config: DictConfig) -> None:
         whole_number("checkpoint.every_n_steps", config.checkpoint.every_n_steps, least=1)
     one_of("metrics.mode", config.metrics.mode, ("min", "max"))
     one_of("trainer.precision", trainer.precision, ("auto", "32-true", "16-mixed", "bf16-mixed"))
+    by_steps = config.model.steps is not None
     for key in ("max_epochs", "check_val_every_n_epoch", "log_every_n_steps"):
-        whole_number(f"trainer.{key}", trainer[key], least=1)
+        if trainer[key] != -1 or not by_steps:
+            whole_number(f"trainer.{key}", trainer[key], least=1)
     epochs = config.model.epochs + config.model.decay_epochs
-    if trainer.max_epochs > epochs:
+    if not by_steps and trainer.max_epochs > epochs:
         raise UserError(
             f"trainer.max_epochs={trainer.max_epochs}: the learning rate is 0 after {epochs} epochs; "
             "raise model.epochs or model.decay_epochs, which it follows"
@@ -239,27 +164,3 @@ class _Unhelpful(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not any(hint in record.getMessage() for hint in self.HINTS)
-
-
-# After the run -------------------------------------------------------------------------------------------------------
-
-
-def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
-    """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
-    time = _count(round(seconds), "second") if seconds < 120 else _count(round(seconds / 60), "minute")
-    lines = [f"\n{_count(trainer.current_epoch, 'epoch')}, {time}"]
-    metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
-    lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
-    grids = sorted((run / "images").glob("[ab]2[ab]_*.png"), key=lambda path: path.stat().st_mtime)
-    if grids:
-        lines.append(f"  pictures    {grids[-1].with_name(grids[-1].name.replace('b2a', 'a2b'))}")
-    lines.append(f"  run         {run}")
-    lines.append(f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>")
-    lines.append(f"  evaluate    python -m suite.evaluate run={run}")
-    if any((run / "wandb").glob("offline-run-*")):
-        lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
-    return "\n".join(lines)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -11,11 +11,13 @@ import torch
 class Draws:
     """Random generators of one training step, each for one purpose.
 
-    A step then draws the same however the run came to it, the ranks of a DDP run draw differently, and what one purpose
-    takes shifts no other. Outside a run, where nobody calls `begin`, everything comes from torch's global generators.
+    A step then draws the same however the run came to it, the ranks of a DDP run draw differently, and so do the stages
+    of a run; what one purpose takes shifts no other. Outside a run, where nobody calls `begin`, everything comes from
+    torch's global generators.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str | None = None) -> None:
+        self.stage = stage
         self._step: tuple[int, int, int] | None = None
 
     def begin(self, seed: int, step: int, rank: int) -> None:
@@ -41,5 +43,6 @@ class Draws:
 
     def _seed(self, purpose: str) -> int:
         assert self._step is not None
-        words = [*self._step, zlib.crc32(purpose.encode())]
+        use = purpose if self.stage is None else f"{self.stage}/{purpose}"
+        words = [*self._step, zlib.crc32(use.encode())]
         return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])

@@ -1,0 +1,110 @@
+"""One run, or one stage of one: from a configuration to a trained model in its folder."""
+
+import logging
+import signal
+import time
+from logging.handlers import MemoryHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from suite.errors import UserError
+from suite.run import cli, console, folder
+from suite.run.config import check_keys, instantiate
+from suite.run.summary import conclude, summary
+from suite.run.trainer import build_trainer, check_values, metrics_callback, on_rank_zero
+
+if TYPE_CHECKING:
+    from suite.papers.base import Paper
+
+log = logging.getLogger("suite")
+
+
+def check(config: DictConfig) -> None:
+    """Refuse keys that nothing reads, and values that can't be. Raises UserError."""
+    check_keys(config)
+    check_values(config)
+
+
+def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | None = None) -> None:
+    """Train a run, fresh or, where `config.resume` says so, resumed; what is not yet done of it.
+
+    config: of conf/train.yaml, checked. memory: of `console.start`. to_resume: the folder to say in `resume=`.
+    Raises UserError before anything is written, where it can't work; cli.Stopped after a signal.
+    """
+    from suite.run.loggers import finish_wandb
+    from suite.run.signals import Signals, end_other_processes, keep_other_processes
+
+    resumed_from = folder.resumed_checkpoint(run) if config.resume else None
+    resumed = folder.read_checkpoint(resumed_from) if resumed_from else None
+    done = resumed["done"] if resumed else {"epochs": 0, "steps": 0, "batches": 0}
+    settle(config.seed, config.threads)
+    model, data = instantiate(config)
+    started_from: dict[str, str] = {}
+    if resumed and resumed_from:
+        folder.load_weights(model, resumed, resumed_from)
+    elif config.start_from is not None:
+        started_from = folder.start_weights(model, Path(config.start_from), config.start)
+    elif model.frozen_stages:
+        raise UserError(
+            f"start_from is not set: model.stage={model.stage} builds on {', '.join(model.frozen_stages)}, which an "
+            "earlier stage has trained; say start_from=<that run>"
+        )
+    trained = has_trained(config, model, done)
+    if trained and folder.is_finished(run):
+        raise UserError(f"{run} has its {model.schedule}; to train on, raise model.{model.schedule.unit}s")
+    if on_rank_zero():
+        # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
+        data.prepare_data()
+        if metrics := metrics_callback(config):
+            metrics.find_weights(data)
+        folder.claim(run, resumed=bool(config.resume))
+        folder.write_config(config, run)
+        console.keep(memory, run / "log.txt")
+        so_far = f"epoch {done['epochs']}, step {done['steps']}" if config.resume else ""
+        log.info(summary(config, model, run, so_far, started_from))
+
+    began = time.monotonic()
+    exit_code = 1
+    trainer = None
+    try:
+        trainer = build_trainer(config, run, model, done["batches"] if config.resume else None)
+        if not trained:
+            trainer.fit(model, datamodule=data, ckpt_path=resumed_from, weights_only=True)
+        keep_other_processes(trainer)
+        exit_code = 0
+        if on_rank_zero():
+            model.leave_behind(data, run)
+            said = conclude(trainer, run, time.monotonic() - began)
+            folder.finish(run, said)
+            log.info(said)
+    except SystemExit as stop:  # how Lightning leaves after a signal
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave W&B unfinished
+        assert trainer is not None
+        number = next(callback.number for callback in trainer.callbacks if isinstance(callback, Signals))  # type: ignore[attr-defined]
+        saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
+        what = f"stopped by {number.name} in epoch {trainer.current_epoch + 1}{saved}"
+        command = f"python -m suite.train resume={to_resume or run}"
+        raise cli.Stopped(number, f"{what}; go on with: {command}") from stop
+    finally:
+        if trainer and exit_code:
+            end_other_processes(trainer)
+        finish_wandb(exit_code)
+
+
+def has_trained(config: DictConfig, model: "Paper", done: dict[str, Any]) -> bool:
+    """Whether so much makes the whole of the training that is configured."""
+    if model.schedule.unit == "step" and done["steps"] >= model.schedule.total:
+        return True
+    return 0 < config.trainer.max_epochs <= done["epochs"]
+
+
+def settle(seed: int, threads: int | None) -> None:
+    """Seed what draws the first weights, and take as many CPU threads as asked for."""
+    import pytorch_lightning as pl
+    import torch
+
+    pl.seed_everything(seed, workers=False, verbose=False)  # the data layer seeds its workers itself
+    if threads:
+        torch.set_num_threads(threads)

@@ -1,0 +1,72 @@
+"""What a command asks for: a fresh run or a resumed one, of which settings, in which folder."""
+
+import secrets
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite.errors import UserError
+from suite.run import folder
+from suite.run.config import CONF, epochs_of
+
+
+def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
+    """The configuration to train with and the run's folder.
+
+    A resumed run takes everything from its own config.yaml; key=value of the command line changes what is in there.
+    Raises UserError for a command that can't work.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    command = HydraConfig.get()
+    run = Path(command.runtime.output_dir)
+    run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # shorter to read and to type
+    if config.resume is not None and command.mode == RunMode.MULTIRUN:
+        raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
+    if config.resume is not None and not folder.has_stages(run):
+        resume, overrides = config.resume, [word for word in command.overrides.task if not word.startswith("resume=")]
+        config = changed(folder.read_config(run), overrides)
+        config.resume = resume
+    elif config.resume is not None:
+        return config, run
+    elif command.runtime.choices.get("experiment") is None:
+        names = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+        raise UserError(f"which experiment? Say experiment=<name>, one of: {names}")
+    if command.mode == RunMode.MULTIRUN and several_devices(config):
+        raise UserError(
+            f"trainer.devices={config.trainer.devices} in a multirun: every further process would start the whole "
+            "sweep again; use trainer.devices=1, or one command a run"
+        )
+    if config.logger and "id" in config.logger and config.logger.id is None:
+        config.logger.id = new_id()
+    return config, run
+
+
+def new_id() -> str:
+    """A W&B run's: in config.yaml from the start, so that a resumed run goes on in it."""
+    return secrets.token_hex(4)
+
+
+def several_devices(config: DictConfig) -> bool:
+    """Whether a run takes more than one process; `devices: [1]` is one device, the second."""
+    devices = config.trainer.devices
+    return devices not in (1, "1") and not (OmegaConf.is_list(devices) and len(devices) == 1)
+
+
+def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
+    """A saved configuration with some of its values changed. Raises UserError for a key it does not have."""
+    for word in overrides:
+        key = word.partition("=")[0]
+        if "." not in key and key not in ("cache_dir", "threads"):
+            raise UserError(
+                f"{word}: a resumed run keeps its groups, name and seed; change single values, as in model.epochs=300"
+            )
+        OmegaConf.set_struct(saved, not key.startswith("+"))
+        saved = OmegaConf.merge(saved, OmegaConf.from_dotlist([word.lstrip("+")]))  # type: ignore[assignment]
+        # What config.yaml holds is resolved; these are the values that a fresh run derives from others.
+        if key in ("model.epochs", "model.decay_epochs", "model.steps"):
+            saved.trainer.max_epochs = epochs_of(saved.model.epochs, saved.model.decay_epochs, saved.model.steps)
+        if key == "cache_dir":
+            saved.data.cache_dir = saved.metrics.cache_dir = saved.cache_dir
+    return saved

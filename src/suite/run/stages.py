@@ -1,0 +1,67 @@
+"""A run in stages: each a complete run of its own in a sub-folder, which starts from the weights of the one before.
+
+<run>/stages.yaml   the configuration of each stage, as it was composed when the run began
+<run>/1_<stage>/    config.yaml, metrics.csv, checkpoints/ …, as of any run; conclusion.txt when it is finished
+<run>/2_<stage>/    …
+"""
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite.errors import UserError
+from suite.files import make_folder, write_whole
+from suite.run import console, folder
+from suite.run.config import compose_again, instantiate
+from suite.run.fit import check, fit
+from suite.run.request import changed, new_id
+from suite.run.trainer import on_rank_zero
+
+
+def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
+    """Train the stages of an experiment in order; with `config.resume`, those that are not finished.
+
+    words: of the command, as Hydra has them. Every stage is checked before the first begins, so that none fails hours
+    later for what can be known now. Raises as `fit` does.
+    """
+    console.start(speaks=on_rank_zero())
+    if config.resume:
+        configs = folder.read_stages(run)
+        changes = [word for word in words if not word.startswith("resume=")]
+        configs = {name: changed(of_stage, changes) for name, of_stage in configs.items()}
+    else:
+        configs = {name: of_stage(config, run, name, words) for name in config.stages}
+    for of_one in configs.values():
+        check(of_one)
+        instantiate(of_one)
+    if on_rank_zero():
+        if not config.resume:
+            make_folder(run)
+            if (run / folder.STAGES).exists():
+                raise UserError(f"{run} already holds a run: resume={run}, or choose another folder")
+        plain = {name: OmegaConf.to_container(of_one, resolve=True) for name, of_one in configs.items()}
+        text = OmegaConf.to_yaml(OmegaConf.create(plain))
+        write_whole(run / folder.STAGES, text)
+
+    before: Path | None = None
+    for number, (name, of_one) in enumerate(configs.items(), start=1):
+        own = run / f"{number}_{name}"
+        if not folder.is_finished(own):
+            memory = console.start(speaks=on_rank_zero())
+            begun = (own / "config.yaml").is_file()
+            of_one.resume = str(own) if begun and config.resume else None
+            if before is not None:
+                of_one.start_from = str(before)
+            fit(of_one, own, memory, to_resume=run)
+        before = own
+
+
+def of_stage(config: DictConfig, run: Path, name: str, words: list[str]) -> DictConfig:
+    """The configuration of one stage: what the command would give with stage=<name>."""
+    own = compose_again([*words, f"stage={name}"])
+    own.stages = None
+    if own.logger and "id" in own.logger:
+        own.logger.id = new_id()
+        own.logger.name = f"{config.logger.name}-{name}"
+        own.logger.group = f"{config.logger.group}-{run.name}"
+    return own

@@ -1,0 +1,69 @@
+"""What a training run says of itself: before it begins, on one screen, and at its end."""
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from suite.run.config import plain
+from suite.run.request import several_devices
+from suite.run.trainer import precision
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from suite.papers.base import Paper
+
+
+def summary(config: DictConfig, model: "Paper", run: Path, done: str, started_from: dict[str, str]) -> str:
+    """What is about to run, on one screen; the whole configuration is in the file it names.
+
+    done: what a resumed run has behind it, else empty. started_from: further lines, by title.
+    """
+    data, trainer = config.data, config.trainer
+    single = {key: value for key, value in plain(config.model).items() if key != "paper"}
+    settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
+    metrics = [name for name in config.metrics.names if name != "l1_closest" or data.drawings == "all"]
+    rows = {
+        "run": f"{run}" + (f"   (resumed after {done})" if done else ""),
+        **model.summary(),
+        **started_from,
+        "settings": textwrap.fill(settings, 100, subsequent_indent=" " * 14),
+        "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
+        + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
+        "training": f"{_duration(config, model)}, {precision(config)}, seed {config.seed}",
+        "metrics": f"{', '.join(metrics) or 'none'}"
+        + (f" ({config.metrics.features})" if metrics else "")
+        + (f", best by {config.metrics.monitor}" if config.metrics.monitor else ""),
+        "config": f"{run / 'config.yaml'}",
+    }
+    return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
+
+
+def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
+    """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
+    time = _count(round(seconds), "second") if seconds < 120 else _count(round(seconds / 60), "minute")
+    lines = [f"\n{_count(trainer.current_epoch, 'epoch')}, {time}"]
+    metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
+    lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
+    grids = sorted((run / "images").glob("[ab]2[ab]_*.png"), key=lambda path: path.stat().st_mtime)
+    if grids:
+        lines.append(f"  pictures    {grids[-1].with_name(grids[-1].name.replace('b2a', 'a2b'))}")
+    lines.append(f"  run         {run}")
+    lines.append(f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>")
+    lines.append(f"  evaluate    python -m suite.evaluate run={run}")
+    if any((run / "wandb").glob("offline-run-*")):
+        lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
+    return "\n".join(lines)
+
+
+def _duration(config: DictConfig, model: "Paper") -> str:
+    of_model, most = model.schedule, config.trainer.max_epochs
+    if most < 0 or (of_model.unit == "epoch" and most == of_model.total):
+        return str(of_model)
+    return f"{_count(most, 'epoch')} of {of_model}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
