@@ -44,6 +44,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
     started_from: dict[str, str] = {}
     if resumed and resumed_from:
         folder.load_weights(model, resumed, resumed_from)
+        model.on_load_checkpoint(resumed)  # by Lightning, too, where there is something left to train
     elif config.start_from is not None:
         started_from = folder.start_weights(model, Path(config.start_from), config.start)
     elif model.frozen_stages:

@@ -156,6 +156,8 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
     start_from: a run folder, of which `checkpoint` is taken, or a checkpoint file. Returns what was taken and what was
     not, for `summary`. Raises UserError where sizes differ, nothing fits, or an earlier stage's network is not there.
     """
+    if not start_from.exists():
+        raise UserError(f"start_from={start_from} does not exist: give a run folder or a checkpoint file")
     path = start_from if start_from.is_file() else checkpoint_path(of_stage(start_from), checkpoint)
     state: dict[str, Any] = read_checkpoint(path)["state_dict"]
     found: dict[str, dict[str, Any]] = {}

@@ -5,6 +5,7 @@
 <run>/2_<stage>/    …
 """
 
+import logging
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +17,8 @@ from suite.run.config import compose_again, instantiate
 from suite.run.fit import check, fit
 from suite.run.request import changed, new_id
 from suite.run.trainer import on_rank_zero
+
+log = logging.getLogger("suite")
 
 
 def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
@@ -48,12 +51,16 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         own = run / f"{number}_{name}"
         if not folder.is_finished(own):
             memory = console.start(speaks=on_rank_zero())
+            log.info("stage %d of %d: %s", number, len(configs), name)
             begun = (own / "config.yaml").is_file()
             of_one.resume = str(own) if begun and config.resume else None
             if before is not None:
                 of_one.start_from = str(before)
             fit(of_one, own, memory, to_resume=run)
         before = own
+    log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
+    log.info("  translate   python -m suite.translate run=%s input=<file or folder> output=<folder>", run)
+    log.info("  evaluate    python -m suite.evaluate run=%s", run)
 
 
 def of_stage(config: DictConfig, run: Path, name: str, words: list[str]) -> DictConfig:

@@ -1,0 +1,234 @@
+"""A run in stages: both by one command, each a run of its own, exactly resumed wherever it was stopped."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import two_stages
+from omegaconf import OmegaConf
+from PIL import Image
+
+import suite
+from suite.errors import UserError
+from suite.run import folder
+from suite.run.callbacks import LastCheckpoint
+
+CONF = ["--config-dir", str(two_stages.CONF)]
+TINY = ["experiment=two_stages", "scale=smoke", "trainer.limit_train_batches=4", "trainer.max_epochs=2"]
+SEARCHED = [f"hydra.searchpath=[file://{two_stages.CONF}]"]
+STAGES = ("1_generator", "2_encoder")
+
+
+@pytest.fixture
+def train(command) -> Callable[..., int]:
+    return lambda *words: command("train", *CONF, *words)
+
+
+def last(run: Path) -> dict[str, Any]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def weights(run: Path, network: str) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in last(run)["state_dict"].items() if name.startswith(f"{network}.")}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    assert one.keys() == other.keys()
+    assert one
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def losses(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(*TINY, f"hydra.run.dir={run}") == 0
+    said = capsys.readouterr().out
+    assert sorted(path.name for path in run.iterdir()) == [*STAGES, "stages.yaml"]
+    for own in STAGES:
+        files = {path.name for path in (run / own).iterdir()}
+        assert {"config.yaml", "metrics.csv", "log.txt", "splits.json", "checkpoints", "images"} <= files
+    first, second = (OmegaConf.load(run / own / "config.yaml") for own in STAGES)
+    assert (first.model.stage, second.model.stage) == ("generator", "encoder")
+    assert (first.model.lr, second.model.lr) == (1e-3, 2e-3)  # of conf/stage_of
+    assert (first.data.flip, second.data.flip) == (0.5, 0.0)  # of conf/stage
+    assert (first.model.width, second.model.width) == (4, 4)  # the scale is over both
+    assert (last(run / STAGES[0])["done"]["steps"], last(run / STAGES[1])["done"]["steps"]) == (8, 7)
+
+    # The second stage took the first one's generator, left it as it is, and holds it in its checkpoint.
+    assert same(weights(run / STAGES[1], "G"), weights(run / STAGES[0], "G"))
+    assert "E.layers.0.weight" not in last(run / STAGES[0])["state_dict"]
+    assert f"G of {run / STAGES[0] / 'checkpoints' / 'last.ckpt'}; new: E" in said
+    assert "stage 2 of 2: encoder" in said
+    assert (run / STAGES[0] / "left_behind.txt").read_text() == "generator 8"
+
+    for source, steps in ((run, 7), (run / STAGES[0], 8), (run / STAGES[1], 7)):
+        assert suite.load(source).steps == steps
+    assert not suite.load(run).G.training
+    assert command("evaluate", f"run={run}") == 0
+    assert (run / STAGES[1] / "metrics.json").is_file()
+    assert command("evaluate", f"run={run / STAGES[0]}") == 0
+    assert (run / STAGES[0] / "metrics.json").is_file()
+
+    assert train(f"resume={run}") == 0  # all is done: nothing is trained again
+    assert train(*TINY, f"hydra.run.dir={run}") == 2
+    assert f"{run} already holds a run: resume={run}" in capsys.readouterr().err
+
+
+def test_stages_draw_differently_and_the_earlier_network_rests():
+    batch = {"a": torch.zeros(2, 3, 32, 32)}
+    noise, models = {}, {}
+    for stage in ("generator", "encoder"):
+        models[stage], _ = suite.build("two_stages", [*SEARCHED, "scale=smoke", f"stage={stage}"])
+        models[stage].train()
+        models[stage].draws.begin(seed=0, step=3, rank=0)
+        noise[stage] = models[stage].draw(batch)["noise"]
+    assert not torch.equal(noise["generator"], noise["encoder"])
+    assert models["generator"].G.training
+    assert not any(module.training for module in models["encoder"].G.modules())
+    assert models["encoder"].frozen_stages == ["G"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "hook"),
+    [("generator", 6, "step"), ("encoder", 5, "step"), ("generator", 8, "between"), ("encoder", 0, "begin")],
+    ids=["in the first", "in the second", "between them", "as the second begins"],
+)
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(stage, step, hook, train, tmp_path, monkeypatch, whole_run):
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        if hook == "step":
+            save = LastCheckpoint.on_train_batch_end
+
+            def stop(self, trainer, pl_module, *more):
+                save(self, trainer, pl_module, *more)
+                if (pl_module.stage, pl_module.steps) == (stage, step):
+                    raise KeyboardInterrupt
+
+            patch.setattr(LastCheckpoint, "on_train_batch_end", stop)
+        elif hook == "between":
+            patch.setattr(two_stages.TwoStages, "leave_behind", killed)
+        else:
+            load = folder.start_weights
+            patch.setattr("suite.run.fit.folder.start_weights", lambda *how: load(*how) and killed())
+        with suppress(Killed):
+            assert train(*TINY, "checkpoint.every_n_steps=1", f"hydra.run.dir={run}") == 130
+    assert (run / STAGES[0] / "conclusion.txt").is_file() == (stage == "encoder")
+    assert train(f"resume={run}") == 0
+    for own in STAGES:
+        found, expected = last(run / own), last(whole_run / own)
+        assert same(found["state_dict"], expected["state_dict"])
+        assert found["done"] == expected["done"]
+        assert losses(run / own) == losses(whole_run / own)
+    assert (run / STAGES[0] / "left_behind.txt").read_text() == "generator 8"
+
+
+class Killed(BaseException):
+    """As by SIGKILL: nothing of ours comes after it."""
+
+
+def killed(*_: Any) -> None:
+    raise Killed
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory, cache) -> Path:
+    """A run that nobody stopped."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    script(cache, *TINY, "trainer=cpu", "checkpoint.every_n_steps=1", f"hydra.run.dir={run}")
+    return run
+
+
+def script(cache: Path, *words: str) -> str:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SUITE_CACHE": str(cache)}
+    command = [sys.executable, two_stages.__file__, *CONF, *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_two_ranks_go_through_both_stages(cache, tmp_path):
+    run = tmp_path / "run"
+    words = [*TINY, "trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.epoch_length=16", "metrics=none"]
+    said = script(cache, *words, f"hydra.run.dir={run}")
+    assert said.count("all 2 stages are trained") == 1  # the second rank says nothing
+    for own in STAGES:
+        assert (run / own / "conclusion.txt").is_file()
+    assert [last(run / own)["done"]["steps"] for own in STAGES] == [8, 7]
+    assert same(weights(run / STAGES[1], "G"), weights(run / STAGES[0], "G"))
+
+
+def test_one_stage_alone_starts_from_what_it_is_told(train, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert train(*TINY, "stage=generator", f"hydra.run.dir={first}") == 0
+    assert (first / "config.yaml").is_file()
+    assert train(*TINY, "stage=encoder", f"hydra.run.dir={second}") == 2
+    assert "start_from is not set: model.stage=encoder builds on G" in capsys.readouterr().err
+    assert not second.exists()
+    of_last, best = weights(first, "G"), first / "checkpoints" / "best.ckpt"
+    content = torch.load(best, weights_only=True)
+    content["state_dict"] |= {name: value + 1 for name, value in of_last.items()}  # whichever step was the best
+    torch.save(content, best)
+    for number, word in enumerate((f"start_from={first}", f"start_from={best}", "start=best")):
+        second = tmp_path / str(number)
+        words = [f"start_from={first}", word] if word == "start=best" else [word]
+        assert train(*TINY, "stage=encoder", *words, f"hydra.run.dir={second}") == 0
+        of_second = weights(second, "G")
+        shift = 0 if word == f"start_from={first}" else 1
+        assert same(of_second, {name: value + shift for name, value in of_last.items()})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["stage=nothing"], "stage=nothing: there is none of that name; choose from encoder, generator"),
+        (["model.stage=nothing"], "model.stage=nothing: choose from generator, encoder"),
+        (["stages=[generator,nothing]"], "nothing"),
+        (["stage=generator", "start_from=/nowhere"], "start_from=/nowhere does not exist"),
+    ],
+)
+def test_what_cannot_work_is_one_line_before_anything_is_written(words, message, train, tmp_path, capsys):
+    assert train(*TINY, *words, f"hydra.run.dir={tmp_path / 'run'}") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_finished_stage_says_so(tmp_path):
+    (tmp_path / "stages.yaml").write_text("generator: {}\n")
+    with pytest.raises(UserError, match="has no finished stage yet: go on with resume="):
+        suite.load(tmp_path)
+
+
+# Fine-tuning: the same for every paper ------------------------------------------------------------------------------
+
+
+def test_any_paper_starts_from_another_runs_networks(command, tmp_path, capsys):
+    words = ["experiment=cyclegan_lsgan", "scale=smoke", "metrics=none", "model.backbone.width=4"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert command("train", *words, "model.ema_decay=0.5", f"hydra.run.dir={first}") == 0
+    assert command("train", *words, "model.lr=0", f"start_from={first}", f"hydra.run.dir={second}") == 0
+    averaged = {name.removeprefix("ema."): value for name, value in last(first)["state_dict"].items() if "ema." in name}
+    of_G = {name: value for name, value in averaged.items() if name.startswith("G.")}
+    assert same(of_G, weights(second, "G"))
+    assert same(weights(first, "D_A"), weights(second, "D_A"))
+    assert last(second)["done"]["steps"] == 2  # counted anew
+    assert "starts from G, F, D_A, D_B of " in capsys.readouterr().out
+    word = "model.discriminator.width=4"
+    assert command("train", *words, word, f"start_from={first}", f"hydra.run.dir={tmp_path / 'third'}") == 2
+    assert "D_A does not fit the model's settings: size mismatch" in capsys.readouterr().err
+    Image.new("RGB", (8, 8)).save(tmp_path / "no.ckpt", format="PNG")
+    words += [f"start_from={tmp_path / 'no.ckpt'}", f"hydra.run.dir={tmp_path / 'third'}"]
+    assert command("train", *words) == 2
+    assert "damaged or not a checkpoint" in capsys.readouterr().err
