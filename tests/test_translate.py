@@ -11,7 +11,7 @@ from PIL import Image
 
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
-from suite.run.config import CONF
+from suite.run.config import CONF, defaults_of
 from suite.translate import translate
 from suite.translating import batches as translation
 from suite.translating.batches import pick_device, translate_files
@@ -22,7 +22,8 @@ def tiny(backbone=None, **changes):
     """A CycleGAN of a few weights, drawn so large that its pictures have contrast."""
     backbone = backbone or {"name": "resnet", "blocks": 1, "width": 4}
     torch.manual_seed(0)
-    model = CycleGAN(backbone, {"name": "patch", "downs": 1, "width": 4}, {"loss": "lsgan"}, **changes)
+    networks = {"backbone": backbone, "discriminator": {"name": "patch", "downs": 1, "width": 4}}
+    model = CycleGAN(**defaults_of("cyclegan") | networks | changes)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, 0, 0.2)
     return model.eval()

@@ -91,7 +91,11 @@ def test_two_ranks_make_one_run(python, tmp_path):
     with (run / "metrics.csv").open(newline="") as file:
         steps = [int(row["batch"]) for row in csv.DictReader(file) if row["train/lr"]]
     assert steps == list(range(1, 11))
-    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["steps"] == {"g": 2, "d": 10}
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["done"] == {
+        "epochs": 1,
+        "steps": 2,
+        "batches": 10,
+    }
 
 
 def test_ranks_share_weights_and_metrics_but_no_pictures_and_no_noise(python, tmp_path):

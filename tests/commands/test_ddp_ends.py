@@ -64,7 +64,7 @@ def test_sigterm_ends_both(start, tmp_path):
     lines = (tmp_path / "stderr").read_text().splitlines()
     assert [line for line in lines if "resume=" in line] == [lines[-1]]
     assert lines[-1].startswith("stopped by SIGTERM in epoch ")
-    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["steps"]["d"] >= 5
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["done"]["batches"] >= 5
 
 
 def test_a_bad_loss_ends_both_with_one_line(start, tmp_path):

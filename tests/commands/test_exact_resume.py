@@ -37,11 +37,11 @@ def test_four_epochs_equal_two_and_two(settings, command, tmp_path, monkeypatch)
         patch.setattr(LastCheckpoint, "on_train_epoch_end", interrupt_after(2, LastCheckpoint.on_train_epoch_end))
         # Grids of training pictures draw nothing that training would.
         assert command("train", *settings, *TINY, "images.train=2", f"hydra.run.dir={stopped}") == 130
-    assert read(stopped)["lr_schedulers"][0]["last_epoch"] == 2
+    assert read(stopped)["done"]["epochs"] == 2
     assert command("train", f"resume={stopped}") == 0
 
     expected, found = read(at_once), read(stopped)
-    for part in ("state_dict", "optimizer_states", "lr_schedulers", "steps"):
+    for part in ("state_dict", "optimizer_states", "done"):
         assert_same(found[part], expected[part], part)
     assert rows(stopped) == rows(at_once)
     assert len(list(stopped.glob("images/train_a2b_*.png"))) == 4
@@ -72,11 +72,11 @@ def test_any_step_will_do(settings, steps, command, tmp_path, monkeypatch):
         patch.setattr(LastCheckpoint, "on_train_batch_end", interrupt_at(steps, LastCheckpoint.on_train_batch_end))
         code = command("train", *words, f"hydra.run.dir={stopped}", f"checkpoint.every_n_steps={steps}")
         assert code == (130 if steps < 20 else 0)
-    assert read(stopped)["steps"]["d"] == steps
+    assert read(stopped)["done"]["steps"] == steps
     assert command("train", f"resume={stopped}") == (0 if steps < 20 else 2)
 
     expected, found = read(at_once), read(stopped)
-    for part in ("state_dict", "optimizer_states", "lr_schedulers", "steps", "losses"):
+    for part in ("state_dict", "optimizer_states", "done", "losses"):
         assert_same(found[part], expected[part], part)
     assert rows(stopped) == rows(at_once)
 
@@ -100,11 +100,11 @@ def interrupt_after(epochs: int, save: Any) -> Any:
 
 
 def interrupt_at(steps: int, save: Any) -> Any:
-    """The callback's hook, followed by Ctrl-C after that many batches, the last of an epoch excepted."""
+    """The callback's hook, followed by Ctrl-C after that many steps, the last of an epoch excepted."""
 
     def hook(self, trainer, *more):
         save(self, trainer, *more)
-        if trainer.fit_loop.total_batch_idx + 1 == steps and not trainer.is_last_batch:
+        if more[0].steps == steps and not trainer.is_last_batch:
             raise KeyboardInterrupt
 
     return hook

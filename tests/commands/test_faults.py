@@ -35,7 +35,7 @@ def test_a_bad_loss_is_named_with_its_step_and_never_saved(bad_step, bad, comman
     assert line.startswith(f"error: the loss 'D_b' was not finite at step {bad_step}: ")
     assert line in (run / "log.txt").read_text()
     for name in ("last", "best"):
-        assert torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["steps"]["d"] == 2
+        assert torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["done"]["batches"] == 2
         assert_finite(run / "checkpoints" / f"{name}.ckpt")
     monkeypatch.undo()
     assert suite.load(run).steps == 2

@@ -40,7 +40,7 @@ def test_every_arm_fits_the_reports_data_and_the_built_in_faces(name: str, scale
 
 
 def epochs_of(run: Path) -> int:
-    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["lr_schedulers"][0]["last_epoch"]
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["done"]["epochs"]
 
 
 def test_a_run_stops_when_its_loss_no_longer_falls_and_can_be_told_to_wait(command, tmp_path):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from suite.papers.base import GAN
+from suite.papers.base import Paper
 
 NETWORKS = ("G.", "F.", "D_A.", "D_B.")
 
@@ -13,14 +13,14 @@ NETWORKS = ("G.", "F.", "D_A.", "D_B.")
 @pytest.fixture
 def reports(monkeypatch):
     """What each training step reports, whether it runs in autocast, and the weights it leaves."""
-    seen, report = [], GAN.report
+    seen, report = [], Paper.report
 
     def spy(self, losses):
         weights = {name: weight.detach().clone() for name, weight in self.named_parameters()}
         seen.append((losses, torch.is_autocast_enabled("cpu"), weights))
         report(self, losses)
 
-    monkeypatch.setattr(GAN, "report", spy)
+    monkeypatch.setattr(Paper, "report", spy)
     return seen
 
 

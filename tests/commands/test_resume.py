@@ -10,7 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from suite.papers.base import GAN
+from suite.papers.base import Paper
 from suite.run.callbacks import AtomicCheckpointIO
 
 TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
@@ -39,12 +39,12 @@ def test_more_epochs_and_another_learning_rate(run, command):
     words = ["model.decay_epochs=3", "model.lr=1e-5", "model.betas=[0.4,0.9]"]
     assert command("train", f"resume={run}", *words) == 0
     after = checkpoint(run)
-    assert after["lr_schedulers"][0]["last_epoch"] == 4
-    assert after["steps"]["d"] == 4 * before["steps"]["d"]
+    assert after["done"]["epochs"] == 4
+    assert after["done"]["batches"] == 4 * before["done"]["batches"]
     assert rates(run)[2:] == pytest.approx([7.5e-6, 7.5e-6, 5e-6, 5e-6, 2.5e-6, 2.5e-6])
     assert all(tuple(state["param_groups"][0]["betas"]) == (0.4, 0.9) for state in after["optimizer_states"])
     moments = [state["state"][0]["step"].item() for state in after["optimizer_states"]]
-    assert moments == [after["steps"]["g"], after["steps"]["d"]]  # the averages go on; only settings are new
+    assert moments == [after["done"]["steps"], after["done"]["batches"]]  # the averages go on; only settings are new
     kept = OmegaConf.load(run / "config.yaml")
     assert (kept.model.lr, kept.trainer.max_epochs) == (1e-5, 4)
 
@@ -75,7 +75,7 @@ def test_a_moved_run_and_its_cache(run, command, tmp_path):
     moved = run.rename(tmp_path / "moved")
     words = ["model.decay_epochs=2", f"cache_dir={tmp_path / 'cache'}"]
     assert command("train", f"resume={moved}", *words) == 0
-    assert checkpoint(moved)["lr_schedulers"][0]["last_epoch"] == 3
+    assert checkpoint(moved)["done"]["epochs"] == 3
     assert list((tmp_path / "cache" / "pictures").iterdir())
     assert not run.exists()
 
@@ -114,14 +114,14 @@ def test_a_kill_at_any_moment_leaves_a_run_that_resumes(at, command, tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(AtomicCheckpointIO, "save_checkpoint", save)
         if at == "the first step":
-            patch.setattr(GAN, "report", report)
+            patch.setattr(Paper, "report", report)
         with pytest.raises(Killed):
             command("train", *words, f"hydra.run.dir={killed}")
     assert (killed / "checkpoints" / "last.ckpt").exists() == (at == "the second checkpoint")
 
     assert command("train", f"resume={killed}") == 0
     found, expected = checkpoint(killed), checkpoint(whole)
-    assert found["steps"] == expected["steps"]
+    assert found["done"] == expected["done"]
     for name, weight in expected["state_dict"].items():
         if isinstance(weight, torch.Tensor):
             assert torch.equal(found["state_dict"][name], weight), name
@@ -133,7 +133,7 @@ def test_stopped_before_its_first_checkpoint(command, tmp_path, monkeypatch, cap
         signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(GAN, "report", report)
+        patch.setattr(Paper, "report", report)
         assert command("train", *TINY, *SHORT, f"hydra.run.dir={tmp_path / 'run'}") == 130
     told = capsys.readouterr().err
     assert "stopped by SIGINT in epoch 1, before its first checkpoint; go on with: " in told

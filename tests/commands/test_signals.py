@@ -60,7 +60,7 @@ def test_a_stopped_run_ends_cleanly_and_says_how_to_go_on(number, start, tmp_pat
     assert advice[0].endswith(f"python -m suite.train resume={run}")
     assert not any("Traceback" in line for line in lines)
 
-    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["steps"]["d"] >= 10
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["done"]["batches"] >= 10
     assert not list(run.rglob("*.partial"))
     assert len(list(run.glob("wandb/offline-run-*/*.wandb"))) == 1
 
@@ -71,12 +71,12 @@ def test_a_killed_run_is_resumed(start, command):
     assert process.wait(timeout=120) == -signal.SIGKILL
 
     before = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    done, steps = before["lr_schedulers"][0]["last_epoch"], before["steps"]["d"]
+    done, steps = before["done"]["epochs"], before["done"]["batches"]
     assert steps == 10 * done
     assert command("train", f"resume={run}", f"trainer.max_epochs={done + 1}") == 0
 
     after = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    assert after["steps"]["d"] == steps + 10
+    assert after["done"]["batches"] == steps + 10
     assert not list(run.rglob("*.partial"))
     with (run / "metrics.csv").open(newline="") as file:
         trained = [int(row["batch"]) for row in csv.DictReader(file) if row["train/lr"]]

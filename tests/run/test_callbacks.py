@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader
 
 from suite.errors import UserError
 from suite.images import uint8_to_unit, unit_to_signed
-from suite.papers.base import GAN
+from suite.papers.base import Paper
 from suite.run.callbacks import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint, PictureGrids, StepSeeds, arrange
 
 
-class Drawer(GAN):
+class Drawer(Paper):
     """Translates every picture to black; one weight, no losses."""
 
     directions = ("a2b", "b2a")

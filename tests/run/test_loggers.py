@@ -19,9 +19,9 @@ def test_columns_come_as_metrics_do(tmp_path: Path) -> None:
     log.log_metrics({"G": 2.5, "D": 0.5}, step=2)
     log.log_metrics({"val/psnr": 20.0}, step=2)
     assert rows(tmp_path) == [
-        {"step": "1", "G": "1.5", "D": "", "val/psnr": ""},
-        {"step": "2", "G": "2.5", "D": "0.5", "val/psnr": ""},
-        {"step": "2", "G": "", "D": "", "val/psnr": "20.0"},
+        {"batch": "1", "G": "1.5", "D": "", "val/psnr": ""},
+        {"batch": "2", "G": "2.5", "D": "0.5", "val/psnr": ""},
+        {"batch": "2", "G": "", "D": "", "val/psnr": "20.0"},
     ]
 
 
@@ -30,7 +30,7 @@ def test_rows_that_are_trained_again_are_dropped(resumed: int, kept: list[str], 
     log = MetricsCSV(tmp_path)
     for step in (1, 2, 3):
         log.log_metrics({"G": float(step)}, step=step)
-    resumed_log = MetricsCSV(tmp_path, resumed_step=resumed)
+    resumed_log = MetricsCSV(tmp_path, resumed_batch=resumed)
     assert [row["batch"] for row in rows(tmp_path)] == kept
     resumed_log.log_metrics({"G": 7.0}, step=4)
     assert [row["G"] for row in rows(tmp_path)] == [f"{float(step)}" for step in kept] + ["7.0"]
@@ -42,11 +42,11 @@ def test_a_line_that_a_kill_cut_short_harms_nothing(torn: str, tmp_path: Path) -
     log.log_metrics({"G": 1.0, "D": 1.0}, step=1)
     with (tmp_path / "metrics.csv").open("a", encoding="utf-8") as file:
         file.write(torn)
-    resumed = MetricsCSV(tmp_path, resumed_step=2)
+    resumed = MetricsCSV(tmp_path, resumed_batch=2)
     resumed.log_metrics({"G": 3.0, "D": 3.0}, step=3)
     assert [(row["batch"], row["G"]) for row in rows(tmp_path)] == [("1", "1.0"), ("3", "3.0")]
 
 
 def test_a_resumed_run_without_a_file_begins_one(tmp_path: Path) -> None:
-    MetricsCSV(tmp_path, resumed_step=5).log_metrics({"G": 1.0}, step=6)
+    MetricsCSV(tmp_path, resumed_batch=5).log_metrics({"G": 1.0}, step=6)
     assert [row["batch"] for row in rows(tmp_path)] == ["6"]
