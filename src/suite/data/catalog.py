@@ -10,9 +10,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
 from PIL import Image, ImageOps
 
 Split = Literal["train", "val", "test"]
+Kind = Literal["photo", "drawing"]
 
 # Scanned paintings are larger than the 179 megapixels at which PIL suspects an attack; a gigapixel is no painting.
 Image.MAX_IMAGE_PIXELS = 1 << 29  # PIL refuses at twice this
@@ -67,6 +69,21 @@ def upright(file: Path | BytesIO) -> Image.Image:
         reason = str(error).replace(f" {file!r}", "")  # an address in memory, which says nothing and is never the same
         raise OSError(f"{type(error).__name__}: {reason}") from error
     return picture
+
+
+def flatten(picture: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
+    """The picture in 8-bit grey (ITU-R 601) or RGB, on white where transparent. ValueError: 32 bits, no known range."""
+    if picture.mode == "F":
+        raise ValueError("pixels are floating-point numbers of no agreed range; save it with 8 or 16 bits")
+    if picture.mode.startswith("I"):  # 16 bits a pixel: PIL's own conversion would clip at 255
+        deep = np.asarray(picture).astype(np.int64)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise ValueError("pixels have 32 bits; save it with 8 or 16")
+        picture = Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert(mode)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from suite import images
-from suite.data.catalog import PictureFile
-from suite.data.pictures.decode import Array, Fit, flatten
+from suite.data.catalog import PictureFile, flatten
+from suite.data.pictures.decode import Array, Fit
 from suite.errors import UserError
 from suite.files import make_folder, write_picture
 from suite.papers.base import Direction, Paper

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from itertools import chain
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 from suite.data.module import PictureData
-from suite.data.sources.folders import natural_order
+from suite.data.sources import find_source
+from suite.data.sources.helpers.walking import natural_order
 from suite.errors import UserError
 
 LEVEL = 120  # grey of the pictures below
@@ -64,14 +66,44 @@ def test_capitals_in_a_suffix_change_nothing_else(data_set, tmp_path):
 
 
 def test_numbers_are_in_natural_order(data_set, tmp_path):
-    records = data_set.catalog(data_set.make(tmp_path / "set")).records
+    catalog = data_set.catalog(data_set.make(tmp_path / "set"))
     orders = {}
-    for record in records:
-        orders.setdefault((record.photo is None, record.label, record.split), []).append(record.key)
+    for record in catalog.records:
+        orders.setdefault((record.photo is None, record.split), []).append(record.key)
         drawings = [drawing.name for drawing in record.drawings]
         assert drawings == sorted(drawings, key=natural_order)
     assert any(len(keys) > 1 for keys in orders.values())
     assert all(keys == sorted(keys, key=natural_order) for keys in orders.values())
+    for left_out in (catalog.orphan_photos, catalog.orphan_drawings):
+        assert left_out == sorted(left_out, key=natural_order)
+
+
+@pytest.mark.parametrize(
+    ("source", "pattern", "options"),
+    [
+        ("celeba_hq", "train/x{}/1.jpg", {}),
+        ("sketchy", "photo/x{}/1.jpg", {"drop": []}),
+        ("sketchy", "photo/x{}/1.jpg", {"drop": [], "categories": ["x10", "x2", "x1"]}),
+        ("wikiart", "Cubism {}/1.jpg", {}),
+        ("identity_folders", "x{}/1.jpg", {}),
+        ("unpaired_folders", "trainA/x{}/1.jpg", {}),
+        ("anime_faces", "face_photo/x{}/1.jpg", {"recursive": True}),
+    ],
+)
+def test_folders_are_in_natural_order_and_so_are_labels(source, pattern, options, tree):
+    beside = {
+        "sketchy": [f"sketch/x{number}/1-1.png" for number in (1, 2, 10)],
+        "wikiart": ["Cubism/1.jpg"],
+        "unpaired_folders": ["trainB/1.jpg"],
+        "anime_faces": ["face_cartoon/pa_face/1.jpg"],
+    }
+    root = tree(*(pattern.format(number) for number in (1, 2, 10)), *beside.get(source, []))
+    records = find_source(source)(root=root, **options).records
+    inside = [record for record in records if record.photo is not None and "1.jpg" in record.photo.name]
+    places = [re.findall(r"(?:x| )(\d+)/1.jpg", record.photo.name) for record in inside]
+    assert [int(place[0]) for place in places if place] == [1, 2, 10]
+    labels = [record.label for record in inside]
+    assert labels[0] is None or labels == sorted(labels)
 
 
 def test_the_order_in_which_the_disk_lists_does_not_matter(data_set, tmp_path, monkeypatch):

@@ -13,8 +13,7 @@ import pytest
 import webdataset
 from PIL import Image
 
-from suite.data.catalog import Catalog, PictureFile, Record, upright
-from suite.data.pictures.decode import flatten
+from suite.data.catalog import Catalog, PictureFile, Record, flatten, upright
 from suite.data.sources.shards import CATALOG, open_shards
 from suite.data.tools import packing
 from suite.data.tools.packing import encode, pack

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from suite.data.catalog import Picture
+from suite.data.catalog import Picture, flatten
 from suite.errors import UserError
 
 Array = NDArray[np.uint8]
@@ -45,21 +45,6 @@ class Fit:
         scale = self.side / min(picture.size)
         width, height = (max(self.side, round(length * scale)) for length in picture.size)
         return picture.resize((width, height), Image.Resampling.BICUBIC)
-
-
-def flatten(picture: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
-    """The picture in 8-bit grey (ITU-R 601) or RGB, on white where transparent. ValueError: 32 bits, no known range."""
-    if picture.mode == "F":
-        raise ValueError("pixels are floating-point numbers of no agreed range; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):  # 16 bits a pixel: PIL's own conversion would clip at 255
-        deep = np.asarray(picture).astype(np.int64)
-        if deep.min() < 0 or deep.max() > 65535:
-            raise ValueError("pixels have 32 bits; save it with 8 or 16")
-        picture = Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert(mode)
 
 
 def broken(picture: Picture, error: Exception | str) -> UserError:

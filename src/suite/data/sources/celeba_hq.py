@@ -20,7 +20,7 @@ from suite.data.sources.folders import list_pictures
 from suite.data.sources.helpers.attributes import check_labelled, read_attribute
 from suite.data.sources.helpers.reading import first_file, picture_names, rows, stem_of
 from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, undoubled, wrong_root
-from suite.data.sources.helpers.walking import inner_folders
+from suite.data.sources.helpers.walking import in_natural_order, inner_folders
 from suite.errors import UserError
 
 _FOLDERS = ("CelebA-HQ-img", "celeba_hq_256", "")
@@ -126,7 +126,7 @@ def _check_not_too_low(root: Path, pictures: Path) -> None:
 
 def _stargan(root: Path) -> Catalog:
     places = [(split, root / split) for split in _STARGAN_SPLITS if (root / split).is_dir()]
-    labels = sorted({place.name for _, folder in places for place in _domains(folder)})
+    labels = in_natural_order({place.name for _, folder in places for place in _domains(folder)})
     catalog = Catalog("celeba_hq", root, [], label_names=tuple(labels))
     for split, folder in places:
         for domain in _domains(folder):

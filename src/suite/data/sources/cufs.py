@@ -26,11 +26,10 @@ from typing import Literal
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
-from suite.data.sources.folders import natural_order
 from suite.data.sources.helpers.alignment import AlignedPicture
 from suite.data.sources.helpers.reading import fixed_draw, repackaged_photos, repackaged_split
 from suite.data.sources.helpers.roots import is_picture, root_folder, wrong_root
-from suite.data.sources.helpers.walking import walk
+from suite.data.sources.helpers.walking import natural_order, walk
 from suite.errors import UserError
 
 Version = Literal["cropped", "original"]
@@ -74,7 +73,7 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
     folder = root_folder(root, _EXPECTED, _looks_right)
     one_of("data.part", part, ("all", *PARTS))
     one_of("data.version", version, ("auto", "cropped", "original"))
-    paths = [folder / name for name in sorted(walk(folder, _is_wanted, most=_MOST_FILES), key=natural_order)]
+    paths = [folder / name for name in walk(folder, _is_wanted, most=_MOST_FILES)]
     files = [found for path in paths if is_picture(path.name) and (found := _interpret(path, folder)) is not None]
     people = {found.key for found in files}
     if not files and all((folder / side).is_dir() for side in ("trainA", "trainB")):

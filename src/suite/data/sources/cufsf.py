@@ -23,7 +23,7 @@ from PIL import Image
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
 from suite.data.sources.cufs import side_and_version, split_of
-from suite.data.sources.folders import existing_folder, natural_order
+from suite.data.sources.folders import existing_folder
 from suite.data.sources.helpers.alignment import AlignedPicture
 from suite.data.sources.helpers.reading import fixed_draw, repackaged_photos, repackaged_split, rows
 from suite.data.sources.helpers.roots import holds, is_picture, root_folder, wrong_root
@@ -151,7 +151,7 @@ def _files(root: Path) -> list[Path]:
     def wanted(name: str) -> bool:
         return _is_picture(name) or _is_points(name) or name in _LISTS or repackaged_split(Path(name)) is not None
 
-    return [root / name for name in sorted(walk(root, wanted, most=_MOST_FILES), key=natural_order)]
+    return [root / name for name in walk(root, wanted, most=_MOST_FILES)]
 
 
 def _is_picture(name: str) -> bool:

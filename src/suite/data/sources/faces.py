@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import cast
 
+from suite.arguments import one_of, whole_number
 from suite.data.catalog import Catalog, Record, Split
-from suite.data.checks import one_of, whole_number
 from suite.errors import UserError
 from suite.faces import HANDS, LARGEST, SMALLEST, Face, FaceParameters, Style
 
@@ -22,18 +22,18 @@ def faces(count: Mapping[str, int], size: int, seed: int = 0, style: str = "cart
     `style` is that of the drawings: cartoon, contour or loose; of a contour there is one drawing by each of 1..10
     `hands`. `seed` chooses the series of faces. Raises UserError for any other value.
     """
-    whole_number("seed", seed, 0)
-    whole_number("size", size, SMALLEST)
-    whole_number("hands", hands, 1)
-    one_of("style", style, ("cartoon", "contour", "loose"))
+    whole_number("data.seed", seed, 0)
+    whole_number("data.size", size, SMALLEST)
+    whole_number("data.hands", hands, 1)
+    one_of("data.style", style, ("cartoon", "contour", "loose"))
     if size > LARGEST:
         raise UserError(f"data.size={size}: the built-in faces are drawn at {SMALLEST} to {LARGEST} pixels")
     most = len(HANDS) if style == "contour" else 1
     if hands > most:
         raise UserError(f"data.hands={hands}: data.style={style} is drawn by {most} at most")
     for split, wanted in count.items():
-        one_of("count", split, tuple(NUMBERS))
-        whole_number(f"count.{split}", wanted, 0)
+        one_of("data.count", split, tuple(NUMBERS))
+        whole_number(f"data.count.{split}", wanted, 0)
         if wanted > len(NUMBERS[split]):
             raise UserError(f"data.count.{split}={wanted}: there are {len(NUMBERS[split])} faces at most")
     records = [

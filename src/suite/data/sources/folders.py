@@ -12,7 +12,6 @@ Side `a` (the left half of a strip) is the photo of a record, side `b` its drawi
 """
 
 import os
-import re
 import unicodedata
 from pathlib import Path
 from typing import get_args
@@ -95,18 +94,12 @@ def list_pictures(folder: Path, recursive: bool) -> Pictures:
 def list_below(folder: Path, recursive: bool = True) -> Pictures:
     """The same, where no picture at all is no error yet."""
     found: Pictures = {}
-    for name in sorted(walk(folder, is_picture, recursive), key=natural_order):
+    for name in walk(folder, is_picture, recursive):
         # Unicode in one form: a name typed on macOS and the same name typed elsewhere are one key.
         whole = unicodedata.normalize("NFC", name)
         key = os.path.splitext(whole)[0]
         found[key if key not in found else whole] = folder / name
     return found
-
-
-def natural_order(name: str) -> tuple[list[str | int], str]:
-    """Sort key by which `2` comes before `10`; capitals count only between names that are otherwise equal."""
-    parts = re.split("([0-9]+)", name.casefold())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
 def existing_folder(path: str | Path, what: str) -> Path:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import list_pictures, natural_order
+from suite.data.sources.folders import list_pictures
 from suite.data.sources.helpers.reading import words
 from suite.data.sources.helpers.roots import beside_a_split, holds, is_picture, root_folder, wrong_root
-from suite.data.sources.helpers.walking import inner_folders
+from suite.data.sources.helpers.walking import in_natural_order, inner_folders
 from suite.errors import UserError
 
 _EXPECTED = "one folder of pictures for each identity in it, two at least"
@@ -76,7 +76,7 @@ def _people(root: Path) -> list[tuple[Split | None, Path]]:
 
 
 def _names(root: Path) -> list[str]:
-    return sorted({person.name for _, person in _people(root)}, key=natural_order)
+    return in_natural_order({person.name for _, person in _people(root)})
 
 
 def _looks_right(place: Path) -> bool:

@@ -17,7 +17,7 @@ from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.helpers.reading import first_file, picture_names, rows, words
 from suite.data.sources.helpers.roots import root_folder, undoubled, wrong_root
-from suite.data.sources.helpers.walking import inner_folders
+from suite.data.sources.helpers.walking import in_natural_order, inner_folders
 from suite.errors import UserError
 
 DROP = ("error", "ambiguous", "pose", "context")
@@ -125,12 +125,12 @@ def _categories(folder: Path) -> Iterator[tuple[str, dict[Split | None, Path]]]:
 
 def _wanted(there: dict[str, dict[Split | None, Path]], categories: Sequence[str] | None) -> list[str]:
     if categories is None:
-        return sorted(there)
+        return in_natural_order(there)
     for category in categories:
         if slug(category) not in there:
             names = ", ".join(sorted(there)) or "none"
             raise UserError(f"data.categories: {category} is not among the photos; there is {names}")
-    return sorted({slug(category) for category in categories})
+    return in_natural_order({slug(category) for category in categories})
 
 
 def _invalid(root: Path, places: list[Path], dropped: list[str]) -> set[str]:

@@ -17,10 +17,9 @@ from typing import Literal, get_args
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import natural_order
 from suite.data.sources.helpers.reading import first_file, picture_names, rows
 from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, wrong_root
-from suite.data.sources.helpers.walking import inner_folders
+from suite.data.sources.helpers.walking import in_natural_order, inner_folders
 from suite.errors import UserError
 
 By = Literal["style", "genre", "artist"]
@@ -65,7 +64,7 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
         if by != "style":
             raise UserError(f"{folder}: data.by={by} needs {by}_train.csv and {by}_val.csv of ArtGAN's wikiart_csv.zip")
         catalog.warnings.append(f"wikiart: no style_train.csv below {folder}: labels are the folders, without a split")
-        styles = sorted({style for style, _ in files.values()})
+        styles = in_natural_order({style for style, _ in files.values()})
         catalog.label_names = tuple(styles)
         for key, (style, path) in files.items():
             photo = PictureFile(path)
@@ -79,7 +78,7 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
         else:
             listed |= {key: (label, split) for key, label in _read_list(lists[split])}
     catalog.label_names = _class_names(first_file(places, f"{by}_class.txt", f"{by}_class"), listed)
-    for key in sorted(listed, key=natural_order):
+    for key in in_natural_order(listed):
         label, of = listed[key]
         if key in files:
             style, path = files[key]

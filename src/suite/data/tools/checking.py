@@ -11,9 +11,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from suite.data.catalog import Catalog, Picture, Record
+from suite.data.catalog import Catalog, Picture, Record, flatten
 from suite.data.keys import Pictures
-from suite.data.pictures.decode import MOST_BROKEN, flatten, workers_for
+from suite.data.pictures.decode import MOST_BROKEN, workers_for
 from suite.data.splits import Splits, assign_splits
 from suite.errors import UserError
 

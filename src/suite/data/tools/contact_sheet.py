@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from suite.data.catalog import Catalog, Picture, Record, Split
+from suite.data.catalog import Catalog, Picture, Record, Split, flatten
 from suite.data.finish import Sketched
-from suite.data.pictures.decode import Fit, flatten
+from suite.data.pictures.decode import Fit
 from suite.data.splits import Splits
 from suite.data.tools.checking import label_name
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import Dataset
 
-from suite.data.catalog import Catalog, Picture, PictureFile, upright
-from suite.data.pictures.decode import MOST_BROKEN, broken, flatten
+from suite.data.catalog import Catalog, Picture, PictureFile, flatten, upright
+from suite.data.pictures.decode import MOST_BROKEN, broken
 from suite.data.pictures.loading import by_all_cores
 from suite.data.sources.shards import CATALOG, FORMAT, VERSION, drawn_size, source_settings
 from suite.errors import UserError

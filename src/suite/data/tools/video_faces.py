@@ -20,7 +20,7 @@ import cv2
 import cv2.data  # where the wheel keeps its cascades
 from cv2.typing import MatLike
 
-from suite.data.sources.folders import natural_order
+from suite.data.sources.helpers.walking import natural_order
 from suite.errors import UserError
 from suite.files import write_whole
 

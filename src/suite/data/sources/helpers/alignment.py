@@ -5,8 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from suite.data.catalog import Picture
-from suite.data.pictures.decode import flatten
+from suite.data.catalog import Picture, flatten
 
 SIZE = (200, 250)  # pixels, width and height of the cropped copies
 LEFT_EYE, RIGHT_EYE = complex(75, 125), complex(125, 125)  # where the eyes lie in them, x and y

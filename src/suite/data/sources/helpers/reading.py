@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from suite.data.catalog import Split
-from suite.data.sources.folders import natural_order
 from suite.data.sources.helpers.roots import is_picture
+from suite.data.sources.helpers.walking import in_natural_order
 from suite.errors import UserError
 
 
@@ -39,9 +39,8 @@ def picture_names(folder: Path) -> dict[str, str]:
 
     Unicode is in one form (NFC) in the stems. Of two pictures of one stem the first in natural order is taken.
     """
-    names = sorted(name for name in os.listdir(folder) if is_picture(name))
     found: dict[str, str] = {}
-    for name in sorted(names, key=natural_order):  # names of equal length are in order already: half the time
+    for name in in_natural_order(name for name in os.listdir(folder) if is_picture(name)):
         found.setdefault(unicodedata.normalize("NFC", os.path.splitext(name)[0]), name)
     return found
 
