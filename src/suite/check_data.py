@@ -25,10 +25,10 @@ def check_data(config: DictConfig) -> None:
     sheet = _new_file(values, "sheet", (".png", ".jpg", ".jpeg", ".webp"))
     report = _new_file(values, "report")
 
-    from suite.data.keys import Pictures
+    from suite.data.keys import DataKeys
     from suite.data.tools.checking import Findings, list_sets, say, show
 
-    data = Pictures(**{key: value for key, value in values["data"].items() if key != "_target_"})
+    data = DataKeys(**values["data"])
     listed = list_sets(data)
     for path in filter(None, (sheet, report)):
         make_folder(path.parent)

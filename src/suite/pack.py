@@ -18,16 +18,15 @@ def pack(config: DictConfig) -> None:
     values = plain(config)
     output = _check(values)
 
-    from suite.data.keys import Pictures
+    from suite.data.keys import DataKeys
     from suite.data.listing import list_source
     from suite.data.tools import packing
     from suite.progress import counting
 
-    arguments = {key: value for key, value in values["data"].items() if key != "_target_"}
-    data = Pictures(**arguments)
+    data = DataKeys(**values["data"])
     if data.streaming is not None:
         raise UserError(f"data.streaming={data.streaming} is packed already: give data.root, and leave it out")
-    catalog = list_source("data", data.source, data.root, data.options, data.drawn_size)
+    catalog = list_source(data.own_set, data.drawn_size)
     print(catalog.summary())
     total = len(catalog.photos()) + sum(len(record.drawings) for record in catalog.records)
 

@@ -39,8 +39,7 @@ def test_the_data_sets_of_the_suite_are_there():
 @pytest.mark.parametrize("name", NAMES)
 def test_keys_are_the_arguments_of_the_module_and_the_source(composed, name):
     data = composed(f"data={name}")
-    assert set(data) - {"_target_"} == set(ARGUMENTS) | source_options(data.source)
-    assert data._target_ == "suite.data.module.PictureData"
+    assert set(data) == set(ARGUMENTS) | source_options(data.source)
 
 
 def test_common_values_are_the_modules_defaults():
@@ -63,7 +62,6 @@ def test_what_is_composed_can_be_built_without_any_file(composed, name):
     needed += ["data.target.root=/nowhere"] if name == "celeba_dagan" else []
     data = composed(f"data={name}", *needed, "data.batch_size=3")
     values = OmegaConf.to_container(data, resolve=True, throw_on_missing=True)
-    values.pop("_target_")
     module = PictureData(**values)
     assert (module.batch_size, module.seed) == (3, 7)
 

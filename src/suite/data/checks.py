@@ -8,7 +8,7 @@ from suite.data.sources import check_options, source_arguments
 from suite.data.splits import check_wanted
 from suite.errors import UserError
 
-# Arguments of Pictures that must be of their annotated kind, and the least of those that are whole numbers.
+# Arguments of DataKeys that must be of their annotated kind, and the least of those that are whole numbers.
 _OF_THEIR_KIND = (
     "task", "resize", "crop", "channels_a", "channels_b", "direction", "disjoint", "drawings", "on_broken", "cache",
 )  # fmt: skip
@@ -17,7 +17,7 @@ _OF_TARGET = ("source", "root", "streaming", "split", "seed")  # keys of data.ta
 
 
 def check(constructor: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Raises UserError for the first argument of Pictures, or two of them together, that can't work."""
+    """Raises UserError for the first argument of DataKeys, or two of them together, that can't work."""
     arguments.check_types("data.", constructor, {name: given[name] for name in _OF_THEIR_KIND})
     for name, least in _LEAST.items():
         whole_number(name, given[name], least)
@@ -43,12 +43,21 @@ def check(constructor: Callable[..., Any], given: Mapping[str, Any]) -> None:
         check_wanted(given["split"])
     _check_sketch(given["sketch"], given["sketch_options"])
     check_options(given["source"], given["options"])
-    if (target is not None) != (task == "semi_supervised"):
+    if target is None and task == "semi_supervised":
         raise UserError(
-            f"data.task={task} {'has no' if target else 'needs a'} data.target: semi_supervised, and no other task, "
-            "has one, as in data.target={source: cufsf, root: …}, sketches of the style to learn"
+            "data.task=semi_supervised needs a data.target, sketches of the style to learn: as in "
+            "data.target={source: cufsf, root: …}"
         )
     if target is not None:
+        if task not in ("semi_supervised", "unpaired"):
+            raise UserError(
+                f"data.task={task} has no data.target: leave it out, or set data.task=semi_supervised or unpaired"
+            )
+        if task == "unpaired" and given["sketch"] is not None:
+            raise UserError(
+                f"data.sketch={given['sketch']} with data.target and data.task=unpaired: sketches made of the photos, "
+                "or drawings of another set; leave one out"
+            )
         _check_target(target)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from suite.data.batch import Batch
-from suite.data.keys import Pictures
+from suite.data.keys import DataKeys
 from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
 from suite.sketching import bold, erase, simulate
 
@@ -37,12 +37,11 @@ class Sketched:
         return "-".join([self.style, *(f"{key}={self.options[key]}" for key in sorted(self.options))])
 
 
-def sketcher(pictures: Pictures) -> Sketched | None:
+def sketcher(keys: DataKeys) -> Sketched | None:
     """What `data.sketch` asks for, if it does."""
-    if pictures.sketch is None:
+    if keys.sketch is None:
         return None
-    channels = pictures.channels_a if pictures.swap else pictures.channels_b
-    return Sketched(pictures.sketch, pictures.sketch_options, channels)
+    return Sketched(keys.sketch, keys.sketch_options or {}, keys.channels_a if keys.swap else keys.channels_b)
 
 
 class Finish:

@@ -1,4 +1,4 @@
-"""Which pictures, and what becomes of them: the keys of `data`, without the machinery that loads them.
+"""The keys of `data`: what is wanted, checked, and which pictures that means; without the machinery that loads them.
 
 Free of torch, so that a command that only lists a data set starts at once.
 """
@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from suite.data.catalog import Catalog
+from suite.data.catalog import Catalog, Kind
 from suite.data.checks import check
-from suite.data.listing import check_several_drawings, list_source, with_labels, with_sketches
+from suite.data.listing import SetKeys, check_several_drawings, list_source, with_labels, with_sketches
 from suite.data.pictures.decode import Fit, Resize
+from suite.data.splits import Needs
 
 Task = Literal["unpaired", "paired", "labelled", "semi_supervised", "self_supervised"]
 Side = Literal["a", "b"]
-Kind = Literal["photo", "drawing"]
+PictureKey = Literal["a", "b", "target"]  # of a batch
 
 
-class Pictures:
-    """Any source under any task: what is wanted, checked, and what the source has of it.
+class DataKeys:
+    """Every key of `data` under its own name, and what follows from them.
 
-    `conf/data/_common.yaml` says what each argument means; what is not named here is an option of the source, see its
-    function. Wrong values raise UserError that names the key, before the disk is touched.
+    `conf/data/_common.yaml` says what each means; what is not named here is an option of the source, see its function.
+    Wrong values raise UserError that names the key, before the disk is touched.
     """
 
     def __init__(
@@ -55,57 +56,40 @@ class Pictures:
         cache_dir: str = "~/.cache/suite",
         **options: Any,
     ) -> None:
-        check(Pictures.__init__, dict(locals()))
-
-        self.source, self.task, self.options, self.target = source, task, options, target
-        self.root, self.streaming = root, streaming
+        super().__init__()  # of the DataModule, for the class that is one
+        self.source, self.task, self.root, self.streaming, self.options = source, task, root, streaming, options
         self.size, self.load_size, self.resize, self.crop, self.flip = size, load_size, resize, crop, flip
-        self.channels_a, self.channels_b, self.swap = channels_a, channels_b, direction == "b2a"
-        self.sketch, self.sketch_options = sketch, dict(sketch_options or {})
-        self.batch_size, self.eval_batch_size, self.workers, self.seed = batch_size, eval_batch_size, workers, seed
-        self.split, self.epoch_length, self.disjoint, self.drawings = split, epoch_length, disjoint, drawings
-        self.skip_broken = on_broken == "skip"
-        self.cache_folder = Path(cache_dir).expanduser() / "pictures" if cache else None
+        self.channels_a, self.channels_b, self.direction = channels_a, channels_b, direction
+        self.sketch, self.sketch_options, self.target = sketch, sketch_options, target
+        self.batch_size, self.eval_batch_size, self.workers = batch_size, eval_batch_size, workers
+        self.seed, self.split, self.epoch_length = seed, split, epoch_length
+        self.disjoint, self.drawings = disjoint, drawings
+        self.on_broken, self.cache, self.cache_dir = on_broken, cache, cache_dir
+        check(DataKeys.__init__, vars(self))
 
-    def list_pictures(self) -> Catalog:
-        """What the source finds, as the task wants it: labelled records, photos whose drawings will be simulated.
+    # Which pictures a batch holds -------------------------------------------------------------------------------------
 
-        Opens no picture. Raises UserError where the source finds nothing, or no record has what the task needs.
-        """
-        catalog = list_source("data", self.source, self.root, self.options, self.drawn_size, self.streaming)
-        if self.sketch is not None:
-            catalog = with_sketches(catalog, self.sketch)
-        if self.drawings == "all":
-            check_several_drawings(catalog)
-        return with_labels(catalog, self.source) if self.task == "labelled" else catalog
+    @property
+    def swap(self) -> bool:
+        """Whether `a` is the drawing and `b` the photo."""
+        return self.direction == "b2a"
 
-    def list_target(self) -> Catalog | None:
-        """What the source of `data.target` finds, where there is one."""
-        if self.target is None:
-            return None
-        given = {
-            key: value for key, value in self.target.items() if key not in ("source", "root", "split", "streaming")
-        }
-        source, root, streaming = self.target["source"], self.target.get("root"), self.target.get("streaming")
-        return list_source("data.target", source, root, given, self.drawn_size, streaming)
+    @property
+    def picture_keys(self) -> tuple[PictureKey, ...]:
+        """The keys of a batch that hold pictures of one kind each, see batch.py."""
+        if self.task == "labelled":
+            return ("a",)
+        return ("a", "b", "target") if self.task == "semi_supervised" else ("a", "b")
 
-    def _fit_kind(self, kind: Kind, training: bool) -> Fit:
-        # A photo whose sketch is to be simulated is stored once, as the photo that it is.
-        return self._fit(self._channels("photo" if self.sketch is not None else kind), training)
+    def kind(self, key: PictureKey) -> Kind:
+        """Whether `a`, `b` or `target` of a batch are photos or drawings; targets are what `a` is."""
+        return "drawing" if (key == "b") != self.swap else "photo"
 
-    def _fit_target(self, kind: Kind, training: bool) -> Fit:
-        return self._fit(self.channels_a, training)
-
-    def _fit(self, channels: int, training: bool) -> Fit:
-        if training and self.crop:
-            return Fit(self.load_size, channels, self.resize, whole=self._cuts_windows)
-        return Fit(self.size, channels, self.resize)
-
-    def _kind(self, side: Side) -> Kind:
-        return "photo" if (side == "a") != self.swap else "drawing"
-
-    def _channels(self, kind: Kind) -> int:
-        return self.channels_a if self._kind("a") == kind else self.channels_b
+    def of_target(self, key: PictureKey) -> bool:
+        """Whether they are those of the set `data.target`: its `target`; of the task unpaired its drawings."""
+        if self.task == "unpaired":
+            return self.target is not None and self.kind(key) == "drawing"
+        return key == "target"
 
     @property
     def side_of_drawings(self) -> Side | None:
@@ -114,15 +98,68 @@ class Pictures:
             return None
         return "a" if self.swap else "b"
 
+    # The data sets they come from -------------------------------------------------------------------------------------
+
     @property
-    def _batch_sides(self) -> tuple[Side, ...]:
-        return ("a",) if self.task == "labelled" else ("a", "b")
+    def own_set(self) -> SetKeys:
+        """What `data` says of its data set."""
+        return SetKeys("data", self.source, self.root, self.streaming, self.options, self.split)
+
+    @property
+    def target_set(self) -> SetKeys | None:
+        """What `data.target` says of a second one, where there is one."""
+        if self.target is None:
+            return None
+        options = dict(self.target)
+        source, root, streaming, split = (options.pop(key, None) for key in ("source", "root", "streaming", "split"))
+        return SetKeys("data.target", source, root, streaming, options, split)
+
+    def list_pictures(self) -> Catalog:
+        """What the source finds, as the task wants it: labelled records, photos whose drawings will be simulated.
+
+        Opens no picture. Raises UserError where the source finds nothing, or no record has what the task needs.
+        """
+        catalog = list_source(self.own_set, self.drawn_size)
+        if self.sketch is not None:
+            catalog = with_sketches(catalog, self.sketch)
+        if self.drawings == "all":
+            check_several_drawings(catalog)
+        return with_labels(catalog, self.source) if self.task == "labelled" else catalog
+
+    def list_target(self) -> Catalog | None:
+        """What the source of `data.target` finds, where there is one."""
+        return None if self.target_set is None else list_source(self.target_set, self.drawn_size)
+
+    def needs(self, of_target: bool) -> Needs:
+        """What the task wants of `data.target`, or of the set of `data` itself."""
+        kinds = tuple(self.kind(key) for key in self.picture_keys if self.of_target(key) is of_target)
+        if of_target:
+            return Needs("data.target", kinds)
+        both = self.task == "unpaired" and len(kinds) == 2
+        paired = self.task not in ("unpaired", "labelled")
+        return Needs(f"data.task={self.task}", kinds, paired, disjoint=self.disjoint and both)
+
+    # How they are stored ----------------------------------------------------------------------------------------------
+
+    def fit(self, kind: Kind, training: bool, of_target: bool = False) -> Fit:
+        """What pictures of a kind look like in the cache."""
+        if self.sketch is not None and not of_target:
+            kind = "photo"  # of which a sketch is made when it is used: stored once, as the photo that it is
+        channels = self.channels_a if self.kind("a") == kind else self.channels_b
+        if training and self.crop:
+            return Fit(self.load_size, channels, self.resize, whole=self.resize == "cover")
+        return Fit(self.size, channels, self.resize)
 
     @property
     def drawn_size(self) -> int:
         """Pixels at which a source that draws its pictures does so: as large as they are stored."""
-        return self._fit(3, training=True).side
+        return self.fit("photo", training=True).side
 
     @property
-    def _cuts_windows(self) -> bool:
-        return self.crop and self.resize == "cover"
+    def skip_broken(self) -> bool:
+        return self.on_broken == "skip"
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where decoded pictures are kept; None: nowhere."""
+        return Path(self.cache_dir).expanduser() / "pictures" if self.cache else None

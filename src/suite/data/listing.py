@@ -4,7 +4,7 @@ data.source ─► list_source ─► [with_sketches] ─► [with_labels] ─�
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.data.catalog import Catalog
@@ -13,21 +13,31 @@ from suite.data.sources.shards import open_shards
 from suite.errors import UserError
 
 
-def list_source(
-    key: str, source: str, root: str | None, options: Mapping[str, Any], size: int, streaming: str | None = None
-) -> Catalog:
-    """What a source finds in `root`, or found when it was packed into `streaming`.
+@dataclass(frozen=True)
+class SetKeys:
+    """What the configuration says of one data set: of that of `data` itself, or of `data.target`."""
 
-    `key` is where the source stands in the configuration; `size`: pixels, for a source that draws its pictures. Raises
-    UserError where there is nothing, or no root is given.
+    key: str  # where it stands
+    source: str
+    root: str | None
+    streaming: str | None
+    options: Mapping[str, Any]  # of the source
+    split: Mapping[str, float] | None
+
+
+def list_source(wanted: SetKeys, size: int) -> Catalog:
+    """What the source finds in its root, or found when it was packed for streaming.
+
+    `size`: pixels, for a source that draws its pictures. Raises UserError where there is nothing, or no root is given.
     """
-    if streaming is not None:
-        return open_shards(key, streaming, source, options, size)
-    arguments, given = source_arguments(source), dict(options)
+    key, source = wanted.key, wanted.source
+    if wanted.streaming is not None:
+        return open_shards(key, wanted.streaming, source, wanted.options, size)
+    arguments, given = source_arguments(source), dict(wanted.options)
     if "root" in arguments:
-        if root is None:
+        if wanted.root is None:
             raise UserError(f"{key}.root is missing: say where the pictures of {key}.source={source} are")
-        given["root"] = root
+        given["root"] = wanted.root
     if "size" in arguments:
         given["size"] = size
     return find_source(source)(**given)

@@ -1,105 +1,119 @@
-"""The DataModule: a source, a task, a cache and the loaders.
+"""The DataModule: the whole data layer behind one class. One batch, from file to loss:
 
-source ─► catalog ─► splits ─► cache ─► task dataset ─► loader ─► device: finish ─► batch (data/batch.py)
+ 1. The keys of `conf/data/<name>.yaml` become the attributes of `PictureData`, checked, in keys.py.
+ 2. The source, a function in sources/, lists a folder as a catalog of records: a photo, its drawings, a label.
+ 3. splits.py gives each record to train, val or test, and keeps the splits that have what the task needs.
+ 4. pictures/ decodes every picture once, to uint8 in a memory map: how large says `DataKeys.fit`.
+ 5. What `a` and `b` are, photo or drawing, and of which set, say `DataKeys.kind` and `DataKeys.of_target`.
+ 6. A task dataset (pictures/tasks.py) puts the sample of (epoch, index) together: partner, window, mirror.
+ 7. The sampler (pictures/loading.py) orders the samples, each rank its own; workers stack them to a batch (batch.py).
+ 8. On the device `finish` brings the batch to [-1, 1], and makes sketches of photos where `data.sketch` says so.
+ 9. The paper's `training_step(batch)` translates `batch["a"]`, and its losses compare that with `batch["b"]`.
+10. Evaluation goes the same way with nothing random; `reals` gives real pictures alone, for statistics.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
+from collections.abc import Iterator
+from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pytorch_lightning import LightningDataModule
 
 from suite.data.batch import Batch
 from suite.data.catalog import Catalog
-from suite.data.checks import one_of
-from suite.data.finish import Finish, sketcher
-from suite.data.keys import Kind, Pictures, Side
-from suite.data.pictures.decode import Fit
+from suite.data.finish import Finish, Sketched, sketcher
+from suite.data.keys import DataKeys, PictureKey
+from suite.data.listing import SetKeys
 from suite.data.pictures.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, collate, make_loader
 from suite.data.pictures.opened import OpenedSplits
 from suite.data.pictures.tasks import (
     EpochLength,
     LabelledPictures,
-    OneSide,
     PairedPictures,
+    PictureList,
+    RealPictures,
     Sampling,
     SelfSupervisedPictures,
     SemiSupervisedPictures,
     UnpairedPictures,
 )
-from suite.data.splits import Splits
+from suite.data.splits import ServedSplits, Splits
 from suite.errors import UserError
 
 _log = logging.getLogger(__name__)
+_LABEL = "label="
 
 
-class PictureData(Pictures, LightningDataModule):
-    """`Pictures` as Lightning's trainer takes them: split, cached, put together into samples and batches."""
+class PictureData(DataKeys, LightningDataModule):
+    """`DataKeys` as Lightning's trainer takes them: split, cached, put together into samples and batches."""
 
     test_split = "test"  # what `test_dataloader` gives; `suite.evaluate` also tests the pictures of train
-
-    @wraps(Pictures.__init__)  # type: ignore[misc]  # so that help() and the check of keys see the arguments
-    def __init__(self, **arguments: Any) -> None:
-        LightningDataModule.__init__(self)
-        Pictures.__init__(self, **arguments)
-        self.sketcher = sketcher(self)
-        drawing_side: Side = "a" if self.swap else "b"
-        self.finish = Finish(drawing_side, self.sketcher)
-        self._opened: OpenedSplits | None = None
-        self._opened_target: OpenedSplits | None = None
 
     @property
     def catalog(self) -> Catalog:
         """What the source found; after `setup`."""
-        return self._open().catalog
+        return self._own.served.catalog
 
     @property
     def splits(self) -> Splits:
         """The readable records of each split that serves the task; after `setup`."""
-        return self._open().records
+        return self._own.records
+
+    @cached_property
+    def label_names(self) -> tuple[str, ...]:
+        """For the task labelled the name of each label, of one without name its number; after `setup`."""
+        if self.task != "labelled":
+            return ()
+        names = self.catalog.label_names
+        count = max([len(names), *(record.label + 1 for record in self.catalog.records if record.label is not None)])
+        return tuple(names[label] if label < len(names) else str(label) for label in range(count))
 
     @property
     def has_truth(self) -> bool:
         """Whether evaluation knows what a translation should look like: every picture there has its counterpart."""
-        if self.task == "labelled":
-            return False
-        return self.task != "unpaired" or any(self._open().all_pairs(split) for split in ("val", self.test_split))
+        return self.task != "labelled" and any(self._evaluates_pairs(split) for split in ("val", self.test_split))
+
+    @cached_property
+    def sketcher(self) -> Sketched | None:
+        return sketcher(self)
+
+    @cached_property
+    def finish(self) -> Finish:
+        return Finish("a" if self.swap else "b", self.sketcher)
 
     def prepare_data(self) -> None:
         """List the source and build the cache, on one rank. Raises UserError for what is wrong with the data."""
-        self._open()
+        self.setup()
 
     def setup(self, stage: str | None = None) -> None:
         """List the source and open the cache, on every rank; a second call does nothing."""
-        self._open()
+        _ = self._own, self._target
 
     def write_splits(self, path: str | Path) -> None:
-        """Write the record keys of each split and side as JSON."""
-        opened = self._open()
-        content: dict[str, Any] = {"dataset": opened.catalog.dataset, "seed": self.seed}
-        for split in opened.records:
-            content[split] = {side: opened.sides[split, self._kind(side)].keys for side in self._batch_sides}
-        if (target := self._open_target()) is not None:
-            content["target"] = {split: target.sides[split, self._kind("a")].keys for split in target.records}
+        """Write the record keys of each split and side as JSON; those of `data.target` under `target`."""
+        content: dict[str, Any] = {"dataset": self.catalog.dataset, "seed": self.seed}
+        own = [key for key in self.picture_keys if not self.of_target(key)]
+        for split in self._own.records:
+            content[split] = {key: self._own.lists[split, self.kind(key)].keys for key in own}
+        if (target := self._target) is not None:
+            (kind,) = target.served.needs.kinds
+            content["target"] = {split: target.lists[split, kind].keys for split in target.records}
         Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
-    def fingerprint(self, split: str) -> str:
-        """A hash that changes when the pictures that `reals(split, ...)` gives do, on either side."""
-        drawn = "" if self.sketcher is None else f"-{self.sketcher.fingerprint()}"
-        return self._open().fingerprint(split) + drawn
+    # Batches ----------------------------------------------------------------------------------------------------------
 
     def train_dataloader(self) -> Loader:
         dataset = self._dataset("train", Sampling(self.seed, self.size if self.crop else None, self.flip))
         rank, world = self._rank_and_world()
-        sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world, self._samples_done)
-        if len(sampler) < self.batch_size:
+        if len(dataset) // world < self.batch_size:
             raise UserError(
-                f"data.batch_size={self.batch_size}: an epoch has only {len(sampler)} samples on each device; "
+                f"data.batch_size={self.batch_size}: an epoch has only {len(dataset) // world} samples on each device; "
                 "lower it, or raise data.epoch_length"
             )
+        sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world, self._samples_done)
         return self._loader(dataset, sampler, training=True)
 
     def val_dataloader(self) -> Loader:
@@ -123,21 +137,110 @@ class PictureData(Pictures, LightningDataModule):
         for start in places[:: self.eval_batch_size]:
             yield collate([dataset[index] for index in places[start : start + self.eval_batch_size]])
 
-    def reals(self, split: str, side: Side) -> Loader:
-        """The pictures of one side as {`picture`: uint8 (B, C, size, size), `index`: (B,)}, in evaluation form.
-
-        `split` is train, val, test, or all: every picture of the data set, also those of no split. Each rank gets them
-        all, in the same order.
-        """
-        one_of("side", side, ("a", "b"))
-        kind = self._kind(side)
-        look = self.sketcher.of_uint8 if self.sketcher is not None and kind == "drawing" else None
-        pictures = OneSide(self._open().reals(split, kind), look)
-        return self._loader(pictures, EvalSampler(len(pictures)))
-
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 to float in [-1, 1]."""
         return self.finish(batch)
+
+    # Real pictures ----------------------------------------------------------------------------------------------------
+
+    @property
+    def real_names(self) -> tuple[str, ...]:
+        """What `reals` can give: `a`, `b`, `target`, as batches have them, and for labelled `label=<name>` of `a`."""
+        return (*self.picture_keys, *(f"{_LABEL}{name}" for name in self.label_names))
+
+    def reals(self, split: str, name: str) -> Loader:
+        """The pictures of a name as {`picture`: uint8 (B, C, size, size), `index`: (B,)}, in evaluation form.
+
+        `split` is train, val, test, or all: every picture of the data set, also those of no split. Each rank gets them
+        all, in the same order. A label may have none in a split. Raises UserError for what is not in `real_names`.
+        """
+        if name not in self.real_names:
+            raise UserError(f"no real pictures are called {name}: choose from {', '.join(self.real_names)}")
+        key = cast(PictureKey, "a" if name.startswith(_LABEL) else name)
+        pictures = self._set_of(key).reals(split, self.kind(key))
+        if key != name:
+            pictures = pictures.of_label(self.label_names.index(name.removeprefix(_LABEL)))
+        look = None
+        if self.sketcher is not None and self.kind(key) == "drawing" and not self.of_target(key):
+            look = self.sketcher.of_uint8
+        dataset = RealPictures(pictures, look)
+        return self._loader(dataset, EvalSampler(len(dataset)))
+
+    def fingerprint(self, split: str) -> str:
+        """A hash that changes when the pictures that `reals(split, ...)` gives under any name do."""
+        parts = [opened.fingerprint(split) for opened in (self._own, self._target) if opened is not None]
+        if self.task == "labelled":  # the same pictures may have other labels
+            labels = [shown.label for shown in self._own.served.pictures(split, self.kind("a"))]
+            parts.append(sha256(json.dumps([self.label_names, labels]).encode()).hexdigest()[:16])
+        if self.sketcher is not None:
+            parts.append(self.sketcher.fingerprint())
+        return "-".join(parts)
+
+    # From the data sets to samples ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _own(self) -> OpenedSplits:
+        return self._open(self.own_set, self.list_pictures(), of_target=False)
+
+    @cached_property
+    def _target(self) -> OpenedSplits | None:
+        if self.target_set is None or (catalog := self.list_target()) is None:
+            return None
+        return self._open(self.target_set, catalog, of_target=True)
+
+    def _open(self, wanted: SetKeys, catalog: Catalog, of_target: bool) -> OpenedSplits:
+        served = ServedSplits(catalog, wanted.split, self.seed, wanted.key, self.needs(of_target))
+        folder = None if wanted.streaming else self.cache_folder  # what fits no disk is not decoded onto one
+        opened = OpenedSplits(served, partial(self.fit, of_target=of_target), folder, self.skip_broken)
+        if self._rank_and_world()[0] == 0:
+            _log.info(catalog.summary())
+            for warning in catalog.warnings:
+                _log.warning(warning)
+            if served.validates_on_test and not (of_target and self.task == "semi_supervised"):
+                told = "no validation pictures%s: validation, and the choice of best.ckpt, use the test pictures"
+                _log.info(told, " in data.target" if of_target else "")
+        return opened
+
+    def _set_of(self, key: PictureKey) -> OpenedSplits:
+        opened = self._target if self.of_target(key) else self._own
+        assert opened is not None, f"no data set has {key}"
+        return opened
+
+    def _pictures(self, key: PictureKey, split: str, training: bool) -> PictureList:
+        """What `a`, `b` or `target` of a batch are taken from."""
+        return self._set_of(key).pictures(split, self.kind(key), training)
+
+    def _evaluates_pairs(self, split: str) -> bool:
+        """Whether `a` and `b` show one scene in evaluation: unpaired models, too, are measured where all have truth."""
+        if self.task == "unpaired":
+            return self.target is None and self._own.served.all_pairs(split)
+        return True
+
+    def _dataset(self, split: str, sampling: Sampling | None = None) -> Any:
+        """The samples of a split; without `sampling` as in evaluation."""
+        training = sampling is not None
+        length: EpochLength = self.epoch_length if training else "max"
+        a = self._pictures("a", split, training)
+        if self.task == "labelled":
+            return LabelledPictures(a, length, sampling)
+        b = self._pictures("b", split, training)
+        if self.task == "unpaired" and (training or not self._evaluates_pairs(split)):
+            return UnpairedPictures(a, b, length, sampling)
+        photos, drawings = (b, a) if self.swap else (a, b)
+        every, simulated = self.drawings == "all", self.sketch is not None
+        pairs = PairedPictures(photos, drawings, self.swap, every, length, sampling, simulated)
+        if self.task == "self_supervised":
+            return SelfSupervisedPictures(pairs, self.size, self.seed)
+        if self.task == "semi_supervised":
+            return SemiSupervisedPictures(pairs, self._pictures("target", split, training))
+        return pairs
+
+    def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:
+        on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        size = self.batch_size if training else self.eval_batch_size
+        streaming = self.streaming or (self.target or {}).get("streaming")
+        samples = AtOnce(dataset) if streaming else dataset
+        return make_loader(samples, sampler, size, self.workers, drop_last=training, pin_memory=on_cuda)
 
     def _samples_done(self) -> int:
         """Of the epoch that is going on, on this rank: not 0 where a run is resumed within it."""
@@ -145,73 +248,6 @@ class PictureData(Pictures, LightningDataModule):
             return 0
         # Counted by what was trained on: the loader and its workers are ahead of it.
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready) * self.batch_size
-
-    def _open(self) -> OpenedSplits:
-        if self._opened is None:
-            catalog = self.list_pictures()
-            paired = self.task not in ("unpaired", "labelled")
-            kinds = tuple(self._kind(side) for side in self._batch_sides)
-            folder = None if self.streaming else self.cache_folder  # what fits no disk is not decoded onto one
-            self._opened = self._open_catalog("data", catalog, self.split, kinds, paired, self._fit_kind, folder)
-            if self._rank_and_world()[0] == 0 and self._opened.validates_on_test:
-                _log.info("no validation pictures: validation, and the choice of best.ckpt, use the test pictures")
-            self._open_target()
-        return self._opened
-
-    def _open_target(self) -> OpenedSplits | None:
-        if self._opened_target is None and self.target is not None and (catalog := self.list_target()) is not None:
-            folder = None if self.target.get("streaming") else self.cache_folder
-            self._opened_target = self._open_catalog(
-                "data.target", catalog, self.target.get("split"), (self._kind("a"),), False, self._fit_target, folder
-            )
-        return self._opened_target
-
-    def _open_catalog(
-        self,
-        key: str,
-        catalog: Catalog,
-        split: Mapping[str, float] | None,
-        kinds: tuple[Kind, ...],
-        paired: bool,
-        fit: Callable[[Kind, bool], Fit],
-        folder: Path | None,
-    ) -> OpenedSplits:
-        disjoint = self.disjoint and self.task == "unpaired"
-        task = f"data.task={self.task}" if key == "data" else key
-        opened = OpenedSplits(
-            key, catalog, split, self.seed, task, kinds, paired, disjoint, fit, folder, self.skip_broken
-        )
-        if self._rank_and_world()[0] == 0:
-            _log.info(catalog.summary())
-            for warning in catalog.warnings:
-                _log.warning(warning)
-        return opened
-
-    def _dataset(self, split: str, sampling: Sampling | None = None) -> Any:
-        """The samples of a split; without `sampling` as in evaluation."""
-        opened = self._open()
-        length: EpochLength = "max" if sampling is None else self.epoch_length
-        training = sampling is not None
-        if self.task == "labelled":
-            return LabelledPictures(opened.side(split, self._kind("a"), training), length, sampling)
-        photos = opened.side(split, "photo", training)
-        drawings = opened.side(split, "drawing", training)
-        # Where every picture has its true counterpart, unpaired models are measured against it, too.
-        if self.task == "unpaired" and (training or not opened.all_pairs(split)):
-            a, b = (drawings, photos) if self.swap else (photos, drawings)
-            return UnpairedPictures(a, b, length, sampling)
-        every, simulated = self.drawings == "all", self.sketch is not None
-        pairs = PairedPictures(photos, drawings, self.swap, every, length, sampling, simulated)
-        if self.task == "self_supervised":
-            return SelfSupervisedPictures(pairs, self.size, self.seed)
-        target = self._open_target()
-        return pairs if target is None else SemiSupervisedPictures(pairs, target.side(split, self._kind("a"), training))
-
-    def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:
-        on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        size = self.batch_size if training else self.eval_batch_size
-        samples = AtOnce(dataset) if self.streaming else dataset
-        return make_loader(samples, sampler, size, self.workers, drop_last=training, pin_memory=on_cuda)
 
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)

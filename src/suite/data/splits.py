@@ -1,11 +1,16 @@
-"""Which record belongs to train, val and test: the source's own splits, or a draw with a seed."""
+"""Which record belongs to train, val and test: the source's own splits, or a draw with a seed.
 
-from collections.abc import Mapping, Sequence
-from typing import get_args
+catalog ─► assign_splits ─► ServedSplits: of each split the pictures that serve the task
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
 
 import numpy as np
 
-from suite.data.catalog import Catalog, Record, Split
+from suite.arguments import one_of
+from suite.data.catalog import Catalog, Kind, Picture, Record, Split
 from suite.errors import UserError
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -16,6 +21,12 @@ HELD_OUT: dict[str, float] = {
 
 Splits = dict[Split, list[Record]]
 _DRAW, _HALVES = 1, 2  # numbers that keep the two uses of one seed apart
+_INSTEAD: dict[str, tuple[Split, ...]] = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}
+_OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a task that needs both
+    "photo": "; drawings alone serve as data.target of another set, or beside your own photos as "
+    "data=unpaired_folders data.root=… data.a=<photos> data.b=<drawings>",
+    "drawing": "; data.sketch=sobel|dodge|xdog makes sketches of the photos",
+}
 
 
 def assign_splits(catalog: Catalog, wanted: Mapping[str, float] | None, seed: int, key: str = "data") -> Splits:
@@ -63,6 +74,107 @@ def check_wanted(wanted: Mapping[str, float], key: str = "data.split") -> None:
             raise UserError(f"{key}.{split}={amount}: give a count (1000) or a fraction of 1 (0.8)")
     if (total := sum(amount for amount in wanted.values() if isinstance(amount, float))) > 1 + 1e-9:
         raise UserError(f"{key}={dict(wanted)}: the fractions sum to {total:g}, more than 1")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a task wants of a data set; a split that has it serves."""
+
+    task: str  # what to call it in a message
+    kinds: tuple[Kind, ...]  # pictures of each of them
+    paired: bool = False  # of both in one record
+    disjoint: bool = False  # pairs of the train split give either their photo or their drawing, half of them each
+
+
+class Shown(NamedTuple):
+    """A picture, and the record that it is of: its place among the records, its key and label."""
+
+    scene: int
+    key: str
+    label: int | None
+    picture: Picture
+
+
+class ServedSplits:
+    """The splits of a catalog that have what the task needs, and their pictures. Opens none.
+
+    `wanted`, `seed` and `key` are those of `assign_splits`. Raises UserError where no split serves.
+    """
+
+    def __init__(self, catalog: Catalog, wanted: Mapping[str, float] | None, seed: int, key: str, needs: Needs) -> None:
+        self.catalog, self.seed, self.key, self.needs = catalog, seed, key, needs
+        self.records: Splits = assign_splits(catalog, wanted, seed, key)
+        self.names: tuple[Split, ...] = tuple(split for split in SPLITS if self._serves(split))
+        if not self.names:
+            raise self._no_split("train")
+
+    def resolve(self, split: str) -> Split:
+        """The split; for val where there is none test, and the reverse. Raises UserError where there is neither."""
+        one_of("data.split", split, SPLITS)
+        for candidate in _INSTEAD[split]:
+            if candidate in self.names:
+                return candidate
+        raise self._no_split(split)
+
+    @property
+    def validates_on_test(self) -> bool:
+        """Whether validation has no pictures of its own, so that what is best in it is best on the test pictures."""
+        return "test" in self.names and "val" not in self.names
+
+    def pictures(self, split: str, kind: Kind) -> list[Shown]:
+        """Those of one kind of a split that serves, or with `all` of every record of the catalog."""
+        if split == "all":
+            return list(_of_kind(enumerate(self.catalog.records), kind))
+        resolved = self.resolve(split)
+        records = self.records[resolved]
+        left_out: list[int] = []
+        if self._disjoint(resolved):
+            first, second = halves([scene for scene, record in enumerate(records) if record.paired], self.seed)
+            left_out = second if kind == "photo" else first
+        kept = set(range(len(records))).difference(left_out)
+        found = list(_of_kind(((scene, records[scene]) for scene in sorted(kept)), kind))
+        if not found:
+            raise self._no_split(resolved)
+        return found
+
+    def all_pairs(self, split: str) -> bool:
+        """Whether every picture of the split has its counterpart there, which none has on disjoint sides."""
+        resolved = self.resolve(split)
+        return not self._disjoint(resolved) and all(record.paired for record in self.records[resolved])
+
+    def _disjoint(self, split: Split) -> bool:
+        return self.needs.disjoint and split == "train"
+
+    def _serves(self, split: Split) -> bool:
+        records = self.records.get(split, [])
+        if self.needs.paired:
+            return any(record.paired for record in records)
+        return all(any(_has(record, kind) for record in records) for kind in self.needs.kinds)
+
+    def _no_split(self, split: str) -> UserError:
+        records, needs = self.catalog.records, self.needs
+        need = "pairs" if needs.paired else " and ".join(f"{kind}s" for kind in needs.kinds)
+        wanted = f"{self.catalog.summary()}: {needs.task} needs {need}, and"
+        for kind in needs.kinds:
+            if not any(_has(record, kind) for record in records):
+                other = _OTHER_WAYS[kind] if len(needs.kinds) > 1 else ""
+                if other and kind == "drawing" and not needs.paired:
+                    other += ", and data.target={source: …, root: …} takes those of another set"
+                return UserError(f"{wanted} there are no {kind}s at all{other}")
+        mend = f"{self.key}.split={{train: 0.9, test: 0.1}} draws new splits"
+        if needs.paired and not any(record.paired for record in records):
+            mend = "data.task=unpaired needs no pairs, and data.sketch=sobel|dodge|xdog draws sketches of photos"
+        return UserError(f"{wanted} the split {split} has none; {mend}")
+
+
+def _has(record: Record, kind: Kind) -> bool:
+    return record.photo is not None if kind == "photo" else bool(record.drawings)
+
+
+def _of_kind(records: Iterable[tuple[int, Record]], kind: Kind) -> Iterable[Shown]:
+    for scene, record in records:
+        pictures = record.drawings if kind == "drawing" else () if record.photo is None else (record.photo,)
+        yield from (Shown(scene, record.key, record.label, picture) for picture in pictures)
 
 
 def halves(scenes: Sequence[int], seed: int) -> tuple[list[int], list[int]]:

@@ -141,10 +141,10 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # raised by a write, which
 
 def _as_whole(key: str, value: str) -> tuple[str, str] | None:
     """The key of `data` that is null and could be a mapping with this key in it, and the mapping as a word."""
-    from suite.data.keys import Pictures
+    from suite.data.keys import DataKeys
 
     group, *names = key.split(".")
-    if group != "data" or len(names) < 2 or names[0] not in _mappings(Pictures):
+    if group != "data" or len(names) < 2 or names[0] not in _mappings(DataKeys):
         return None
     for name in reversed(names[1:]):
         value = f"{{{name}: {value}}}"
@@ -169,7 +169,7 @@ def check_keys(config: DictConfig) -> None:
 
     Raises UserError naming the key and the nearest one that exists.
     """
-    from suite.data.keys import Pictures
+    from suite.data.keys import DataKeys
     from suite.data.sources import source_options
     from suite.losses.adversarial import AdversarialLoss
 
@@ -193,7 +193,7 @@ def check_keys(config: DictConfig) -> None:
         if group == "logger" and "_target_" in node:
             allowed = _arguments(node._target_)
         if group == "data":
-            allowed = _arguments(Pictures) | source_options(source)
+            allowed = _arguments(DataKeys) | source_options(source)
         if group == "metrics":
             from suite.metrics.callback import MetricsCallback
 

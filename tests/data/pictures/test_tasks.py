@@ -6,10 +6,10 @@ import torch
 
 from suite.data.pictures.tasks import (
     PairedPictures,
+    PictureList,
     Sampling,
     SelfSupervisedPictures,
     SemiSupervisedPictures,
-    Side,
     UnpairedPictures,
 )
 
@@ -29,7 +29,8 @@ class Memory:
 def side(count=None, scenes=None, sizes=None):
     scenes = list(range(count or len(sizes))) if scenes is None else scenes
     store = Memory(*(sizes or [(4, 4)] * len(scenes)))
-    return Side(store, list(range(len(scenes))), scenes, [f"key{scene}" for scene in scenes], [s % 3 for s in scenes])
+    keys, labels = [f"key{scene}" for scene in scenes], [scene % 3 for scene in scenes]
+    return PictureList(store, list(range(len(scenes))), scenes, keys, labels)
 
 
 def number(picture):

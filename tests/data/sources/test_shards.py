@@ -30,7 +30,7 @@ MakeData = Callable[..., PictureData]
 
 def packed(data: PictureData, folder: Path, shard_bytes: int = 3000) -> Path:
     """Packs the set of a DataModule that reads files, in shards of a few pictures."""
-    catalog = list_source("data", data.source, data.root, data.options, data.drawn_size)
+    catalog = list_source(data.own_set, data.drawn_size)
     pack(catalog, data.source, data.options, data.drawn_size, folder, shard_bytes, data.skip_broken)
     return folder
 

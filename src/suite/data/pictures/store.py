@@ -24,6 +24,7 @@ from torch.utils.data import Dataset
 from suite.data.catalog import Picture
 from suite.data.pictures.decode import Array, Fit, broken
 from suite.data.pictures.loading import by_all_cores
+from suite.data.sources.shards import ShardPicture
 from suite.errors import UserError
 from suite.files import remove_abandoned, unfinished_folder
 from suite.progress import counting
@@ -35,6 +36,8 @@ _A_MOMENT = 1.0  # seconds before a progress bar appears
 class Store(Protocol):
     """Pictures by position."""
 
+    broken: dict[int, str]  # those that are known not to be readable: position -> name
+
     def read(self, position: int) -> Array:
         """uint8 (C, H, W), read-only where it comes from a file. Raises UserError where the picture is broken."""
 
@@ -44,6 +47,11 @@ class DecodedStore:
 
     def __init__(self, pictures: Sequence[Picture], fit: Fit) -> None:
         self.pictures, self.fit = pictures, fit
+        self.broken = {  # of files nothing is known before they are read
+            position: picture.name
+            for position, picture in enumerate(pictures)
+            if isinstance(picture, ShardPicture) and picture.broken is not None
+        }
 
     def read(self, position: int) -> Array:
         try:

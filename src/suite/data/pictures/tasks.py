@@ -34,17 +34,26 @@ WHOLE = View()
 
 
 @dataclass(frozen=True)
-class Side:
-    """The readable pictures of one side of one split, in order."""
+class PictureList:
+    """The readable pictures of one kind, photos or drawings, of one split, in order."""
 
     store: Store
     rows: list[int]  # where the store holds each
-    scenes: list[int]  # the record that each shows: a number, the same on both sides of a split
+    scenes: list[int]  # the record that each shows: a number, the same for photos and drawings of a split
     keys: list[str]  # that record's key
     labels: list[int | None]  # and its label
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def of_label(self, label: int) -> "PictureList":
+        """Those of one label."""
+        places = [place for place, one in enumerate(self.labels) if one == label]
+
+        def kept(values: list[Any]) -> list[Any]:
+            return [values[place] for place in places]
+
+        return PictureList(self.store, kept(self.rows), kept(self.scenes), kept(self.keys), kept(self.labels))
 
     def picture(self, place: int, view: View = WHOLE) -> Tensor:
         """uint8 (C, H, W), its pixels copied as they are stored."""
@@ -84,8 +93,8 @@ class PairedPictures(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        photos: Side,
-        drawings: Side,
+        photos: PictureList,
+        drawings: PictureList,
         swap: bool = False,
         every: bool = False,
         length: EpochLength = "max",
@@ -135,7 +144,9 @@ class UnpairedPictures(Dataset[dict[str, Any]]):
     random one there too. In evaluation both sides are gone through in order, the shorter one again and again.
     """
 
-    def __init__(self, a: Side, b: Side, length: EpochLength = "max", sampling: Sampling | None = None) -> None:
+    def __init__(
+        self, a: PictureList, b: PictureList, length: EpochLength = "max", sampling: Sampling | None = None
+    ) -> None:
         self.a, self.b, self.sampling = a, b, sampling
         lengths = {"max": max(len(a), len(b)), "min": min(len(a), len(b)), "a": len(a), "b": len(b)}
         self.length = length if isinstance(length, int) else lengths[length]
@@ -167,7 +178,7 @@ class SemiSupervisedPictures(Dataset[dict[str, Any]]):
     In training a random one, in evaluation one after the other, again and again.
     """
 
-    def __init__(self, pairs: PairedPictures, target: Side) -> None:
+    def __init__(self, pairs: PairedPictures, target: PictureList) -> None:
         self.pairs, self.target = pairs, target
         self.population = pairs.population
 
@@ -206,12 +217,12 @@ class SelfSupervisedPictures(Dataset[dict[str, Any]]):
 
 
 class LabelledPictures(Dataset[dict[str, Any]]):
-    """The pictures of one side with their labels. In training, an index beyond the last picture takes a random one."""
+    """Pictures with their labels. In training, an index beyond the last picture takes a random one."""
 
-    def __init__(self, side: Side, length: EpochLength = "max", sampling: Sampling | None = None) -> None:
-        self.side, self.sampling = side, sampling
-        self.length = length if isinstance(length, int) else len(side)
-        self.population = max(self.length, len(side))
+    def __init__(self, pictures: PictureList, length: EpochLength = "max", sampling: Sampling | None = None) -> None:
+        self.pictures, self.sampling = pictures, sampling
+        self.length = length if isinstance(length, int) else len(pictures)
+        self.population = max(self.length, len(pictures))
 
     def __len__(self) -> int:
         return self.length
@@ -221,22 +232,23 @@ class LabelledPictures(Dataset[dict[str, Any]]):
         chosen, view = index, WHOLE
         if self.sampling is not None:
             generator = self.sampling.generator(epoch, index)
-            chosen = index if index < len(self.side) else int(generator.integers(len(self.side)))
+            chosen = index if index < len(self.pictures) else int(generator.integers(len(self.pictures)))
             view = self.sampling.view(generator)
-        picture, label, key = self.side.picture(chosen, view), self.side.labels[chosen], self.side.keys[chosen]
-        return {"a": picture, "label": label, "paired": False, "index": index, "fresh_a": True, "key": key}
+        picture, key = self.pictures.picture(chosen, view), self.pictures.keys[chosen]
+        sample = {"a": picture, "label": self.pictures.labels[chosen], "paired": False, "index": index}
+        return sample | {"fresh_a": True, "key": key}
 
 
-class OneSide(Dataset[dict[str, Any]]):
-    """The pictures of one side alone, for statistics of real pictures; `look` changes each as the batches' are."""
+class RealPictures(Dataset[dict[str, Any]]):
+    """Pictures alone, for statistics of real ones; `look` changes each as the batches' are."""
 
-    def __init__(self, side: Side, look: Callable[[Tensor], Tensor] | None = None) -> None:
-        self.side, self.look = side, look
+    def __init__(self, pictures: PictureList, look: Callable[[Tensor], Tensor] | None = None) -> None:
+        self.pictures, self.look = pictures, look
 
     def __len__(self) -> int:
-        return len(self.side)
+        return len(self.pictures)
 
     def __getitem__(self, place: Place | int) -> dict[str, Any]:
         index = place[1] if isinstance(place, tuple) else place
-        picture = self.side.picture(index)
+        picture = self.pictures.picture(index)
         return {"picture": picture if self.look is None else self.look(picture), "index": index}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from suite.data.catalog import Catalog, Picture, Record, flatten
-from suite.data.keys import Pictures
+from suite.data.keys import DataKeys
 from suite.data.pictures.decode import MOST_BROKEN, workers_for
 from suite.data.splits import Splits, assign_splits
 from suite.errors import UserError
@@ -101,14 +101,12 @@ class Findings:
             )
 
 
-def list_sets(data: Pictures) -> list[tuple[Catalog, Splits]]:
+def list_sets(data: DataKeys) -> list[tuple[Catalog, Splits]]:
     """The data set and, where it has one, its `data.target`, with their splits. Opens no picture."""
-    catalog = data.list_pictures()
-    listed = [(catalog, assign_splits(catalog, data.split, data.seed))]
-    if data.target is not None and (catalog_of_target := data.list_target()) is not None:
-        wanted = data.target.get("split")
-        listed.append((catalog_of_target, assign_splits(catalog_of_target, wanted, data.seed, "data.target")))
-    return listed
+    sets = [(data.own_set, data.list_pictures())]
+    if data.target_set is not None and (of_target := data.list_target()) is not None:
+        sets.append((data.target_set, of_target))
+    return [(catalog, assign_splits(catalog, one.split, data.seed, one.key)) for one, catalog in sets]
 
 
 def count(records: Sequence[Record]) -> dict[str, int]:
