@@ -70,6 +70,31 @@ def test_a_resumed_run_sees_what_an_uninterrupted_one_would(unpaired, tmp_path, 
     assert equal(rest.seen[3], whole.seen[3])
 
 
+def test_rounds_make_one_epoch_of_what_were_several(unpaired, tmp_path):
+    arguments = {"resize": "cover", "load_size": 8}
+    plain, _ = fit(unpaired(**arguments), tmp_path / "plain", 4)
+    data = unpaired(**arguments)
+    data.rounds = 2
+    long, _ = fit(data, tmp_path / "long", 2)
+    assert equal(long.seen[0], plain.seen[0] + plain.seen[1])
+    assert equal(long.seen[1], plain.seen[2] + plain.seen[3])
+
+
+@pytest.mark.parametrize("steps", [4, 5])  # of three in each round
+def test_a_run_is_resumed_within_a_round(unpaired, tmp_path, steps):
+    def with_rounds():
+        data = unpaired(resize="cover", load_size=8)
+        data.rounds = 2
+        return data
+
+    whole, _ = fit(with_rounds(), tmp_path / "whole", 2)
+    first, checkpoint = fit(with_rounds(), tmp_path / "parts", 1, every_n_train_steps=steps)
+    assert len(first.seen[0]) == 6
+    rest, _ = fit(with_rounds(), tmp_path / "rest", 2, resume=checkpoint)
+    assert equal(rest.seen[0], whole.seen[0][steps:])
+    assert equal(rest.seen[1], whole.seen[1])
+
+
 def test_training_is_augmented_and_validation_is_not(paired, tmp_path):
     data = paired(same=True, split={"train": 4, "test": 2})
     torch.manual_seed(0)

@@ -52,6 +52,11 @@ class PictureData(DataKeys, LightningDataModule):
 
     test_split = "test"  # what `test_dataloader` gives; `suite.evaluate` also tests the pictures of train
 
+    # How often one epoch goes through the data, in a new order and with new crops and partners each time. Whoever fits
+    # a model with n critic steps to one of the generator sets n, before: an epoch then has as many generator steps as
+    # the data have batches.
+    rounds: int = 1
+
     @property
     def catalog(self) -> Catalog:
         """What the source found; after `setup`."""
@@ -113,7 +118,9 @@ class PictureData(DataKeys, LightningDataModule):
                 f"data.batch_size={self.batch_size}: an epoch has only {len(dataset) // world} samples on each device; "
                 "lower it, or raise data.epoch_length"
             )
-        sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world, self._samples_done)
+        sampler = TrainSampler(
+            len(dataset), dataset.population, self.seed, rank, world, self._samples_done, self.rounds, self.batch_size
+        )
         return self._loader(dataset, sampler, training=True)
 
     def val_dataloader(self) -> Loader:

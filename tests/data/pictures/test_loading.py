@@ -44,6 +44,32 @@ def test_ranks_share_nothing_in_training_and_get_equally_many(length):
     assert len(set().union(*ranks)) == length // 3 * 3
 
 
+def test_rounds_are_the_orders_of_other_epochs_one_after_the_other():
+    one = [order(epoch) for epoch in range(6)]
+    assert order(2, rounds=1) == one[2]
+    assert order(0, rounds=3) == one[0] + one[1] + one[2]
+    assert order(1, rounds=3) == one[3] + one[4] + one[5]
+    assert len(TrainSampler(length=20, population=20, seed=0, rounds=3)) == 60
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_no_batch_lies_in_two_rounds(world):
+    whole = 23 // world // 3  # batches of a round and rank
+    for rank in range(world):
+        of_rank = {"length": 23, "population": 23, "rank": rank, "world": world, "batch_size": 3}
+        places = order(2, rounds=4, **of_rank)
+        batches = [places[start : start + 3] for start in range(0, len(places), 3)]
+        epochs = [{epoch for epoch, _ in batch} for batch in batches]
+        assert epochs == [{8 + number} for number in range(4) for _ in range(whole)]
+        assert order(2, **of_rank) == order(2, **of_rank | {"batch_size": 1})[: 3 * whole]
+
+
+@pytest.mark.parametrize("done", [0, 3, 18, 21, 36, 51, 54])
+def test_an_epoch_is_gone_on_with_in_any_of_its_rounds(done):
+    arguments = {"rounds": 3, "batch_size": 3}
+    assert order(1, done=lambda: done, **arguments) == order(1, **arguments)[done:]
+
+
 @pytest.mark.parametrize("length", [1, 2, 9, 10, 11])
 def test_ranks_see_everything_in_evaluation_and_repeats_tell_themselves(length):
     ranks = [list(EvalSampler(length, rank, 3)) for rank in range(3)]

@@ -23,11 +23,14 @@ _ORDER = 3  # keeps this use of the seed apart from the others, see splits.py an
 
 
 class TrainSampler(Sampler[Place]):
-    """A new order in each epoch, from (seed, epoch) alone; each rank gets its own part of it.
+    """A new order in each epoch, from (seed, epoch) alone; each rank gets its own part of it, in whole batches.
 
     `length` samples an epoch, out of `population` >= `length` indices: over the epochs all of them come. `done` says
     how many samples of the epoch this rank has already had, when its first batch is asked for: a run that is resumed
     within an epoch goes on there.
+
+    With `rounds` an epoch is as many of these one after the other, no batch in two of them: epoch e has the orders, and
+    the places, that without rounds epochs e * rounds, e * rounds + 1, ... would have.
     """
 
     def __init__(
@@ -38,9 +41,12 @@ class TrainSampler(Sampler[Place]):
         rank: int = 0,
         world: int = 1,
         done: Callable[[], int] = lambda: 0,
+        rounds: int = 1,
+        batch_size: int = 1,
     ) -> None:
         self.length, self.population, self.seed = length, population, seed
-        self.rank, self.world, self.done = rank, world, done
+        self.rank, self.world, self.done, self.rounds = rank, world, done, rounds
+        self.of_round = length // world // batch_size * batch_size  # samples of this rank
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -48,12 +54,15 @@ class TrainSampler(Sampler[Place]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.length // self.world
+        return self.rounds * self.of_round
 
     def __iter__(self) -> Iterator[Place]:
-        order = np.random.default_rng((self.seed, _ORDER, self.epoch)).permutation(self.population)[: self.length]
-        for index in order[self.rank :: self.world][: len(self)][self.done() :].tolist():
-            yield self.epoch, index
+        done = self.done()
+        for epoch in range(self.epoch * self.rounds, (self.epoch + 1) * self.rounds):
+            order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.population)[: self.length]
+            for index in order[self.rank :: self.world][: self.of_round][done:].tolist():
+                yield epoch, index
+            done = max(0, done - self.of_round)
 
 
 class EvalSampler(Sampler[Place]):
