@@ -1,10 +1,12 @@
 """What is said of a configuration that can't work, and what becomes of one that can."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from suite.data.sources import SOURCES, source_options
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
 from suite.run.config import CONF, check_keys, compose, instantiate
@@ -118,6 +120,72 @@ def test_a_misspelt_key_inside_an_experiment_file(text: str, message: str, tmp_p
     with pytest.raises(UserError) as error:
         check_keys(config)
     assert str(error.value) == message
+
+
+@pytest.fixture
+def composed(tmp_path: Path) -> Callable[..., DictConfig]:
+    """composed({"data/mine.yaml": text, ...}, *words): the configuration of suite.train with these files as well."""
+    import hydra
+
+    def make(files: dict[str, str], *words: str) -> DictConfig:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            config = hydra.compose("train", [f"hydra.searchpath=[file://{tmp_path}]", *words])
+        check_keys(config)
+        return config
+
+    return make
+
+
+SMILES = "defaults: [celeba, _self_]\nsketch: xdog\nattribute: Smiling\n"
+USES = "# @package _global_\ndefaults:\n  - override /data: smiles\ndata: {batch_size: 3}\n"
+
+
+@pytest.mark.parametrize("scale", ["paper", "demo", "smoke"])
+def test_a_scale_swaps_the_options_of_a_source_with_its_data(composed: Callable[..., DictConfig], scale: str) -> None:
+    files = {"data/smiles.yaml": SMILES, "experiment/mine.yaml": USES}
+    data = composed(files, "experiment=mine", f"scale={scale}").data
+    if scale == "paper":
+        assert (data.source, data.attribute, data.sketch, data.batch_size) == ("celeba", "Smiling", "xdog", 3)
+    else:
+        assert (data.source, data.sketch) == ("faces", None)
+        assert "attribute" not in data
+    own = composed(files, "experiment=mine", f"scale={scale}", "data=smiles").data
+    assert (own.source, own.attribute) == ("celeba", "Smiling")
+
+
+@pytest.mark.parametrize(
+    ("scale", "files", "message"),
+    [
+        (
+            "paper",
+            {"data/smiles.yaml": SMILES.replace("attribute", "atribute")},
+            "unknown key data.atribute: did you mean data.attribute?",
+        ),
+        (
+            "smoke",
+            {"experiment/mine.yaml": USES.replace("batch_size: 3", "attribute: Smiling"), "data/smiles.yaml": SMILES},
+            "unknown key data.attribute: only other choices of data= have it; an experiment has it in a file of its "
+            "own in conf/data, which a scale swaps whole",
+        ),
+    ],
+)
+def test_options_of_a_source_in_the_wrong_place_are_refused(
+    composed: Callable[..., DictConfig], scale: str, files: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        composed({"experiment/mine.yaml": USES} | files, "experiment=mine", f"scale={scale}")
+    assert str(error.value) == message
+
+
+def test_no_experiment_says_what_holds_for_one_data_set_alone() -> None:
+    for file in sorted((CONF / "experiment").glob("*.yaml")):
+        said = set(OmegaConf.load(file).get("data") or {})
+        of_one = {"source", "root", "streaming", "split", "target", "sketch_options"}
+        of_one |= {option for source in SOURCES for option in source_options(source)}
+        assert not said & of_one, file.name
 
 
 def test_every_choice_of_every_group_composes() -> None:

@@ -230,7 +230,9 @@ def _unknown_key(key: str, allowed: Collection[str]) -> str:
     if not near or near == [key]:
         near = [f"{group}.{last}" for group in GROUPS if last in _keys_of_files(group)]
     if key in near:
-        return f"unknown key {key}: only other choices of {where}= have it"
+        # Scales take other data: an option said of one source would be left behind when they swap it.
+        mend = "; an experiment has it in a file of its own in conf/data, which a scale swaps whole"
+        return f"unknown key {key}: only other choices of {where}= have it" + mend * (where == "data")
     return f"unknown key {key}: " + (f"did you mean {' or '.join(near)}?" if near else "--cfg job shows every key")
 
 
