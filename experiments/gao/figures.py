@@ -20,21 +20,22 @@ from suite.images import signed_to_uint8, to_pil, to_rgb
 
 ARMS = (  # in the order of the report
     *("pix2pix_unet_noskip", "pix2pix_unet", "pix2pix_resnet", "pix2pix_unetpp"),
-    *("pix2pix_lambda0", "pix2pix_lambda10", "pix2pix_lambda100", "pix2pix_lambda200"),
+    *("lambda0", "lambda10", "lambda100", "lambda200"),
     *("patch16", "patch34", "patch70", "global"),
-    *("lr0.0004", "lr0.0008", "lr0.0016", "batch1", "batch4", "batch8", "batch16", "pix2pix_lsgan"),
-    *("pix2pix_plain", "pix2pix_dropout", "pix2pix_noise", "pix2pix_smoothing", "pix2pix_erasing"),
-    *("pix2pix_early_stop", "pix2pix_final"),
+    *("lr0.0004", "lr0.0008", "lr0.0016", "batch1", "batch4", "batch8", "batch16", "vanilla", "lsgan"),
+    *("plain", "dropout0.5", "noise0.1", "label0.9", "erasing0.5", "pix2pix_early_stop", "pix2pix_final"),
     *("pix2pix_sketchy", "pix2pix_sketchy_lambda0", "pix2pix_sketchy_wgan", "cyclegan_sketchy"),
 )
 # One arm of these is what pix2pix_unet is among the generators: trained there, shown here too, by its name here.
 SHARED = {
-    "lambda": "pix2pix_lambda100",
+    "lambda": "lambda100",
     "discriminator": "patch34",
-    "loss": "pix2pix_unet",
+    "loss": "vanilla",
     "lr": "lr0.0004",
     "batch": "batch4",
 }
+# sweep=gao_regularisers names its runs by all that regularises; what is switched off is left out of an arm's name.
+OFF = {"dropout0.0", "noise0.0", "label1.0", "erasing0.0"}
 WITH_TRAINING_FACES = ("regularisers",)  # the report's Fig. 22 sets training pictures beside those of the test
 CURVES = {
     "train/L1": "train, L1 to the closest",
@@ -60,6 +61,7 @@ def comparisons(runs: Path) -> dict[str, Runs]:
     latest: dict[tuple[str, str, str], Path] = {}
     for run in finished(runs.glob("gao_*/*/*-*")):
         comparison, (arm, seed) = run.parents[1].name.removeprefix("gao_"), arm_and_seed(run)
+        arm = "_".join(part for part in arm.split("_") if part not in OFF) or "plain"
         if comparison == "alignment":
             arm, _, style = arm.rpartition("-")
             comparison = f"alignment_{style}"

@@ -1,0 +1,102 @@
+"""Every job of every sweep can be built, has a folder that says which it is, and is found by the papers' scripts."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+import torch
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from suite.run.config import CONF, compose, instantiate, register_resolvers
+
+ROOT = Path(__file__).parents[2]
+SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
+
+
+def composed(words: list[str]) -> Any:
+    """With Hydra's own settings."""
+    register_resolvers()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("train", words, return_hydra_config=True)
+
+
+def jobs(sweep: str) -> list[list[str]]:
+    """The words of its jobs with seed 0."""
+    params = composed([f"sweep={sweep}"]).hydra.sweeper.params
+    words = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
+    (found,) = BasicSweeper.split_arguments(words, max_batch_size=None)
+    assert any("seed=1" in job for job in found)
+    return [[f"sweep={sweep}", *job] for job in found if "seed=0" in job]
+
+
+def folder(job: list[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    config = composed(job)
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", config)
+    return Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir
+
+
+def finished_runs(sweeps: list[str], root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the scripts take for the runs of some sweeps."""
+    for run in (root / folder(job, monkeypatch) for sweep in sweeps for job in jobs(sweep)):
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "checkpoints" / "last.ckpt").touch()
+        (run / "log.txt").write_text("  translate   python -m suite.translate")
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_every_job_can_be_built_and_has_a_folder_of_its_own(sweep: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+    for job in jobs(sweep):
+        with torch.device("meta"):
+            instantiate(compose("train", job))
+        names.append(folder(job, monkeypatch).name)
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert re.fullmatch(r"[\w.-]+-0", name), f"{name}: a shell would want quotes, or scripts the seed"
+
+
+def test_regularised_arms_differ_in_one_value_each() -> None:
+    def regularised(job: list[str]) -> dict[str, Any]:
+        model: Any = OmegaConf.to_container(compose("train", job).model, resolve=True)
+        parts = {"dropout": model["backbone"], "real_label": model["adversarial"]}
+        return {key: parts.get(key, model)[key] for key in ("dropout", "noise", "real_label", "erasing")}
+
+    plain, *arms = map(regularised, jobs("gao_regularisers"))
+    assert plain == {"dropout": 0.0, "noise": 0.0, "real_label": 1.0, "erasing": 0.0}
+    changes = [{key: value for key, value in arm.items() if value != plain[key]} for arm in arms]
+    assert changes == [{"dropout": 0.5}, {"noise": 0.1}, {"real_label": 0.9}, {"erasing": 0.5}]
+
+
+def test_figures_of_gao_find_every_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from experiments.gao.figures import comparisons
+
+    finished_runs([sweep for sweep in SWEEPS if sweep.startswith("gao_")], tmp_path, monkeypatch)
+    assert {comparison: list(arms) for comparison, arms in comparisons(tmp_path / "runs").items()} == {
+        "generators": ["pix2pix_unet_noskip", "pix2pix_unet", "pix2pix_resnet", "pix2pix_unetpp"],
+        "lambda": ["lambda0", "lambda10", "lambda100", "lambda200"],
+        "discriminator": ["patch16", "patch34", "global"],
+        "loss": ["vanilla", "lsgan"],
+        "lr": ["lr0.0004", "lr0.0008", "lr0.0016"],
+        "batch": ["batch1", "batch4", "batch8", "batch16"],
+        "regularisers": [
+            *("plain", "dropout0.5", "noise0.1", "label0.9", "erasing0.5", "pix2pix_early_stop", "pix2pix_final"),
+        ],
+        "alignment_contour": ["pix2pix_sketchy", "pix2pix_sketchy_lambda0", "cyclegan_sketchy"],
+        "alignment_loose": [
+            *("pix2pix_sketchy", "pix2pix_sketchy_lambda0", "pix2pix_sketchy_wgan", "cyclegan_sketchy"),
+        ],
+    }
+
+
+def test_summary_of_dalva_finds_every_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from experiments.dalva.summarise import ARMS, found
+
+    finished_runs([sweep for sweep in SWEEPS if sweep.startswith("dalva")], tmp_path, monkeypatch)
+    assert tuple(found(tmp_path / "runs")) == ARMS
