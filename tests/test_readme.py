@@ -40,6 +40,17 @@ def words(command: str) -> list[str]:
     return shlex.split(re.sub(r"<[^<>]+>", "filled-in", command), comments=True)
 
 
+def commands_of_experiments() -> list[str]:
+    """What the papers' folders say can be run: blocks by four spaces, and the table of Gao's arms."""
+    found = []
+    for document in sorted((ROOT / "experiments").rglob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        found += re.findall(r"^ {4}(python -m .*)$", text.replace("\\\n", " "), flags=re.MULTILINE)
+        arms = re.findall(r"`(experiment=[^`]+)` \|$", text, flags=re.MULTILINE)
+        found += [f"python -m suite.train {arm} data.root=<folder>" for arm in arms]
+    return found
+
+
 def inline_code(text: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
 
@@ -109,6 +120,23 @@ def test_command_works_as_written(command: str) -> None:
     check(command)
 
 
+@pytest.mark.parametrize("command", commands_of_experiments())
+def test_command_of_an_experiment_works_as_written(command: str) -> None:
+    _, _, module, *arguments = words(command)
+    if module.startswith("experiments."):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+    elif arguments[0].startswith("sweep="):
+        compose_command("train", arguments)  # its jobs: tests/commands/test_sweeps.py
+    else:
+        check_suite_command(command)
+
+
+def test_every_experiment_of_gao_is_an_arm_of_its_table() -> None:
+    told = {word for command in commands_of_experiments() for word in words(command) if word.startswith("experiment=")}
+    told = {word.removeprefix("experiment=") for word in told}
+    assert {row.split("`")[1] for row in experiment_rows() if "Gao 2020" in row} <= told
+
+
 def test_first_screen_has_the_commands_for_a_newcomer() -> None:
     first = "\n".join(README.splitlines()[:40])
     for command in ("make demo", "make test", "python -m suite.train"):
@@ -159,10 +187,27 @@ def test_groups_and_choices_are_those_of_conf() -> None:
     there = {
         group.name: {file.stem for file in group.glob("*.yaml") if not file.stem.startswith("_")} for group in groups
     }
-    told = groups_of_table()
+    told = groups_of_table() | {"experiment": {row.split("`")[1] for row in experiment_rows()}}
     assert set(told) == set(there)
     for group, choices in there.items():
         assert told[group] == choices, f"README.md, the table of what can be swapped: {group}"
+
+
+def experiment_rows() -> list[str]:
+    """The rows of the README's table of experiments, made of the files: the line behind each one's command."""
+    rows = []
+    for file in (CONF / "experiment").glob("*.yaml"):
+        line = file.read_text(encoding="utf-8").splitlines()[2]
+        told = re.fullmatch(r"# ([^:]+): (.+)\.", line)
+        assert told, f"{file.name}, line 3: say '# <paper>: <what it is>.'"
+        rows.append((told[1], file.stem, told[2]))
+    return [f"| `{name}` | {paper} | {what} |" for paper, name, what in sorted(rows)]
+
+
+def test_table_of_experiments_is_made_of_their_files() -> None:
+    table = README.partition("| experiment | paper | what it is |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    expected = "\n".join(experiment_rows())
+    assert table == expected, f"README.md, the table of experiments should be\n{expected}"
 
 
 def overrides_in_prose() -> Iterator[str]:
