@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 import suite
 from suite.images import signed_to_uint8, to_pil, to_rgb
+from suite.run.folder import read_config
 
 ARMS = (  # in the order of the report
     *("pix2pix_unet_noskip", "pix2pix_unet", "pix2pix_resnet", "pix2pix_unetpp"),
@@ -121,11 +122,18 @@ def curves(arms: Runs, path: Path) -> None:
         for number, (arm, of_arm) in enumerate(arms.items()):
             for run in of_arm:
                 label = arm.removeprefix("pix2pix_") if run == of_arm[0] else None
-                axis.plot(*points(run, column), color=f"C{number}", linewidth=0.9, alpha=0.8, label=label)
+                axis.plot(*curve(run, column), color=f"C{number}", linewidth=0.9, alpha=0.8, label=label)
         axis.set(title=title, xlabel="generator steps")
     axes[1].legend(fontsize=7)
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def curve(run: Path, column: str) -> tuple[list[int], list[float]]:
+    """A column over the generator steps; L1, which is logged with its weight, without it."""
+    steps, values = points(run, column)
+    weight = read_config(run).model.lambda_l1 if values and column == "train/L1" else 1
+    return steps, [value / weight for value in values]
 
 
 def grid(arms: Runs, split: str, path: Path, count: int = 6, edge: int = 96) -> None:

@@ -19,7 +19,7 @@ ARMS = sorted(
 )
 TINY = ["scale=smoke", "model.backbone.width=4", "model.discriminator.width=4", "metrics=pixel"]
 QUICK = [*TINY, "images.count=0", "trainer.check_val_every_n_epoch=100", "metrics=none"]
-STUCK = ["model.lr=1e-12", "early_stopping.min_delta=1", "model.epochs=9", "trainer.max_epochs=9"]
+STUCK = ["model.lr=1e-12", "early_stopping.min_delta=100", "model.epochs=9", "trainer.max_epochs=9"]
 
 
 @pytest.mark.parametrize("name", sorted(set(ARMS)))

@@ -87,7 +87,9 @@ def test_figures_of_gao_find_every_arm(tmp_path: Path, monkeypatch: pytest.Monke
         "regularisers": [
             *("plain", "dropout0.5", "noise0.1", "label0.9", "erasing0.5", "pix2pix_early_stop", "pix2pix_final"),
         ],
-        "alignment_contour": ["pix2pix_sketchy", "pix2pix_sketchy_lambda0", "cyclegan_sketchy"],
+        "alignment_contour": [
+            *("pix2pix_sketchy", "pix2pix_sketchy_lambda0", "pix2pix_sketchy_wgan", "cyclegan_sketchy"),
+        ],
         "alignment_loose": [
             *("pix2pix_sketchy", "pix2pix_sketchy_lambda0", "pix2pix_sketchy_wgan", "cyclegan_sketchy"),
         ],
