@@ -131,9 +131,9 @@ def test_the_same_files_make_the_same_checkpoint(file: Path, tmp_path: Path) -> 
 def test_batch_norm_is_advised_to_be_used_as_it_was_published(tmp_path: Path, capsys) -> None:
     file = published_resnet(tmp_path / "G.pth", norm="batch")
     command(file, tmp_path / "model.ckpt")
-    assert capsys.readouterr().out.splitlines()[-1].endswith("mode=paper batch_size=1")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("mode=train batch_size=1")
     x = torch.rand(1, 3, 16, 16) * 2 - 1
-    by_running, by_batch = (suite.load(tmp_path / "model.ckpt", mode=mode).translate(x) for mode in ("eval", "paper"))
+    by_running, by_batch = (suite.load(tmp_path / "model.ckpt", mode=mode).translate(x) for mode in ("eval", "train"))
     assert not torch.allclose(by_running, by_batch, atol=0.05)
 
 

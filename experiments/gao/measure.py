@@ -21,7 +21,7 @@ from suite.run.folder import read_config
 FIGURES = {
     "l1": "L1 ↓",
     "l1_train": "L1, training faces ↓",
-    "l1_paper": "L1, mode=paper ↓",
+    "l1_paper": "L1, mode=train ↓",
     "l1_first": "L1, first hand ↓",
     "psnr": "PSNR ↑",
     "ssim": "SSIM ↑",
@@ -47,8 +47,8 @@ def measure(run: Path) -> dict[str, float]:
     model = suite.load(run)
     seen, unseen = faces(run, "train"), faces(run, "val")
     made = model.translate(unseen.photos)
-    torch.manual_seed(0)  # of the dropout of mode=paper
-    as_tested = suite.load(run, mode="paper")
+    torch.manual_seed(0)  # of the dropout of mode=train
+    as_tested = suite.load(run, mode="train")
     one_by_one = torch.cat([as_tested.translate(photo[None]) for photo in unseen.photos])
     return {
         **compare(made, unseen.drawings),

@@ -127,16 +127,16 @@ def run(finished, command) -> Path:
 
 
 def test_evaluate_in_both_modes(run, command, capsys):
-    for words in (["mode=eval"], ["mode=paper"], ["mode=paper", "checkpoint=best"], ["mode=paper", "seed=1"]):
+    for words in (["mode=eval"], ["mode=train"], ["mode=train", "checkpoint=best"], ["mode=train", "seed=1"]):
         assert command("evaluate", f"run={run}", *words) == 0
     entries = json.loads((run / "metrics.json").read_text())
-    assert entries.keys() >= {"test/last", "test/last/paper", "test/best/paper"}
-    by_mode = [entries[name]["test/l1"] for name in ("test/last", "test/last/paper")]
+    assert entries.keys() >= {"test/last", "test/last/train", "test/best/paper"}
+    by_mode = [entries[name]["test/l1"] for name in ("test/last", "test/last/train")]
     assert abs(by_mode[0] - by_mode[1]) > 1e-4
     assert command("evaluate", f"run={run}", "mode=papr") == 2
     assert command("evaluate", f"run={run}", "split=all") == 2
     told = capsys.readouterr().err
-    assert "mode=papr: choose from eval, paper" in told
+    assert "mode=papr: choose from eval, train" in told
     assert "split=all: choose from test, val, train" in told
 
 
@@ -151,11 +151,11 @@ def test_translate_in_both_modes(run, monkeypatch, tmp_path):
         translate()
         return np.asarray(Image.open(output)).tobytes()
 
-    by_eval, once = translated("eval"), translated("once", "mode=paper", "seed=1")
-    assert translated("again", "mode=paper", "seed=1") == once
-    assert translated("other", "mode=paper", "seed=2") != once
+    by_eval, once = translated("eval"), translated("once", "mode=train", "seed=1")
+    assert translated("again", "mode=train", "seed=1") == once
+    assert translated("other", "mode=train", "seed=2") != once
     assert by_eval != once
-    model, x = suite.load(run, mode="paper"), torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 127.5 - 1
+    model, x = suite.load(run, mode="train"), torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 127.5 - 1
     torch.manual_seed(1)
     expected = ((model.translate(x)[0, 0] + 1) * 127.5).round().to(torch.uint8)
     assert np.abs(np.frombuffer(once, np.uint8).reshape(64, 64) - expected.numpy().astype(int)).max() <= 1

@@ -214,7 +214,7 @@ def test_mode_paper_uses_the_batch_and_dropout_and_learns_nothing(make_pix2pix: 
     x = torch.rand(3, 3, 64, 64)
     by_eval, state = model.translate(x), copy.deepcopy(model.state_dict())
     torch.testing.assert_close(model.translate(x[:1]), by_eval[:1], atol=1e-4, rtol=0)  # a convolution of one, of three
-    model.mode = "paper"
+    model.mode = "train"
     model.eval()
     torch.manual_seed(0)
     first = model.translate(x)
@@ -226,7 +226,7 @@ def test_mode_paper_uses_the_batch_and_dropout_and_learns_nothing(make_pix2pix: 
         assert name.endswith("num_batches_tracked") or torch.equal(value, state[name]), name
 
     plain = make_pix2pix(backbone={"dropout": 0.0}).eval()
-    plain.mode = "paper"
+    plain.mode = "train"
     plain.eval()
     with torch.no_grad():
         assert torch.equal(plain.translate(x), plain.train().G(x))
@@ -236,7 +236,7 @@ def test_mode_paper_is_eval_without_batchnorm_and_dropout(make_pix2pix: Callable
     model = make_pix2pix(backbone={"norm": "instance"}).eval()
     x = torch.rand(2, 3, 32, 32)
     by_eval = model.translate(x)
-    model.mode = "paper"
+    model.mode = "train"
     assert torch.equal(model.eval().translate(x), by_eval)
 
 
