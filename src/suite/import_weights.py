@@ -22,7 +22,7 @@ def import_weights(config: DictConfig) -> None:
     files, output = _check(values)
 
     from suite.networks.published import read_published
-    from suite.run.callbacks import AtomicCheckpointIO
+    from suite.run.checkpoints import AtomicCheckpointIO
 
     generators = [read_published(file, values["dropout"]) for file in files]
     model = _model(*generators)

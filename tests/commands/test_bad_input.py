@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.run.callbacks import AtomicCheckpointIO
+from suite.run.checkpoints import AtomicCheckpointIO
 
 SMOKE = ["experiment=cyclegan_lsgan", "scale=smoke"]
 FOLDERS = [*SMOKE, "data=unpaired_folders"]
@@ -125,7 +125,7 @@ def test_missing_weights_stop_before_a_run_is_made(command, tmp_path, capsys, mo
 FULL_DISK = """
 import resource, signal, sys
 import torch
-from suite.run.callbacks import AtomicCheckpointIO
+from suite.run.checkpoints import AtomicCheckpointIO
 from suite.errors import UserError
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from suite.run.callbacks import LastCheckpoint
+from suite.run.checkpoints import LastCheckpoint
 
 TINY = [
     "scale=smoke",

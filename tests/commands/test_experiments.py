@@ -17,8 +17,8 @@ from PIL import Image
 import suite
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_pil
-from suite.run.callbacks import arrange
 from suite.run.config import CONF, compose
+from suite.run.picture_grids import arrange
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 TINY = ["scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]

@@ -7,7 +7,7 @@ import torch
 
 import suite
 from suite.losses.adversarial import AdversarialLoss
-from suite.run.callbacks import AtomicCheckpointIO
+from suite.run.checkpoints import AtomicCheckpointIO
 
 TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
 THREE = ["trainer.max_epochs=3", "trainer.limit_train_batches=2", "trainer.log_every_n_steps=50"]

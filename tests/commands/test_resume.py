@@ -11,7 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from suite.papers.base import Paper
-from suite.run.callbacks import AtomicCheckpointIO
+from suite.run.checkpoints import AtomicCheckpointIO
 
 TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
 SHORT = ["trainer.limit_train_batches=2", "metrics=none", "images.count=0"]

@@ -40,8 +40,9 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import RichProgressBar
 
-    from suite.run import callbacks
+    from suite.run import callbacks, checkpoints
     from suite.run.loggers import MetricsCSV, configured_logger
+    from suite.run.picture_grids import PictureGrids
     from suite.run.signals import Signals
 
     around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run), callbacks.StepSeeds(config.seed)]
@@ -49,12 +50,12 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
     if metrics := metrics_callback(config):
         around.append(metrics)
     if config.images.count > 0 or config.images.train > 0:
-        around.append(callbacks.PictureGrids(folder=run / "images", **plain(config.images)))
+        around.append(PictureGrids(folder=run / "images", **plain(config.images)))
     if config.early_stopping.loss is not None:
         around.append(callbacks.StopEarly(**plain(config.early_stopping)))
     if metrics and config.metrics.monitor:
-        around.append(callbacks.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
-    around.append(callbacks.LastCheckpoint(run / "checkpoints", **plain(config.checkpoint)))
+        around.append(checkpoints.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
+    around.append(checkpoints.LastCheckpoint(run / "checkpoints", **plain(config.checkpoint)))
 
     loggers = [MetricsCSV(run, resumed_batch), configured_logger(config, run)]
     values = plain(config.trainer)
@@ -69,7 +70,7 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
         **values,
         callbacks=around,
         logger=[logger for logger in loggers if logger],
-        plugins=[callbacks.AtomicCheckpointIO()],
+        plugins=[checkpoints.AtomicCheckpointIO()],
         default_root_dir=run,
         num_sanity_val_steps=0,  # it would feed metrics and grids with pictures of an untrained network
         use_distributed_sampler=False,  # the data layer shards by rank itself, without repeats in training

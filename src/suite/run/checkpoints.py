@@ -1,0 +1,97 @@
+"""checkpoints/ of a run folder: the last one and the best one, each whole or not there."""
+
+import logging
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from suite.errors import UserError
+from suite.run.signals import signals_wait
+
+log = logging.getLogger(__name__)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Saves beside the old checkpoint, then takes its place: a full disk or a kill leaves the old one whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with signals_wait(), partial.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
+            with suppress(OSError):
+                partial.unlink()
+            cause: Any = error
+            while cause and not isinstance(cause, OSError):
+                cause = cause.__context__
+            reason = cause.strerror if cause else str(error).splitlines()[0]
+            raise UserError(f"can't save {path}: {reason}; the previous checkpoint is untouched") from error
+
+
+class LastCheckpoint(Checkpoint):
+    """checkpoints/last.ckpt: what a resumed run starts from.
+
+    At the end of every n-th epoch and of the last one; with `every_n_steps` also after so many training batches.
+    """
+
+    def __init__(self, folder: Path, every_n_epochs: int, every_n_steps: int | None = None) -> None:
+        self.path, self.every_n_epochs, self.every_n_steps = folder / "last.ckpt", every_n_epochs, every_n_steps
+        self.due = False
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        steps = trainer.fit_loop.total_batch_idx + 1
+        self.due = self.every_n_steps is not None and steps % self.every_n_steps == 0
+        if self.due and not trainer.is_last_batch:  # else when the epoch is validated, too
+            trainer.save_checkpoint(self.path, weights_only=False)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        if self.due or done % self.every_n_epochs == 0 or done == trainer.max_epochs or trainer.should_stop:
+            trainer.save_checkpoint(self.path, weights_only=False)
+
+
+class BestCheckpoint(Checkpoint):
+    """checkpoints/best.ckpt: of the validation with the best value of one metric.
+
+    Lightning's ModelCheckpoint keeps a NaN where it came first, and forgets the best value of a run whose folder moved.
+    """
+
+    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+        self.path, self.monitor, self.mode = folder / "best.ckpt", monitor, mode
+        self.best: float | None = None
+        self.told = False
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.monitor not in trainer.callback_metrics:
+            if not self.told:
+                there = ", ".join(sorted(name for name in trainer.callback_metrics if name.startswith("val")))
+                log.warning("no best.ckpt: metrics.monitor=%s is not among the metrics: %s", self.monitor, there or "-")
+            self.told = True
+            return
+        value = float(trainer.callback_metrics[self.monitor])  # the same on every rank
+        if math.isfinite(value) and (self.best is None or self._better(value, self.best)):
+            self.best = value
+            trainer.save_checkpoint(self.path, weights_only=False)
+
+    def _better(self, value: float, than: float) -> bool:
+        return value < than if self.mode == "min" else value > than
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"monitor": self.monitor, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict["monitor"] == self.monitor:  # else the resumed run was told to watch another metric
+            self.best = state_dict["best"]

@@ -1,0 +1,127 @@
+"""What is kept of a run: the last and the best checkpoint, each whole or not there."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from suite.errors import UserError
+from suite.run.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
+
+
+class Scores(pl.Callback):
+    """Gives `val/fid` the values of a list, one a validation."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = list(values)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.log("val/fid", torch.tensor(self.values.pop(0)))
+
+
+def epoch_of(path: Path) -> int:
+    return torch.load(path, weights_only=True)["epoch"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "best"),
+    [("min", (3.0, 1.0, 2.0), 1), ("max", (3.0, 1.0, 2.0), 0), ("min", (float("nan"), 5.0, 6.0), 1)],
+    ids=["lowest", "highest", "never a NaN"],
+)
+def test_the_best_validation_is_kept(mode: str, values: tuple, best: int, run: Callable, tmp_path: Path) -> None:
+    run(Scores(*values), BestCheckpoint(tmp_path, "val/fid", mode), epochs=3)
+    assert epoch_of(tmp_path / "best.ckpt") == best
+
+
+def test_no_finite_value_no_best(run: Callable, tmp_path: Path) -> None:
+    run(Scores(float("nan"), float("inf")), BestCheckpoint(tmp_path, "val/fid", "min"), epochs=2)
+    assert not (tmp_path / "best.ckpt").exists()
+
+
+def test_a_resumed_run_remembers_its_best_value_also_in_another_folder(run: Callable, tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    run(Scores(1.0, 2.0), BestCheckpoint(old, "val/fid", "min"), LastCheckpoint(old, 1), epochs=2)
+    old.rename(new)
+    callbacks = [BestCheckpoint(new, "val/fid", "min"), LastCheckpoint(new, 1)]
+    run(Scores(1.5), *callbacks, epochs=3, ckpt_path=new / "last.ckpt")
+    assert epoch_of(new / "best.ckpt") == 0
+    run(Scores(0.5), *callbacks, epochs=4, ckpt_path=new / "last.ckpt")
+    assert epoch_of(new / "best.ckpt") == 3
+
+
+def test_another_metric_starts_anew(run: Callable, tmp_path: Path) -> None:
+    run(Scores(1.0), BestCheckpoint(tmp_path, "val/fid", "min"), LastCheckpoint(tmp_path, 1))
+    best = BestCheckpoint(tmp_path, "val/kid", "min")
+    run(Scores(2.0), best, LastCheckpoint(tmp_path, 1), epochs=2, ckpt_path=tmp_path / "last.ckpt")
+    assert best.best is None
+
+
+def test_a_metric_that_is_not_there_is_said_once(run: Callable, tmp_path: Path, caplog) -> None:
+    run(Scores(1.0, 1.0), BestCheckpoint(tmp_path, "val/fdi", "min"), epochs=2)
+    told = [record.getMessage() for record in caplog.records if "best.ckpt" in record.getMessage()]
+    assert told == ["no best.ckpt: metrics.monitor=val/fdi is not among the metrics: val/fid"]
+
+
+@pytest.mark.parametrize(("every", "epochs", "kept"), [(1, 2, 2), (2, 3, 3), (5, 2, 2)])
+def test_the_last_epoch_is_always_saved(every: int, epochs: int, kept: int, run: Callable, tmp_path: Path) -> None:
+    run(LastCheckpoint(tmp_path, every), epochs=epochs)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["done"]["epochs"] == kept
+
+
+def test_steps_are_saved_between_epochs(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches an epoch. What is due on an epoch's last batch waits for its validation: one file, not two."""
+    saved = []
+    monkeypatch.setattr(
+        pl.Trainer, "save_checkpoint", lambda self, *_, **__: saved.append(self.fit_loop.total_batch_idx)
+    )
+    run(LastCheckpoint(tmp_path, every_n_epochs=9, every_n_steps=3), epochs=3)
+    assert saved == [2, 5]
+    saved.clear()
+    run(LastCheckpoint(tmp_path, every_n_epochs=9, every_n_steps=1), epochs=3)
+    assert saved == [0, 1, 2, 3, 4, 5]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours handles it."""
+
+
+def test_a_kill_between_two_steps_of_saving_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch) -> None:
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    path, io = tmp_path / "last.ckpt", AtomicCheckpointIO()
+    io.save_checkpoint({"epoch": 1}, path)
+    for at in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, at, kill)
+            with pytest.raises(Killed):
+                io.save_checkpoint({"epoch": 2}, path)
+        assert epoch_of(path) == 1
+        assert (tmp_path / "last.ckpt.partial").exists()
+    io.save_checkpoint({"epoch": 3}, path)
+    assert epoch_of(path) == 3
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_torchs_word_for_a_full_disk_is_not_the_users(tmp_path: Path, monkeypatch) -> None:
+    def save(*_: Any) -> None:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            raise RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(UserError, match=r"last\.ckpt: No space left on device; the previous checkpoint is untouched"):
+        AtomicCheckpointIO().save_checkpoint({}, tmp_path / "last.ckpt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_takes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"can't save .*last\.ckpt: .*; the previous checkpoint is untouched"):
+        AtomicCheckpointIO().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
