@@ -18,7 +18,7 @@ import suite
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_pil
 from suite.run.config import CONF, compose
-from suite.run.picture_grids import arrange
+from suite.run.picture_grids import HEADER, arrange
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 TINY = ["scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
@@ -140,7 +140,7 @@ def test_a_run_folder_is_whole(command, tmp_path):
         "config.yaml", "checkpoints", "images", "log.txt", "metrics.csv", "splits.json", "wandb",
     }  # fmt: skip
     grid = Image.open(run / "images" / "a2b_epoch0001.png")
-    assert grid.size == (2 * 3 * 32, 2 * 32)  # four pictures in two columns: input, output, truth
+    assert grid.size == (2 * 3 * 32, 2 * 32 + HEADER)  # four pictures in two columns: input, output, truth
     uploaded = list((run / "wandb").rglob("media/images/pictures/a2b*.png"))
     assert (np.asarray(Image.open(uploaded[0])) == np.asarray(grid)).all()
     assert "wandb sync" in (run / "log.txt").read_text()

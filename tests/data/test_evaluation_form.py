@@ -49,6 +49,7 @@ def test_training_pairs_bring_all_their_drawings(faces):
     data = faces(task="paired", drawings="all", hands=3)
     batches = list(data.eval_dataloader("train"))
     assert joined(batches, "drawings").shape == (8, 3, 1, 32, 32)
+    assert {batch["drawing_side"] for batch in batches} == {"b"}
     assert torch.equal(joined(batches, "drawings").flatten(0, 1), reals(data, "b"))
 
 

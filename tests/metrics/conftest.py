@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from suite.images import uint8_to_unit, unit_to_signed
+from suite.metrics.callback import MetricsCallback
 from suite.metrics.features import Features
+from suite.papers.translation import Translation, between_sides
 
 
 def make_pictures(count: int, seed: int, size: int = 16, channels: int = 3) -> Tensor:
@@ -37,7 +39,6 @@ class Data(pl.LightningDataModule):
     """Two sides of pictures; the shorter side repeats and is marked as in an unpaired evaluation set."""
 
     test_split = "test"
-    side_of_drawings: str | None = None
 
     def __init__(self, a: Tensor, b: Tensor, paired: bool = True, batch_size: int = 3) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class Data(pl.LightningDataModule):
         self.paired = paired
         self.batch_size = batch_size
         self.print = "first"
-        self.several: dict[str, Tensor] = {}  # drawings (N, K, C, H, W) in [-1, 1], drawing_count (N,)
+        self.several: dict[str, Tensor] = {}  # drawings of b (N, K, C, H, W) in [-1, 1], drawing_count (N,)
         self.asked: list[tuple[str, str]] = []
 
     @property
@@ -60,7 +61,8 @@ class Data(pl.LightningDataModule):
             columns[f"fresh_{name}"] = torch.arange(length) < len(side)
 
         def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-            return torch.utils.data.default_collate(rows) | {"paired": self.paired}
+            side = {"drawing_side": "b"} if self.several else {}
+            return torch.utils.data.default_collate(rows) | {"paired": self.paired, **side}
 
         return DataLoader(Rows(columns), batch_size=self.batch_size, collate_fn=collate)
 
@@ -84,10 +86,11 @@ class Translator(pl.LightningModule):
         self.dropout = dropout
         self.drawn: list[float] = []
 
-    def predict(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+    def predict(self, batch: dict[str, Any]) -> list[Translation]:
         assert not torch.is_autocast_enabled("cpu")
         fakes = {"a2b": batch["a"] * self.gain, "b2a": batch["b"] * self.gain}
-        return {name: torch.nn.functional.dropout(fake, self.dropout) for name, fake in fakes.items()}
+        dropped = {name: torch.nn.functional.dropout(fake, self.dropout) for name, fake in fakes.items()}
+        return [between_sides(batch, name, fake) for name, fake in dropped.items()]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         self.drawn.append(torch.rand(()).item())
@@ -135,3 +138,33 @@ def trainer(tmp_path) -> Callable[..., pl.Trainer]:
         return pl.Trainer(accelerator="cpu", default_root_dir=tmp_path, callbacks=callbacks, **{**quiet, **options})
 
     return build
+
+
+@pytest.fixture
+def metrics(tmp_path) -> Callable[..., MetricsCallback]:
+    """The callback with quick features, which go under the name of random_vgg."""
+
+    def build(**options: Any) -> MetricsCallback:
+        names = ["fid", "kid", "psnr", "ssim", "l1", "l1_closest"]
+        callback = MetricsCallback(**{"names": names, "features": "random_vgg", "cache_dir": tmp_path, **options})
+        callback.extractor = ColourMeans()
+        return callback
+
+    return build
+
+
+@pytest.fixture
+def data() -> Data:
+    return Data(make_pictures(10, seed=0), make_pictures(10, seed=1))
+
+
+@pytest.fixture
+def evaluated(trainer) -> Callable[..., dict[str, float]]:
+    """The figures of one validation or test."""
+
+    def run(callback: MetricsCallback, model: pl.LightningModule, data: Any, stage: str = "validate") -> dict:
+        around = trainer(callback)
+        getattr(around, stage)(model, datamodule=data, verbose=False)
+        return {name: value.item() for name, value in around.callback_metrics.items()}
+
+    return run

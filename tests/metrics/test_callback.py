@@ -2,35 +2,15 @@ import logging
 import sys
 
 import pytest
+import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader
 
 from suite.errors import UserError
 from suite.images import signed_to_uint8, uint8_to_unit, unit_to_signed
 from suite.metrics import pairwise, weights
 from suite.metrics.callback import MetricsCallback
 from suite.metrics.distances import frechet_distance, kernel_distance
-
-ALL_BUT_LPIPS = ["fid", "kid", "psnr", "ssim", "l1", "l1_closest"]
-
-
-@pytest.fixture
-def metrics(toys, tmp_path):
-    """The callback with quick features, which go under the name of random_vgg."""
-
-    def build(**options):
-        callback = MetricsCallback(
-            **{"names": ALL_BUT_LPIPS, "features": "random_vgg", "cache_dir": tmp_path, **options}
-        )
-        callback.extractor = toys.ColourMeans()
-        return callback
-
-    return build
-
-
-@pytest.fixture
-def data(toys):
-    return toys.Data(toys.make_pictures(10, seed=0), toys.make_pictures(10, seed=1))
+from suite.papers.translation import Translation
 
 
 @pytest.fixture
@@ -39,19 +19,13 @@ def several(toys, data):
     drawings = unit_to_signed(uint8_to_unit(toys.make_pictures(40, seed=2))).unflatten(0, (10, 4))
     count = torch.arange(10) % 3 + 1
     drawings[torch.arange(4) >= count[:, None]] = -1
-    data.side_of_drawings, data.several = "b", {"drawings": drawings, "drawing_count": count}
+    data.several = {"drawings": drawings, "drawing_count": count}
     return data
 
 
-def evaluated(trainer, callback, model, data, stage="validate"):
-    run = trainer(callback)
-    getattr(run, stage)(model, datamodule=data, verbose=False)
-    return {name: value.item() for name, value in run.callback_metrics.items()}
-
-
-def test_figures_of_a_validation_equal_those_of_the_whole_set_at_once(trainer, metrics, toys, data):
+def test_figures_of_a_validation_equal_those_of_the_whole_set_at_once(evaluated, metrics, toys, data):
     model, callback = toys.Translator(), metrics()
-    figures = evaluated(trainer, callback, model, data)
+    figures = evaluated(callback, model, data)
     expected = {}
     for section, source, target in (("val", "a", "b"), ("val_b2a", "b", "a")):
         truth = unit_to_signed(uint8_to_unit(data.sides[target]))
@@ -67,22 +41,22 @@ def test_figures_of_a_validation_equal_those_of_the_whole_set_at_once(trainer, m
     assert figures == pytest.approx(expected, rel=1e-4)
 
 
-def test_other_features_are_never_called_fid(trainer, metrics, toys, data):
-    figures = evaluated(trainer, metrics(), toys.Translator(), data)
+def test_other_features_are_never_called_fid(evaluated, metrics, toys, data):
+    figures = evaluated(metrics(), toys.Translator(), data)
     assert not any("fid" in name or "kid" in name for name in figures)
 
 
-def test_inception_features_are_called_fid(trainer, metrics, toys, data):
-    figures = evaluated(trainer, metrics(features="inception", names=["fid", "kid"]), toys.Translator(), data)
+def test_inception_features_are_called_fid(evaluated, metrics, toys, data):
+    figures = evaluated(metrics(features="inception", names=["fid", "kid"]), toys.Translator(), data)
     assert set(figures) == {"val/fid", "val/kid", "val_b2a/fid", "val_b2a/kid"}
 
 
-def test_unpaired_data_has_no_pairwise_figures_and_says_so_once(trainer, metrics, toys, caplog):
+def test_unpaired_data_has_no_pairwise_figures_and_says_so_once(evaluated, metrics, toys, caplog):
     data = toys.Data(toys.make_pictures(9, seed=0), toys.make_pictures(7, seed=1), paired=False)
     callback, model = metrics(), toys.Translator()
     with caplog.at_level(logging.WARNING, logger="suite"):
         for _ in range(2):
-            figures = evaluated(trainer, callback, model, data)
+            figures = evaluated(callback, model, data)
     sections = ("val", "val_b2a")
     assert set(figures) == {f"{section}/{name}_random_vgg" for section in sections for name in ("fd", "kd")}
     assert [record.message.split(" left out")[0] for record in caplog.records] == [
@@ -91,131 +65,60 @@ def test_unpaired_data_has_no_pairwise_figures_and_says_so_once(trainer, metrics
     ]
 
 
-def test_repeats_of_the_shorter_side_do_not_count(trainer, metrics, toys):
+def test_repeats_of_the_shorter_side_do_not_count(evaluated, metrics, toys):
     b, a = toys.make_pictures(9, seed=0), toys.make_pictures(5, seed=1)
     callback = metrics(names=["fid"])
-    figures = evaluated(trainer, callback, toys.Translator(), toys.Data(a, b, paired=False))
+    figures = evaluated(callback, toys.Translator(), toys.Data(a, b, paired=False))
     fake = signed_to_uint8(unit_to_signed(uint8_to_unit(a)) * 0.5)
     expected = frechet_distance(callback.extractor(b), callback.extractor(fake))
     assert figures["val/fd_random_vgg"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_max_pictures_takes_the_first_of_the_split(trainer, metrics, toys, data):
-    figures = evaluated(trainer, metrics(names=["l1"], max_pictures=4), toys.Translator(), data)
+def test_max_pictures_takes_the_first_of_the_split(evaluated, metrics, toys, data):
+    figures = evaluated(metrics(names=["l1"], max_pictures=4), toys.Translator(), data)
     fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side][:4])) for side in "ab")
     assert figures["val/l1"] == pytest.approx(pairwise.l1(fake * 0.5, truth).mean().item(), rel=1e-5)
 
 
-def test_l1_is_measured_to_the_closest_of_several_drawings_where_they_are_predicted(trainer, metrics, toys, several):
-    figures = evaluated(trainer, metrics(names=["l1", "l1_closest"]), toys.Translator(), several)
+def test_l1_is_measured_to_the_closest_of_several_drawings_where_they_are_predicted(evaluated, metrics, toys, several):
+    figures = evaluated(metrics(names=["l1", "l1_closest"]), toys.Translator(), several)
     assert set(figures) == {"val/l1", "val_b2a/l1", "val/l1_closest"}
     fake = unit_to_signed(uint8_to_unit(several.sides["a"])) * 0.5
     closest = pairwise.l1_closest(fake, several.several["drawings"], several.several["drawing_count"])
     assert figures["val/l1_closest"] == pytest.approx(closest.mean().item(), rel=1e-5)
 
 
-def test_max_pictures_holds_for_the_closest_of_several_drawings(trainer, metrics, toys, several):
-    figures = evaluated(trainer, metrics(names=["l1_closest"], max_pictures=4), toys.Translator(), several)
+def test_max_pictures_holds_for_the_closest_of_several_drawings(evaluated, metrics, toys, several):
+    figures = evaluated(metrics(names=["l1_closest"], max_pictures=4), toys.Translator(), several)
     fake = unit_to_signed(uint8_to_unit(several.sides["a"][:4])) * 0.5
     drawings, count = (column[:4] for column in several.several.values())
     assert figures["val/l1_closest"] == pytest.approx(pairwise.l1_closest(fake, drawings, count).mean().item())
 
 
-def test_data_with_one_drawing_have_no_closest_one_and_nothing_is_said(trainer, metrics, toys, data, caplog):
+def test_data_with_one_drawing_have_no_closest_one_and_nothing_is_said(evaluated, metrics, toys, data, caplog):
     with caplog.at_level(logging.WARNING, logger="suite"):
-        figures = evaluated(trainer, metrics(), toys.Translator(), data)
+        figures = evaluated(metrics(), toys.Translator(), data)
     assert "val/l1" in figures
     assert not any("l1_closest" in name for name in figures)
     assert not caplog.records
 
 
-def test_a_test_of_training_pictures_is_no_training_loss(trainer, metrics, toys, data):
+def test_a_test_of_training_pictures_is_no_training_loss(evaluated, metrics, toys, data):
     data.test_split = "train"
     callback = metrics(names=["fid", "l1"], references=["train", "test"])
-    figures = evaluated(trainer, callback, toys.Translator(), data, stage="test")
+    figures = evaluated(callback, toys.Translator(), data, stage="test")
     names = ("fd_random_vgg", "fd_random_vgg_to_test", "l1")
     assert set(figures) == {
         f"{section}/{name}" for section in ("train_pictures", "train_pictures_b2a") for name in names
     }
 
 
-def test_too_few_pictures_leave_figures_out_and_the_run_going(trainer, metrics, toys, caplog):
+def test_too_few_pictures_leave_figures_out_and_the_run_going(evaluated, metrics, toys, caplog):
     data = toys.Data(toys.make_pictures(3, seed=0), toys.make_pictures(3, seed=1))
     with caplog.at_level(logging.WARNING, logger="suite"):
-        figures = evaluated(trainer, metrics(names=["fid", "kid"]), toys.Translator(), data)
+        figures = evaluated(metrics(names=["fid", "kid"]), toys.Translator(), data)
     assert set(figures) == {"val/fd_random_vgg", "val_b2a/fd_random_vgg"}
     assert "kd_random_vgg left out: it needs at least 4" in caplog.text
-
-
-def test_a_reference_without_pictures_is_left_out(trainer, metrics, toys, data, monkeypatch, caplog):
-    full = data.reals
-    monkeypatch.setattr(data, "reals", lambda split, side: DataLoader([]) if split == "val" else full(split, side))
-    callback = metrics(names=["fid"], references=["test", "val"])
-    figures = evaluated(trainer, callback, toys.Translator(), data, stage="test")
-    assert set(figures) == {"test/fd_random_vgg", "test_b2a/fd_random_vgg"}
-    assert "fd_random_vgg_to_val left out" in caplog.text
-
-
-def test_a_test_compares_with_every_reference(trainer, metrics, toys, data):
-    callback = metrics(names=["fid", "l1"], references=["test", "train", "all"])
-    figures = evaluated(trainer, callback, toys.Translator(), data, stage="test")
-    names = ("fd_random_vgg", "fd_random_vgg_to_train", "fd_random_vgg_to_all", "l1")
-    assert set(figures) == {f"{section}/{name}" for section in ("test", "test_b2a") for name in names}
-    assert figures["test/fd_random_vgg"] != figures["test/fd_random_vgg_to_train"]
-    assert {split for split, _ in data.asked} == {"test", "train", "all"}
-
-
-def test_real_features_come_from_the_cache_until_the_data_changes(trainer, metrics, toys, data, tmp_path):
-    model = toys.Translator()
-    first, second, third = metrics(), metrics(), metrics()
-    figures = evaluated(trainer, first, model, data)
-    assert first.extractor.seen == 40  # ten reals and ten fakes in either direction
-    assert evaluated(trainer, second, model, data) == figures
-    assert second.extractor.seen == 20
-    data.print = "other"
-    data.sides["b"] = toys.make_pictures(10, seed=3)
-    assert evaluated(trainer, third, model, data)["val/fd_random_vgg"] != figures["val/fd_random_vgg"]
-    assert third.extractor.seen == 40
-    assert len(list((tmp_path / "features").glob("colour_means-*.pt"))) == 4
-
-
-def test_real_features_of_another_size_or_network_are_others(trainer, metrics, toys, data):
-    evaluated(trainer, metrics(), toys.Translator(), data)
-    larger = toys.Data(*(toys.make_pictures(10, seed=seed, size=20) for seed in (0, 1)))
-    callback = metrics()
-    evaluated(trainer, callback, toys.Translator(), larger)
-    assert callback.extractor.seen == 40
-    callback = metrics()
-    callback.extractor.key = "others"
-    evaluated(trainer, callback, toys.Translator(), data)
-    assert callback.extractor.seen == 40
-
-
-@pytest.mark.parametrize("damage", [b"", b"not a tensor", "truncated", "other"])
-def test_a_damaged_cache_file_is_made_anew(trainer, metrics, toys, data, tmp_path, caplog, damage):
-    model = toys.Translator()
-    figures = evaluated(trainer, metrics(), model, data)
-    for path in (tmp_path / "features").iterdir():
-        whole = path.read_bytes()
-        if damage == "other":
-            torch.save({"features": 1}, path)
-        else:
-            path.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else damage)
-    callback = metrics()
-    assert evaluated(trainer, callback, model, data) == figures
-    assert callback.extractor.seen == 40
-    assert "can't be read" in caplog.text
-    callback = metrics()
-    evaluated(trainer, callback, model, data)
-    assert callback.extractor.seen == 20
-
-
-def test_a_cache_that_takes_nothing_costs_time_but_not_the_run(trainer, metrics, toys, data, tmp_path, caplog):
-    blocked = tmp_path / "blocked"
-    blocked.write_text("a file where a folder should be")
-    figures = evaluated(trainer, metrics(cache_dir=blocked), toys.Translator(), data)
-    assert figures == evaluated(trainer, metrics(), toys.Translator(), data)
-    assert "set cache_dir" in caplog.text
 
 
 def test_training_draws_the_same_numbers_with_and_without_metrics_and_cache(trainer, metrics, toys, several):
@@ -231,27 +134,61 @@ def test_training_draws_the_same_numbers_with_and_without_metrics_and_cache(trai
     assert drawn[2] == drawn[0]
 
 
-def test_figures_under_bf16_are_those_of_float32(trainer, metrics, toys, data):
+def test_figures_under_bf16_are_those_of_float32(trainer, evaluated, metrics, toys, data):
     model = toys.Translator()  # it refuses to predict under autocast
-    figures = evaluated(trainer, metrics(), model, data)
+    figures = evaluated(metrics(), model, data)
     run = trainer(metrics(), precision="bf16-mixed")
     with torch.autocast("cpu", dtype=torch.bfloat16):
         run.validate(model, datamodule=data, verbose=False)
     assert {name: value.item() for name, value in run.callback_metrics.items()} == figures
 
 
-def test_values_beyond_the_range_of_a_picture_are_clamped(trainer, metrics, toys, data):
+class Several(pl.LightningModule):
+    """Three translations of `a`, and one to look at: the first to b, one of nothing known, one that counts in part."""
+
+    def predict(self, batch):
+        half, dark = batch["a"] * 0.5, batch["a"] * 0.1
+        return [
+            Translation("all", None, row={"input": batch["a"], "half": half}),
+            Translation("to_b", half, reals="b", counts=batch["fresh_a"]),
+            Translation("to_none", dark),
+            Translation("to_a", dark, reals="a", truth=batch["a"], counts=batch["index"] % 2 == 1),
+        ]
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+
+def test_what_is_measured_with_what_is_the_models_own(evaluated, metrics, toys, data, caplog):
+    callback = metrics(names=["fid", "l1"])
+    figures = evaluated(callback, Several(), data)
+    a, b = (unit_to_signed(uint8_to_unit(data.sides[side])) for side in "ab")
+    of_reals, of_half, of_dark = (callback.extractor(signed_to_uint8(p)) for p in (b, a * 0.5, a[1::2] * 0.1))
+    assert figures == pytest.approx(
+        {
+            "val/fd_random_vgg": frechet_distance(of_reals, of_half),
+            "val_to_a/fd_random_vgg": frechet_distance(callback.extractor(data.sides["a"]), of_dark),
+            "val_to_a/l1": pairwise.l1(a[1::2] * 0.1, a[1::2]).mean().item(),
+        },
+        rel=1e-4,
+    )
+    told = [record.message.split(":")[0] for record in caplog.records if record.levelno == logging.WARNING]
+    assert told == ["val", "val_to_none", "val_to_none"]
+    assert "val_to_none: fid left out: this model names no real pictures to compare with" in caplog.text
+
+
+def test_values_beyond_the_range_of_a_picture_are_clamped(evaluated, metrics, toys, data):
     model = toys.Translator()
     torch.nn.init.constant_(model.gain, 3.0)
-    figures = evaluated(trainer, metrics(names=["l1"]), model, data)
+    figures = evaluated(metrics(names=["l1"]), model, data)
     fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side])) for side in "ab")
     expected = pairwise.l1((fake * 3).clamp(-1, 1), truth).mean().item()
     assert figures["val/l1"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_grey_pictures_are_measured(trainer, metrics, toys):
+def test_grey_pictures_are_measured(evaluated, metrics, toys):
     data = toys.Data(*(toys.make_pictures(6, seed=seed, channels=1) for seed in (0, 1)))
-    figures = evaluated(trainer, metrics(), toys.Translator(), data)
+    figures = evaluated(metrics(), toys.Translator(), data)
     assert figures["val/fd_random_vgg"] > 0
     assert figures["val/psnr"] > 0
 
@@ -292,22 +229,22 @@ def test_missing_weights_end_the_run_before_its_first_step(trainer, toys, data, 
         assert model.drawn == []
 
 
-def test_lpips_asks_for_no_weights_where_nothing_is_paired(trainer, toys, tmp_path, monkeypatch):
+def test_lpips_asks_for_no_weights_where_nothing_is_paired(evaluated, toys, tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "find", lambda *_, **__: pytest.fail("asked for weights that nothing needs"))
     data = toys.Data(*(toys.make_pictures(4, seed=seed, size=32) for seed in (0, 1)), paired=False)
     callback = MetricsCallback(names=["lpips", "fid"], features="random_vgg", cache_dir=tmp_path)
     callback.find_weights(data)
-    assert set(evaluated(trainer, callback, toys.Translator(), data)) >= {"val/fd_random_vgg"}
+    assert set(evaluated(callback, toys.Translator(), data)) >= {"val/fd_random_vgg"}
 
 
-def test_lpips_is_measured_on_paired_pictures(trainer, toys, tmp_path):
+def test_lpips_is_measured_on_paired_pictures(evaluated, toys, tmp_path):
     from torchvision.models import alexnet
 
     torch.save(alexnet(weights=None).state_dict(), tmp_path / "alexnet.pth")
     callback = MetricsCallback(names=["lpips"], cache_dir=tmp_path)
     callback.lpips = pairwise.LPIPS(tmp_path / "alexnet.pth")
     data = toys.Data(*(toys.make_pictures(4, seed=seed, size=32) for seed in (0, 1)))
-    figures = evaluated(trainer, callback, toys.Translator(), data)
+    figures = evaluated(callback, toys.Translator(), data)
     fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side])) for side in "ab")
     # Three pictures and one, or four at once, through five convolutions, and differences of what comes out.
     assert figures["val/lpips"] == pytest.approx(callback.lpips(fake * 0.5, truth).mean().item(), rel=1e-3)
@@ -330,10 +267,10 @@ def test_arguments_that_cannot_be_are_named(options, named):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ddp_fork")
-def test_two_processes_give_what_one_gives(trainer, metrics, toys, tmp_path):
+def test_two_processes_give_what_one_gives(trainer, evaluated, metrics, toys, tmp_path):
     """A real process group: the sampler pads the odd set with a repeat, and the network's work is shared."""
     data = toys.Data(toys.make_pictures(7, seed=0), toys.make_pictures(7, seed=1), batch_size=2)
-    alone = evaluated(trainer, metrics(cache_dir=tmp_path / "alone"), toys.Translator(), data)
+    alone = evaluated(metrics(cache_dir=tmp_path / "alone"), toys.Translator(), data)
     if torch.cuda.is_initialized():
         pytest.skip("a process that has used its GPU can't be forked")
     run = trainer(metrics(), strategy="ddp_fork", devices=2)

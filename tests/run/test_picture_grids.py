@@ -3,34 +3,43 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from PIL import Image
 
-from suite.run.picture_grids import PictureGrids, arrange
+from suite.papers.translation import Translation
+from suite.run.checkpoints import LastCheckpoint
+from suite.run.picture_grids import HEADER, PictureGrids, arrange, written
+
+
+def opened(path: Path) -> Image.Image:
+    """A grid without its titles."""
+    grid = Image.open(path)
+    assert grid.mode == "RGB"
+    return grid.crop((0, HEADER, *grid.size))
 
 
 def test_a_grid_shows_input_output_and_truth_in_the_whole_range(run: Callable, tmp_path: Path) -> None:
     run(PictureGrids(tmp_path / "images", count=1, every_n_validations=1))
-    a2b = Image.open(tmp_path / "images" / "a2b_epoch0001.png")
-    assert a2b.mode == "RGB"
+    a2b = opened(tmp_path / "images" / "a2b_epoch0001.png")
     assert a2b.size == (12, 4)
     assert [a2b.getpixel((x, 0)) for x in (0, 4, 8)] == [(255,) * 3, (0,) * 3, (128,) * 3]
     assert a2b.getpixel((0, 3)) == (0, 0, 0)
-    b2a = Image.open(tmp_path / "images" / "b2a_epoch0001.png")
+    b2a = opened(tmp_path / "images" / "b2a_epoch0001.png")
     assert [b2a.getpixel((x, 0)) for x in (0, 4, 8)] == [(128,) * 3, (0,) * 3, (255,) * 3]
 
 
 def test_without_true_counterparts_none_is_shown(run: Callable, toys: SimpleNamespace, tmp_path: Path) -> None:
     run(PictureGrids(tmp_path / "images", 1, 1), val=toys.pictures(1, paired=False))
-    assert Image.open(tmp_path / "images" / "a2b_epoch0001.png").size == (8, 4)
+    assert opened(tmp_path / "images" / "a2b_epoch0001.png").size == (8, 4)
 
 
 def test_a_grid_holds_so_many_pictures_in_two_columns(run: Callable, toys: SimpleNamespace, tmp_path: Path) -> None:
     run(PictureGrids(tmp_path / "images", count=3, every_n_validations=1), val=toys.pictures(5))
-    grid = Image.open(tmp_path / "images" / "a2b_epoch0001.png")
+    grid = opened(tmp_path / "images" / "a2b_epoch0001.png")
     assert grid.size == (24, 8)
     assert grid.getpixel((16, 7)) == (255, 255, 255)  # the place that three pictures leave empty
 
@@ -38,6 +47,53 @@ def test_a_grid_holds_so_many_pictures_in_two_columns(run: Callable, toys: Simpl
 def test_grids_of_every_other_validation(run: Callable, tmp_path: Path) -> None:
     run(PictureGrids(tmp_path / "images", 1, every_n_validations=2), epochs=4)
     assert sorted(path.stem for path in tmp_path.glob("images/a2b*")) == ["a2b_epoch0002", "a2b_epoch0004"]
+
+
+def test_a_resumed_run_stays_in_rhythm(run: Callable, tmp_path: Path) -> None:
+    """Three validations, and on: the fourth is due, though the first of its process."""
+    run(PictureGrids(tmp_path / "images", 1, 2), LastCheckpoint(tmp_path, 1), epochs=3)
+    (tmp_path / "images" / "a2b_epoch0002.png").unlink()
+    run(PictureGrids(tmp_path / "images", 1, 2), epochs=4, ckpt_path=tmp_path / "last.ckpt")
+    assert [path.stem for path in tmp_path.glob("images/a2b*")] == ["a2b_epoch0004"]
+
+
+def test_where_validations_are_counted_in_steps_files_are_named_after_them(
+    run: Callable, toys: SimpleNamespace, tmp_path: Path
+) -> None:
+    model = toys.Drawer()
+    model.steps = 498  # and the two of this run
+    run(PictureGrids(tmp_path, 1, 1), model=model, check_val_every_n_epoch=None, val_check_interval=2)
+    assert {path.name for path in tmp_path.glob("*.png")} == {"a2b_step000500.png", "b2a_step000500.png"}
+
+
+def test_rows_are_the_papers_own(run: Callable, toys: SimpleNamespace, tmp_path: Path) -> None:
+    """As many columns as it likes, grey ones and wide ones, in its order; what has no row has no grid."""
+
+    class Painter(toys.Drawer):
+        def predict(self, batch: Any) -> list[Translation]:
+            wide, grey = torch.ones(1, 3, 4, 8), torch.zeros(1, 1, 4, 4)
+            row = {"z": -wide, "input": grey, "as b": wide, "as a": grey}
+            return [Translation("shown", None, row), Translation("measured", wide)]
+
+    run(PictureGrids(tmp_path, 1, 1), model=Painter())
+    assert [path.name for path in tmp_path.glob("*.png")] == ["shown_epoch0001.png"]
+    grid = opened(tmp_path / "shown_epoch0001.png")
+    assert grid.size == (24, 4)
+    assert [grid.getpixel((x, 0))[0] for x in (0, 7, 8, 11, 12, 19, 20, 23)] == [0, 0, 128, 128, 255, 255, 128, 128]
+
+
+def test_a_grids_columns_are_titled(run: Callable, toys: SimpleNamespace, tmp_path: Path) -> None:
+    class Painter(toys.Drawer):
+        def predict(self, batch: Any) -> list[Translation]:
+            picture = torch.zeros(2, 3, 4, 60)
+            return [Translation("a2b", picture, {"input": picture, "a title too long for it": picture})]
+
+    run(PictureGrids(tmp_path, 2, 1), model=Painter())
+    grid = Image.open(tmp_path / "a2b_epoch0001.png")
+    titles = [grid.crop((left, 0, left + 60, HEADER)) for left in range(0, 240, 60)]
+    expected = [written("input", 60), written("a title too long for it", 60)]
+    assert [title.tobytes() for title in titles] == [title.tobytes() for title in expected * 2]
+    assert all(min(title.tobytes()) < 64 for title in titles)  # there is something written
 
 
 def test_training_pictures_have_grids_of_their_own_and_are_read_once(
@@ -48,7 +104,7 @@ def test_training_pictures_have_grids_of_their_own_and_are_read_once(
     names = {f"{grid}_epoch{epoch:04d}" for grid in ("a2b", "b2a", "train_a2b", "train_b2a") for epoch in (1, 2)}
     assert {path.stem for path in tmp_path.glob("*.png")} == names
     for epoch in (1, 2):
-        grid = Image.open(tmp_path / f"train_a2b_epoch{epoch:04d}.png")
+        grid = opened(tmp_path / f"train_a2b_epoch{epoch:04d}.png")
         assert grid.size == (24, 4)
         assert [grid.getpixel((x, 0))[0] for x in range(0, 24, 4)] == [10, 0, 110, 20, 0, 120]
     assert data.read == 2
@@ -56,7 +112,7 @@ def test_training_pictures_have_grids_of_their_own_and_are_read_once(
 
 def test_more_training_pictures_than_there_are(run: Callable, toys: SimpleNamespace, tmp_path: Path) -> None:
     run(PictureGrids(tmp_path, count=0, every_n_validations=1, train=9), data=toys.TrainingPictures())
-    assert Image.open(tmp_path / "train_a2b_epoch0001.png").size == (24, 8)
+    assert opened(tmp_path / "train_a2b_epoch0001.png").size == (24, 8)
 
 
 def test_grids_of_training_pictures_change_nothing_in_training(

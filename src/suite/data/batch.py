@@ -9,6 +9,7 @@ loader to the device they are uint8.
 | `b`                         | (B, Cb, H, W)                | every task but labelled: target domain                  |
 | `drawings`, `drawing_count` | (B, K, C, H, W), (B,) int64  | paired, semi_supervised with `drawings: all`: padded to |
 |                             |                              | K with black; self_supervised: K strokes of one sketch  |
+| `drawing_side`              | a or b                       | with the loader's `drawings`: the side that they are of |
 | `erased`                    | (B, 2, times, 4) int64       | self_supervised: rectangles, see sketching/strokes.py   |
 | `target`                    | (B, Ca, H, W)                | semi_supervised: pictures of the style to adapt to      |
 | `label`                     | (B,) int64                   | labelled: the class of `a`                              |

@@ -91,13 +91,6 @@ class DataKeys:
             return self.target is not None and self.kind(key) == "drawing"
         return key == "target"
 
-    @property
-    def side_of_drawings(self) -> Side | None:
-        """The side whose `drawings` a batch holds as well, all of each photo; None with `drawings: one`."""
-        if self.drawings == "one":
-            return None
-        return "a" if self.swap else "b"
-
     # The data sets they come from -------------------------------------------------------------------------------------
 
     @property

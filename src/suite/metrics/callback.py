@@ -1,12 +1,13 @@
 """Metrics on validation and test pictures, for training and `suite.evaluate` alike.
 
-The callback asks the module for `predict(batch) -> {"a2b": fake_b, "b2a": fake_a, ...}` and the datamodule for
-`reals(split, side)` and `fingerprint(split)`, which of its splits is tested, and where it knows the truth.
+The callback asks the module for `predict(batch)`, a list of `Translation`, and the datamodule for `reals(split, name)`
+and `fingerprint(split)`, which of its splits is tested, and whether it knows the truth.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from torch import Tensor
 from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_rgb
-from suite.metrics import feature_cache, pairwise
+from suite.metrics import pairwise
 from suite.metrics import weights as weight_files
 from suite.metrics.features import Features, Inception, RandomVGG
+from suite.metrics.processes import gather
+from suite.metrics.real_features import real_features
 from suite.metrics.table import PAIRWISE_METRICS, SET_METRICS, Table, join, summarise
+from suite.papers.translation import Translation
 
 log = logging.getLogger(__name__)
 
@@ -34,23 +38,31 @@ NEEDED_WEIGHTS = {
 }
 
 
+@dataclass
+class Measured:
+    """What one process has measured of one translation."""
+
+    reals: str | None  # the set of real pictures to compare with
+    parts: list[Table] = field(default_factory=list)
+
+
 class MetricsCallback(Callback):
-    """FID, KID, LPIPS, PSNR, SSIM and L1 of every direction that the module predicts, and L1 to the closest drawing.
+    """FID, KID, LPIPS, PSNR, SSIM and L1 of every translation that the module predicts, and L1 to the closest drawing.
 
-    Logged as `val/fid` for direction a2b and `val_b2a/fid` for any other, in a test `test/...`, or of training pictures
-    `train_pictures/...`, as `train/...` are losses. With features other than Inception the names say so:
-    `val/fd_random_vgg`, `val/kd_random_vgg`. Everything runs in float32 without autocast and gradients, and leaves the
-    process's random generators as they were. Each figure is computed from per-picture values gathered over all
-    processes, so several devices give what one gives.
+    Logged as `val/fid` for the module's first translation and `val_<name>/fid`, as `val_b2a/fid`, for any other, in a
+    test `test/...`, or of training pictures `train_pictures/...`, as `train/...` are losses. With features other than
+    Inception the names say so: `val/fd_random_vgg`, `val/kd_random_vgg`. Everything runs in float32 without autocast
+    and gradients, and leaves the process's random generators as they were. Each figure is computed from per-picture
+    values gathered over all processes, so several devices give what one gives.
 
-    names: metrics, any of fid, kid, lpips, psnr, ssim, l1, l1_closest; but for the first two only where batches are
-    paired, and the last only where they hold all drawings of a photo and those are what is predicted.
+    names: metrics, any of fid, kid, lpips, psnr, ssim, l1, l1_closest; the first two where a translation names its real
+    pictures, the last where it gives all drawings of a photo, the others where it gives the truth.
     features: the network behind fid and kid, inception or random_vgg.
     cache_dir: the features of real pictures are kept in its sub-folder `features`.
     weights: paths of the user's own weight files by name (inception, alexnet); null or absent finds or downloads them.
     references: splits whose real pictures the generated ones of a test are compared with by fid and kid, any of train,
     val, test, all; the tested split is `test/fid`, the others `test/fid_to_<split>`. Validation compares with its own.
-    max_pictures: at most so many generated pictures per direction, the first of the split; null is all of them.
+    max_pictures: at most so many generated pictures per translation, the first of the split; null is all of them.
 
     Raises UserError for an argument that can't be, and in `setup`, before the first step, for missing weights.
     """
@@ -79,7 +91,7 @@ class MetricsCallback(Callback):
 
         self.extractor: Features | None = None
         self.lpips: pairwise.LPIPS | None = None
-        self._tables: dict[str, list[Table]] = {}
+        self._measured: dict[str, Measured] = {}  # by name of the translation, in the module's order
         self._told: set[tuple[str, str]] = set()
 
     # --- networks: held here, so that they never enter the module's state_dict -------------------------------------
@@ -116,7 +128,7 @@ class MetricsCallback(Callback):
                 self._find(name)
             except UserError as error:
                 message = str(error)
-        for problem in _gather(message, trainer):
+        for problem in gather(message, trainer):
             if problem is not None:
                 raise UserError(problem)
         return self._find(name)
@@ -149,123 +161,97 @@ class MetricsCallback(Callback):
         self._finish(trainer, pl_module, data.test_split, self.references)
 
     def _begin(self, pl_module: LightningModule) -> None:
-        self._tables = {}
+        self._measured = {}
         for network in (self.extractor, self.lpips):
             if network is not None:
                 network.to(pl_module.device)
 
     def _collect(self, trainer: Trainer, pl_module: LightningModule, batch: Batch) -> None:
-        if not self.names:
+        within = self._within(batch["index"])
+        if not self.names or not within.any():
             return
         model: Any = pl_module  # `predict` is the papers' own, Lightning knows none
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
         with _aside(pl_module.device):
-            wanted = self._wanted(batch)
-            if not any(rows.any() for rows in wanted.values()):
-                return
-            for direction, fake in model.predict(batch).items():
-                source, target = direction.split("2")
-                rows = wanted[source].to(fake.device)
-                if not rows.any():
+            for translation in model.predict(batch):
+                if translation.output is None:
                     continue
-                truth = batch[target][rows] if batch["paired"] else None
-                several = None
-                if "drawings" in batch and target == data.side_of_drawings:
-                    several = batch["drawings"][rows], batch["drawing_count"][rows]
-                table = {"index": batch["index"].to(fake.device)[rows], **self._measure(fake[rows], truth, several)}
-                on_cpu = {name: column.cpu() for name, column in table.items()}
-                self._tables.setdefault(direction, []).append(on_cpu)
+                # Also where no row counts: every process has to know the first translation from the others.
+                measured = self._measured.setdefault(translation.name, Measured(translation.reals))
+                rows = within if translation.counts is None else within & translation.counts
+                if rows.any():
+                    measured.parts.append(self._measure(translation, batch["index"], rows))
 
-    def _wanted(self, batch: Batch) -> dict[str, Tensor]:
-        """For each source side the rows (B,) that count: no repeat of the shorter side, none beyond max_pictures."""
-        index = batch["index"]
-        rows = torch.ones_like(index, dtype=torch.bool) if self.max_pictures is None else index < self.max_pictures
-        return {side: rows & batch[f"fresh_{side}"] if f"fresh_{side}" in batch else rows for side in ("a", "b")}
+    def _within(self, index: Tensor) -> Tensor:
+        """Which rows (B,) are among the first `max_pictures` of the split."""
+        return torch.ones_like(index, dtype=torch.bool) if self.max_pictures is None else index < self.max_pictures
 
-    def _measure(self, fake: Tensor, truth: Tensor | None, several: tuple[Tensor, Tensor] | None) -> Table:
-        """Columns for fakes (B, C, H, W) in [-1, 1] and, where there are any, their true counterparts.
-
-        `several`: all of those, (B, K, C, H, W) padded, and how many there are of each, (B,).
-        """
-        columns: Table = {}
-        fake = fake.float().clamp(-1, 1)
-        if self.extractor is not None:
+    def _measure(self, translation: Translation, index: Tensor, rows: Tensor) -> Table:
+        """The columns of those rows (B,) of a batch that count, on the CPU."""
+        assert translation.output is not None
+        fake = translation.output[rows].float().clamp(-1, 1)
+        columns: Table = {"index": index[rows]}
+        if self.extractor is not None and translation.reals is not None:
             columns["features"] = self.extractor(to_rgb(signed_to_uint8(fake)))
-        if truth is not None:
-            truth = truth.float().clamp(-1, 1)
+        if translation.truth is not None:
+            truth = translation.truth[rows].float().clamp(-1, 1)
             measures: dict[str, Callable[[Tensor, Tensor], Tensor] | None]
             measures = {"lpips": self.lpips, "psnr": pairwise.psnr, "ssim": pairwise.ssim, "l1": pairwise.l1}
             for name, measure in measures.items():
                 if name in self.names and measure is not None:
                     columns[name] = measure(fake, truth)
-        if several is not None and "l1_closest" in self.names:
-            drawings, count = several
-            columns["l1_closest"] = pairwise.l1_closest(fake, drawings.float().clamp(-1, 1), count)
-        return columns
+        if translation.drawings is not None and translation.drawing_count is not None and "l1_closest" in self.names:
+            drawings = translation.drawings[rows].float().clamp(-1, 1)
+            columns["l1_closest"] = pairwise.l1_closest(fake, drawings, translation.drawing_count[rows])
+        return {name: column.cpu() for name, column in columns.items()}
 
     # --- figures -----------------------------------------------------------------------------------------------------
 
     def _finish(self, trainer: Trainer, pl_module: LightningModule, split: str, references: Sequence[str]) -> None:
         if not self.names:
             return
-        mine = {direction: join(parts) for direction, parts in self._tables.items()}
-        self._tables = {}
-        shards = _gather(mine, trainer)
+        shards: list[dict[str, Measured]] = gather(self._measured, trainer)
+        self._measured = {}
         figures: dict[str, float] = {}
         with _aside(pl_module.device):
-            for direction in sorted({direction for shard in shards for direction in shard}):
-                target = direction.split("2")[1]
-                reals = {
-                    "" if other == split else f"_to_{other}": self._reals(trainer, pl_module.device, other, target)
-                    for other in (references if self.extractor is not None else ())
-                }
+            for place, name in enumerate(dict.fromkeys(name for shard in shards for name in shard)):
+                of_all = [shard[name] for shard in shards if name in shard]
+                parts = [part for measured in of_all for part in measured.parts]
+                if not parts:
+                    continue
+                reals = self._reals(trainer, split, references, of_all[0].reals)
                 if not trainer.is_global_zero:
                     continue
-                table = join(shard[direction] for shard in shards if direction in shard)
+                table = join(parts)
                 values, missing = summarise(table, reals, self.names, self.features)
-                section = SECTIONS[split] if direction == "a2b" else f"{SECTIONS[split]}_{direction}"
-                figures |= {f"{section}/{name}": value for name, value in values.items()}
+                section = SECTIONS[split] if place == 0 else f"{SECTIONS[split]}_{name}"
+                figures |= {f"{section}/{metric}": value for metric, value in values.items()}
                 self._tell(section, missing, table)
         figures = trainer.strategy.broadcast(figures)
         # All processes hold the same figures; the maximum is their exact agreement where a mean would round.
         pl_module.log_dict(figures, sync_dist=True, reduce_fx="max")
+
+    def _reals(self, trainer: Trainer, split: str, references: Sequence[str], name: str | None) -> dict[str, Tensor]:
+        """Features of the real pictures to compare with, by the suffix of the metrics' names."""
+        if self.extractor is None or name is None:
+            return {}
+        return {
+            "" if other == split else f"_to_{other}": real_features(
+                self.extractor, trainer, other, name, self.cache_dir
+            )
+            for other in references
+        }
 
     def _tell(self, section: str, missing: list[str], table: Table) -> None:
         wanted = [name for name in PAIRWISE_METRICS if name in self.names and name != "l1_closest"]  # few data have it
         lacking = [name for name in wanted if name not in table]
         if lacking:
             missing = [*missing, f"{', '.join(lacking)} left out: these pictures have no true counterparts (unpaired)"]
+        if "features" not in table and (of_sets := [name for name in self.names if name in SET_METRICS]):
+            missing = [*missing, f"{', '.join(of_sets)} left out: this model names no real pictures to compare with"]
         for sentence in missing:
             if (section, sentence) not in self._told:
                 self._told.add((section, sentence))
                 log.warning("%s: %s", section, sentence)
-
-    def _reals(self, trainer: Trainer, device: torch.device, split: str, side: str) -> Tensor:
-        """Features (N, d) of a split's real pictures; kept on disk, complete on the first process only."""
-        assert self.extractor is not None
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        loader = data.reals(split, side)
-        if len(loader.dataset) == 0:
-            return torch.empty(0, self.extractor.num_features)
-        size = tuple(loader.dataset[0]["picture"].shape)
-        path = feature_cache.cache_path(self.cache_dir, self.extractor.key, data.fingerprint(split), side, size)
-        kept = feature_cache.load(path, self.extractor.num_features) if trainer.is_global_zero else None
-        # One process decides for all: on machines without a shared disk they would not agree.
-        if trainer.strategy.broadcast(kept is not None):
-            return torch.empty(0, self.extractor.num_features) if kept is None else kept
-
-        if trainer.is_global_zero:
-            what = f"{len(loader.dataset)} real pictures ({split}, side {side})"
-            log.info("computing %s features of %s, kept in %s", self.features, what, path)
-        parts: list[Table] = []
-        for number, batch in enumerate(loader):
-            if number % trainer.world_size == trainer.global_rank:
-                features = self.extractor(to_rgb(batch["picture"].to(device)))
-                parts.append({"index": batch["index"].cpu(), "features": features.cpu()})
-        table = join(_gather(join(parts), trainer))
-        if trainer.is_global_zero:
-            feature_cache.save(path, table["features"])
-        return table["features"]
 
 
 def _only(given: Iterable[str], known: Iterable[str], key: str) -> None:
@@ -274,15 +260,6 @@ def _only(given: Iterable[str], known: Iterable[str], key: str) -> None:
     for name in given:
         if name not in known:
             raise UserError(f"{key}: '{name}' is unknown; known are {', '.join(known)}")
-
-
-def _gather(value: Any, trainer: Trainer) -> list[Any]:
-    """The values of all processes in the order of their rank."""
-    if trainer.world_size == 1:
-        return [value]
-    values: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(values, value)
-    return values
 
 
 @contextmanager

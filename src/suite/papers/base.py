@@ -18,6 +18,7 @@ from suite.errors import UserError
 from suite.networks.contract import PictureNetwork
 from suite.networks.layers import keep_training_behaviour
 from suite.papers import arguments_of
+from suite.papers.translation import Translation, between_sides
 from suite.updates.alternating import AlternatingUpdates, Report, Step
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ class Paper(AlternatingUpdates):
         (B, C, H, W) in [-1, 1] both ways, without gradient; through the EMA where there is one.
         """
 
-    def predict(self, batch: Batch) -> dict[Direction, Tensor]:
-        """Every translation of a batch, by direction: what metrics and picture grids are made of."""
-        return {direction: self.translate(batch, direction) for direction in self.directions}
+    def predict(self, batch: Batch) -> list[Translation]:
+        """What metrics measure of a batch, and picture grids show; the first is the paper's main one."""
+        return [between_sides(batch, direction, self.translate(batch, direction)) for direction in self.directions]
 
     def check_data(self, data: "PictureData") -> None:
         """Refuse data that this model can't be trained on, before the first step."""

@@ -1,10 +1,12 @@
-"""images/ of a run folder: what the model makes of pictures, one grid after each validation."""
+"""images/ of a run folder: what the model makes of pictures, one grid a translation after each validation."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from PIL import Image, ImageDraw
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
@@ -13,19 +15,52 @@ from suite.data.batch import Batch
 from suite.images import signed_to_uint8, to_pil, to_rgb
 from suite.papers.base import Paper
 
+HEADER = 14  # pixels above a grid, for the titles of its columns: a line of Pillow's own font
+
+
+@dataclass
+class Grid:
+    """The rows of one grid so far."""
+
+    columns: dict[str, int]  # width by title, in order
+    rows: list[Tensor] = field(default_factory=list)  # uint8 (B, 3, H, width of all columns)
+
+    @property
+    def caption(self) -> str:
+        return " | ".join(self.columns)
+
+    def draw(self) -> Image.Image:
+        """All rows below a line of titles."""
+        rows = torch.cat(self.rows)
+        picture = to_pil(arrange(rows))
+        grid = Image.new("RGB", (picture.width, picture.height + HEADER), "white")
+        grid.paste(picture, (0, HEADER))
+        for left in range(0, picture.width, rows.shape[-1]):
+            for title, width in self.columns.items():
+                grid.paste(written(title, width), (left, 0))
+                left += width
+        return grid
+
 
 class PictureGrids(Callback):
-    """Writes input | output | truth of the first `count` validation pictures to images/, and to W&B.
+    """Writes the rows of what a paper makes of the first `count` validation pictures to images/, and to W&B.
 
-    The same pictures every time, as uint8; the truth is left out where the data has none. So, too, the first `train`
-    training pictures, uncropped, as train_<direction>: the first process alone makes them, and draws no random number.
+    As <name>_<when>.png, one grid for each of the paper's translations that has a row, its columns titled: of one side
+    into the other input | output | truth, the truth left out where the data has none. The same pictures every time. So,
+    too, the first `train` training pictures, uncropped, as train_<name>: the first process alone makes them, and draws
+    no random number. After every n-th validation, counted through a run and those that resume it.
     """
 
     def __init__(self, folder: Path, count: int, every_n_validations: int, train: int = 0) -> None:
         self.folder, self.count, self.every, self.train = folder, count, every_n_validations, train
+        self.validations = 0  # begun
         self.collected = 0
-        self.rows: dict[str, list[Tensor]] = {}  # per name of a grid: uint8 (B, 3, H, W * pictures in a row)
+        self.grids: dict[str, Grid] = {}
         self.training_pictures: list[Batch] | None = None  # uint8
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self.validations += 1
 
     def on_validation_batch_end(
         self,
@@ -47,25 +82,30 @@ class PictureGrids(Callback):
             self._add_training_pictures(trainer, pl_module)
         assert isinstance(pl_module, Paper)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name, rows in self.rows.items():
-            grid = to_pil(arrange(torch.cat(rows)))
-            grid.save(self.folder / f"{name}_epoch{trainer.current_epoch + 1:04d}.png")
+        for name, grid in self.grids.items():
+            picture = grid.draw()
+            picture.save(self.folder / f"{name}_{moment(trainer, pl_module)}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
-                    logger.log_image(f"pictures/{name}", [grid], step=pl_module.batches)
-        self.rows, self.collected = {}, 0
+                    logger.log_image(f"pictures/{name}", [picture], step=pl_module.batches, caption=[grid.caption])
+        self.grids, self.collected = {}, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"validations": self.validations}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.validations = state_dict["validations"]
 
     def _due(self, trainer: pl.Trainer) -> bool:
-        number = (trainer.current_epoch + 1) // (trainer.check_val_every_n_epoch or 1)  # of this validation
-        return trainer.is_global_zero and number % self.every == 0
+        return trainer.is_global_zero and not trainer.sanity_checking and self.validations % self.every == 0
 
     def _add(self, pl_module: pl.LightningModule, batch: Batch, most: int | None = None, prefix: str = "") -> None:
         assert isinstance(pl_module, Paper)
-        for direction, output in pl_module.predict(batch).items():
-            source, target = batch[direction[0]], batch[direction[-1]]
-            pictures = [source, output, target] if batch["paired"] else [source, output]
-            rows = torch.cat([to_rgb(signed_to_uint8(p)) for p in pictures], dim=-1).cpu()
-            self.rows.setdefault(prefix + direction, []).append(rows[:most])
+        for translation in pl_module.predict(batch):
+            if translation.row:
+                columns = {title: pictures.shape[-1] for title, pictures in translation.row.items()}
+                rows = torch.cat([to_rgb(signed_to_uint8(p)) for p in translation.row.values()], dim=-1).cpu()
+                self.grids.setdefault(prefix + translation.name, Grid(columns)).rows.append(rows[:most])
 
     def _add_training_pictures(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """In the model's state of validation; what a model draws at random is given back."""
@@ -78,9 +118,24 @@ class PictureGrids(Callback):
                 self._add(pl_module, data.on_after_batch_transfer(on_device, 0), prefix="train_")
 
 
+def moment(trainer: pl.Trainer, model: Paper) -> str:
+    """When a validation is, for the name of a file: epoch0001, or step000500 where validations are counted in steps."""
+    if trainer.check_val_every_n_epoch is None:
+        return f"step{model.steps:06d}"
+    return f"epoch{trainer.current_epoch + 1:04d}"
+
+
 def arrange(rows: Tensor) -> Tensor:
     """Pictures (B, C, H, W) in two columns, which fit a screen better than one: (C, H * ceil(B / 2), 2 * W)."""
     if len(rows) % 2 and len(rows) > 1:
         rows = torch.cat([rows, torch.full_like(rows[:1], 255)])
     columns = rows.chunk(2)
     return torch.cat([torch.cat(list(column), dim=-2) for column in columns], dim=-1)
+
+
+def written(title: str, width: int) -> Image.Image:
+    """Black on white, HEADER pixels high, in the middle; what is longer than `width` pixels is cut at the right."""
+    strip = Image.new("RGB", (width, HEADER), "white")
+    pen = ImageDraw.Draw(strip)
+    pen.text((max(0, (width - pen.textlength(title)) / 2), 1), title, fill="black")
+    return strip

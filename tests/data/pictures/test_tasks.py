@@ -99,6 +99,8 @@ def test_all_drawings_are_padded():
     assert (first["drawing_count"], second["drawing_count"]) == (3, 1)
     assert number(second["drawings"][0]) == 3
     assert not second["drawings"][1:].any()
+    swapped = PairedPictures(side(2), side(scenes=[0, 0, 0, 1]), swap=True, every=True)
+    assert (first["drawing_side"], swapped[0, 0]["drawing_side"]) == ("b", "a")
 
 
 def test_a_longer_epoch_of_pairs():

@@ -137,11 +137,9 @@ def _apart(worker: int) -> None:
 
 
 def collate(samples: list[dict[str, Any]]) -> Batch:
-    """Stacks the samples; `paired` is one word for the whole batch."""
+    """Stacks the samples; `paired` and `drawing_side` are one word for the whole batch."""
     batch: Batch = default_collate(samples)
-    if "paired" in batch:
-        batch["paired"] = samples[0]["paired"]
-    return batch
+    return batch | {key: samples[0][key] for key in ("paired", "drawing_side") if key in batch}
 
 
 def by_all_cores(items: Dataset[Any]) -> Iterator[Any]:

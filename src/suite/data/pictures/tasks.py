@@ -133,7 +133,7 @@ class PairedPictures(Dataset[dict[str, Any]]):
             padded = drawing.new_zeros(self.most, *drawing.shape)
             for number, one in enumerate(drawn):
                 padded[number] = self.drawings.picture(one, view)
-            sample |= {"drawings": padded, "drawing_count": len(drawn)}
+            sample |= {"drawings": padded, "drawing_count": len(drawn), "drawing_side": "a" if self.swap else "b"}
         return sample
 
 
