@@ -4,7 +4,9 @@ import csv
 import io
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from omegaconf import DictConfig
@@ -15,8 +17,7 @@ from suite.errors import UserError
 from suite.files import write_whole
 from suite.run.config import plain
 
-# What the curves of each W&B section are drawn over.
-AXES = {"train": "step", "val": "epoch", "val_b2a": "epoch", "pictures": "epoch"}
+VALIDATED = ("val", "pictures/")  # how names begin that W&B draws over epochs; the other curves are over steps
 
 
 class MetricsCSV(Logger):
@@ -68,8 +69,28 @@ class MetricsCSV(Logger):
         write_whole(self.path, text.getvalue())
 
 
+class CurvesWandbLogger(WandbLogger):
+    """Weights & Biases: curves of losses over steps, validations and pictures over epochs.
+
+    Every curve is given its axis by name when it is first logged: which sections there are is the paper's. By a glob
+    W&B would choose at random between ours and Lightning's own for all names.
+    """
+
+    _with_axis: frozenset[str] = frozenset()
+    _at: Mapping[str, Any] = MappingProxyType({})  # the latest values of the axes: also for what is logged without
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        for name in sorted(metrics.keys() - self._with_axis):
+            if "/" in name:
+                self.experiment.define_metric(name, step_metric="epoch" if name.startswith(VALIDATED) else "step")
+        self._with_axis |= metrics.keys()
+        self._at = {axis: value for axis, value in {**self._at, **metrics}.items() if axis in ("epoch", "step")}
+        super().log_metrics({**self._at, **metrics}, step)
+
+
 def configured_logger(config: DictConfig, run: Path) -> Logger | None:
-    """The logger that `logger=` names, writing into the run's folder. W&B gets the configuration and its axes."""
+    """The logger that `logger=` names, writing into the run's folder. W&B gets the configuration."""
     from hydra.utils import get_class
 
     values = plain(config.logger)
@@ -93,8 +114,6 @@ def start_wandb(logger: WandbLogger, config: DictConfig) -> None:
     logger._wandb_init.pop("anonymous", None)  # Lightning passes it, and W&B warns that it no longer means anything
     try:
         logger.log_hyperparams(plain(config))
-        for section, axis in AXES.items():
-            logger.experiment.define_metric(f"{section}/*", step_metric=axis)
     except (wandb.errors.Error, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"logger: {reason}; logger.mode=offline and logger=none need no account") from error
