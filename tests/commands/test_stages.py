@@ -18,7 +18,7 @@ from PIL import Image
 import suite
 from suite.errors import UserError
 from suite.run import folder
-from suite.run.callbacks import LastCheckpoint
+from suite.run.checkpoints import LastCheckpoint
 
 CONF = ["--config-dir", str(two_stages.CONF)]
 TINY = ["experiment=two_stages", "scale=smoke", "trainer.limit_train_batches=4", "trainer.max_epochs=2"]

@@ -1,5 +1,6 @@
 """What a model makes of pictures, in grids."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from PIL import Image
 
 from suite.papers.translation import Translation
 from suite.run.checkpoints import LastCheckpoint
-from suite.run.picture_grids import HEADER, PictureGrids, arrange, written
+from suite.run.picture_grids import HEADER, PictureGrids, arrange, latest, written
 
 
 def opened(path: Path) -> Image.Image:
@@ -136,6 +137,15 @@ def test_other_processes_make_no_grids(
     run(PictureGrids(tmp_path / "images", 1, 1, train=2), data=data)
     assert not (tmp_path / "images").exists()
     assert data.read == 0
+
+
+def test_the_latest_grid_is_the_first_of_the_last_validation(tmp_path: Path) -> None:
+    assert latest(tmp_path / "images") is None
+    names = ("a2b_step000900.png", "b2a_step000900.png", "a2b_step001000.png", "b2a_step001000.png", "train_x.png")
+    for number, name in enumerate(names):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (number, number))
+    assert latest(tmp_path) == tmp_path / "a2b_step001000.png"
 
 
 def test_one_picture_is_one_column() -> None:

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from suite.errors import UserError
+from suite.papers.base import Paper
 from suite.run.signals import signals_wait
 
 log = logging.getLogger(__name__)
@@ -44,16 +45,22 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class LastCheckpoint(Checkpoint):
     """checkpoints/last.ckpt: what a resumed run starts from.
 
-    At the end of every n-th epoch and of the last one; with `every_n_steps` also after so many training batches.
+    At the end of every n-th epoch and of the last one; with `every_n_steps` also after so many steps of the model.
     """
 
     def __init__(self, folder: Path, every_n_epochs: int, every_n_steps: int | None = None) -> None:
         self.path, self.every_n_epochs, self.every_n_steps = folder / "last.ckpt", every_n_epochs, every_n_steps
         self.due = False
+        self.steps = 0
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        steps = trainer.fit_loop.total_batch_idx + 1
-        self.due = self.every_n_steps is not None and steps % self.every_n_steps == 0
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Paper)
+        self.steps = pl_module.steps
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Paper)
+        moved, self.steps = pl_module.steps != self.steps, pl_module.steps  # a critic's batches come between
+        self.due = moved and self.every_n_steps is not None and self.steps % self.every_n_steps == 0
         if self.due and not trainer.is_last_batch:  # else when the epoch is validated, too
             trainer.save_checkpoint(self.path, weights_only=False)
 

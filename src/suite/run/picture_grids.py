@@ -125,6 +125,15 @@ def moment(trainer: pl.Trainer, model: Paper) -> str:
     return f"epoch{trainer.current_epoch + 1:04d}"
 
 
+def latest(folder: Path) -> Path | None:
+    """A grid of the last validation's pictures, of several the first by name; None where there is none."""
+    grids = [path for path in folder.glob("*.png") if not path.name.startswith("train_")]
+    if not grids:
+        return None
+    when = max(grids, key=lambda path: path.stat().st_mtime_ns).stem.rpartition("_")[2]
+    return min(path for path in grids if path.stem.endswith(f"_{when}"))
+
+
 def arrange(rows: Tensor) -> Tensor:
     """Pictures (B, C, H, W) in two columns, which fit a screen better than one: (C, H * ceil(B / 2), 2 * W)."""
     if len(rows) % 2 and len(rows) > 1:

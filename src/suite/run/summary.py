@@ -43,13 +43,14 @@ def summary(config: DictConfig, model: "Paper", run: Path, done: str, started_fr
 
 def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
     """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
+    from suite.run.picture_grids import latest
+
     time = _count(round(seconds), "second") if seconds < 120 else _count(round(seconds / 60), "minute")
     lines = [f"\n{_count(trainer.current_epoch, 'epoch')}, {time}"]
     metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
     lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
-    grids = sorted((run / "images").glob("[ab]2[ab]_*.png"), key=lambda path: path.stat().st_mtime)
-    if grids:
-        lines.append(f"  pictures    {grids[-1].with_name(grids[-1].name.replace('b2a', 'a2b'))}")
+    if grid := latest(run / "images"):
+        lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")
     lines.append(f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>")
     lines.append(f"  evaluate    python -m suite.evaluate run={run}")
