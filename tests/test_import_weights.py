@@ -99,7 +99,7 @@ def test_one_file_makes_a_pix2pix_that_has_its_weights(file: Path, tmp_path: Pat
     command(file, tmp_path / "model.ckpt")
     model = suite.load(tmp_path / "model.ckpt")
     assert isinstance(model, Pix2Pix)
-    assert model.directions == ("a2b",)
+    assert list(model.directions) == ["a2b"]
     state = torch.load(file)
     assert torch.equal(model.G.layers[10].residual[5].bias, state["model.10.conv_block.5.bias"])
     assert sum(weight.numel() for weight in model.G.parameters()) == sum(weight.numel() for weight in state.values())

@@ -16,7 +16,7 @@ from suite.data.batch import Batch
 from suite.losses.pixel import l1
 from suite.networks.contract import Encoder, Generator
 from suite.papers import register
-from suite.papers.base import Direction, Paper, Report
+from suite.papers.base import Paper, Report
 
 CONF = Path(__file__).with_name("two_stages_conf")
 
@@ -63,10 +63,6 @@ class TwoStages(Paper):
 
     def generators(self) -> dict[str, nn.Module]:
         return {"G": self.G}
-
-    @torch.no_grad()
-    def translate(self, batch: Batch | Tensor, direction: Direction = "a2b") -> Tensor:
-        return self.translator("G")(batch if isinstance(batch, Tensor) else batch["a"])
 
     def leave_behind(self, data: Any, run: Path) -> None:
         (run / "left_behind.txt").write_text(f"{self.stage} {self.steps}")

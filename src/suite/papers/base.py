@@ -5,11 +5,11 @@ algorithm in `step` with `learning` and `update`, and says in `translate` what i
 is bookkeeping around that, here and in `AlternatingUpdates`.
 """
 
-from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+import torch
 from torch import Tensor, nn
 
 from suite.arguments import check_value
@@ -37,7 +37,8 @@ class Paper(AlternatingUpdates):
     """
 
     name: ClassVar[str]  # in configurations and checkpoints
-    directions: tuple[Direction, ...] = ("a2b",)  # what `translate` can do, the paper's own first
+    # The generator of each direction that `translate` knows, the paper's own first.
+    directions: ClassVar[Mapping[Direction, str]] = {"a2b": "G"}
     tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `step` can read
     stages: tuple[str, ...] = ()  # values of model.stage, in order; () trains all in one
     mode: Mode = "eval"  # train, for a trained model: translate with `keep_training_behaviour` of the generators
@@ -55,7 +56,7 @@ class Paper(AlternatingUpdates):
         self.save_hyperparameters(logger=False)  # those of the paper's own class, too
         annotations = arguments_of(type(self))
         for key, value in self.hparams.items():
-            check_value(f"model.{key}", value, annotations[key])
+            check_value(f"model.{key}", value, annotations.get(key, Any))
         if stage not in (self.stages or (None,)):
             known = f"choose from {', '.join(self.stages)}" if self.stages else f"{self.name} has no stages"
             raise UserError(f"model.stage={stage}: {known}")
@@ -63,12 +64,14 @@ class Paper(AlternatingUpdates):
 
     # What a paper defines, beside `trained`, `generators`, `step` and `draw` ------------------------------------------
 
-    @abstractmethod
+    @torch.no_grad()
     def translate(self, batch: Batch | Tensor, direction: Direction = "a2b") -> Tensor:
         """Pictures of the source domain, or a batch that holds them, to the target domain.
 
         (B, C, H, W) in [-1, 1] both ways, without gradient; through the EMA where there is one.
         """
+        x = batch if isinstance(batch, Tensor) else batch[direction[0]]
+        return self.translator(self.directions[direction])(x)
 
     def predict(self, batch: Batch) -> list[Translation]:
         """What metrics measure of a batch, and picture grids show; the first is the paper's main one."""

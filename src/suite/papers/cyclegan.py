@@ -5,7 +5,7 @@ F: B -> A     D_A tells A from F(B)          F(G(a)) ~ a
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.losses.pixel import l1
 from suite.networks.layers import uses_batch_statistics
-from suite.papers.base import Direction, Report
+from suite.papers.base import Report
 from suite.papers.gan import GAN, judge
 from suite.papers.reference import ReferenceCycleGAN
 from suite.updates.replay import ReplayPool
@@ -28,7 +28,7 @@ class CycleGAN(GAN):
     """
 
     name = "cyclegan"
-    directions = ("a2b", "b2a")
+    directions: ClassVar = {"a2b": "G", "b2a": "F"}
 
     def __init__(
         self,
@@ -56,11 +56,6 @@ class CycleGAN(GAN):
 
     def trained(self) -> dict[str, dict[str, nn.Module]]:
         return {"G": {"G": self.G, "F": self.F}, "D": {"D_A": self.D_A, "D_B": self.D_B}}
-
-    @torch.no_grad()
-    def translate(self, batch: Batch | Tensor, direction: Direction = "a2b") -> Tensor:
-        x = batch if isinstance(batch, Tensor) else batch[direction[0]]
-        return self.translator("G" if direction == "a2b" else "F")(x)
 
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferenceCycleGAN.step_of(self)

@@ -16,7 +16,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.losses.pixel import closest_l1
 from suite.networks.layers import uses_batch_statistics
-from suite.papers.base import Direction, Report
+from suite.papers.base import Report
 from suite.papers.gan import GAN
 from suite.papers.reference import ReferencePix2Pix
 
@@ -71,10 +71,6 @@ class Pix2Pix(GAN):
                 "data.drawings=all with data.direction=b2a: a drawing has one photo, and no closest one; "
                 "set data.drawings=one"
             )
-
-    @torch.no_grad()
-    def translate(self, batch: Batch | Tensor, direction: Direction = "a2b") -> Tensor:
-        return self.translator("G")(batch if isinstance(batch, Tensor) else batch["a"])
 
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferencePix2Pix.step_of(self, batch)

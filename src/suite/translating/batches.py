@@ -44,7 +44,7 @@ def pick_device(name: str) -> torch.device:
 def pick_direction(model: Paper, name: Direction | None) -> Direction:
     """The direction of that name, or the model's first. Raises UserError where the model does not have it."""
     if name is None:
-        return model.directions[0]
+        return next(iter(model.directions))
     if name not in model.directions:
         raise UserError(f"direction={name}: this {type(model).__name__} can only do {' and '.join(model.directions)}")
     return name

@@ -133,7 +133,7 @@ def test_a_run_is_evaluated_where_its_pictures_lie_now(tmp_path: Path) -> None:
     ):
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             command = hydra.compose("evaluate", [f"run={tmp_path}", moved])
-        saved = of_run(command)
+        saved = of_run(command, tmp_path)
         assert (saved.data.root, saved.data.streaming) == expected
 
 
