@@ -1,6 +1,7 @@
 """The rooms of the suite: packages import each other in one direction, so that each can be read without those above."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -102,3 +103,24 @@ def test_what_only_types_need_is_no_import(tmp_path: Path) -> None:
         "def later():\n    from suite.data import catalog\n    from suite.errors import UserError\n"
     )
     assert imported(path, set(modules())) == {"suite.pack", "suite.data.catalog", "suite.errors"}
+
+
+def test_arrows_go_down_the_table_of_the_architecture() -> None:
+    table = (ROOT.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").partition("| room | ")[2]
+    rows = [
+        re.findall(r"`src/suite/([\w/.]*)`", line.split("|")[1]) for line in table.partition("\n\n")[0].splitlines()[2:]
+    ]
+    place: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        for path in row:
+            name = ".".join(["suite", *path.removesuffix(".py").strip("/").split("/")]).rstrip(".")
+            place[name] = number
+
+    def row_of(name: str) -> int:
+        while name not in place:
+            name = name.rpartition(".")[0]
+        return place[name]
+
+    for name, there in rooms().items():
+        for other in there - {"suite"}:
+            assert row_of(name) <= row_of(other), f"{name} imports from {other}, which stands above it"

@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
 from PIL import Image, ImageOps
 
 Split = Literal["train", "val", "test"]
@@ -76,6 +75,8 @@ def flatten(picture: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
     if picture.mode == "F":
         raise ValueError("pixels are floating-point numbers of no agreed range; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):  # 16 bits a pixel: PIL's own conversion would clip at 255
+        import numpy as np  # sources without pictures of 16 bits need none, and list at once
+
         deep = np.asarray(picture).astype(np.int64)
         if deep.min() < 0 or deep.max() > 65535:
             raise ValueError("pixels have 32 bits; save it with 8 or 16")
