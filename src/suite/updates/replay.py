@@ -25,9 +25,10 @@ class ReplayPool(nn.Module):
         self.stored: Tensor | None = None
 
     def allocate(self, like: Tensor) -> None:
-        """Make room for pictures like these (B, C, H, W), once; of another shape, the pool begins anew."""
+        """Make room for pictures like these (B, C, H, W), once, on their device; of another shape, it begins anew."""
         if self.stored is None or self.stored.shape[1:] != like.shape[1:]:
             self.stored, self.count = like.new_zeros(self.size + 1, *like.shape[1:]), 0
+        self.stored = self.stored.to(like.device)  # where a checkpoint was loaded elsewhere
 
     def draw(self, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Decide what becomes of the next batch: (2, B) int64 on the device of `like`, a batch of that shape.
