@@ -162,11 +162,15 @@ class Sleepy(Paper):
 
     directions = ()
 
-    def __init__(self, long: int) -> None:
-        settings = defaults_of("cyclegan")
-        super().__init__(**{name: settings[name] for name in arguments_of(Paper) if name in settings})
+    def __init__(self, *, long: int, **shared: Any) -> None:
+        super().__init__(**shared)
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.long = long
+
+    @classmethod
+    def make(cls, long: int) -> "Sleepy":
+        settings = defaults_of("cyclegan")
+        return cls(long=long, **{name: settings[name] for name in arguments_of(Paper) if name in settings})
 
     def generators(self) -> dict:
         return {}
@@ -193,7 +197,7 @@ def make_trainer(tmp_path) -> Callable:
 
 
 def test_lightnings_steps_are_timed_after_the_warmup(make_trainer: Callable) -> None:
-    model = Sleepy(long=2)
+    model = Sleepy.make(long=2)
     seconds = timing.time_lightning(model, {"a": torch.zeros(1)}, 2, 5, make_trainer)
     assert model.batches == 7
     assert 0.02 <= seconds < 0.1
@@ -214,7 +218,7 @@ def test_waiting_for_the_loader_is_measured_across_epochs(make_trainer: Callable
         def train_dataloader(self):
             return timing.DataLoader(SlowRows(), batch_size=None)
 
-    model = Sleepy(long=2)
+    model = Sleepy.make(long=2)
     share, batch = timing.time_loader(model, Data(), 2, 5, make_trainer)
     assert model.batches == 7
     assert batch["a"].item() == 0  # the seventh

@@ -107,6 +107,11 @@ def conv_critic() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 3))
 
 
+def penalty_of(game: AdversarialLoss, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """The gradient penalty at places that are drawn anew."""
+    return game.gradient_penalty(critic, real, fake, game.draw_epsilon(real))
+
+
 def squared(weight: float = 10.0) -> AdversarialLoss:
     return AdversarialLoss("wgan", penalty="squared", penalty_weight=weight)
 
@@ -121,7 +126,7 @@ def test_norm_is_over_the_whole_picture_and_one_picture_alone() -> None:
     # |w| is 1 over the picture, 1 / 6 at a pixel over the channels, 2 over the batch of 4.
     real, fake = pictures()
     weight = torch.full((3, 6, 6), 1 / np.sqrt(3 * 6 * 6))
-    assert squared().gradient_penalty(Linear(weight), real, fake).item() == pytest.approx(0, abs=1e-9)
+    assert penalty_of(squared(), Linear(weight), real, fake).item() == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(("norm", "by_square", "by_distance"), [(3.0, 4.0, 2.0), (0.5, 0.25, 0.5), (0.0, 1.0, 1.0)])
@@ -129,22 +134,22 @@ def test_penalty_of_a_linear_critic(norm: float, by_square: float, by_distance: 
     real, fake = pictures()
     critic = Linear(torch.full((3, 6, 6), norm / np.sqrt(3 * 6 * 6)))
     absolute = AdversarialLoss("wgan", penalty="absolute", penalty_weight=7.0)
-    assert squared(7.0).gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_square, rel=1e-4)
-    assert absolute.gradient_penalty(critic, real, fake).item() == pytest.approx(7 * by_distance, rel=1e-4)
+    assert penalty_of(squared(7.0), critic, real, fake).item() == pytest.approx(7 * by_square, rel=1e-4)
+    assert penalty_of(absolute, critic, real, fake).item() == pytest.approx(7 * by_distance, rel=1e-4)
 
 
 def test_penalty_teaches_the_critic() -> None:
     # d/dw of 10 (|w| - 1)^2 is 20 (|w| - 1) w / |w|
     real, fake = pictures()
     critic = Linear(torch.full((3, 6, 6), 2 / np.sqrt(3 * 6 * 6)))
-    squared().gradient_penalty(critic, real, fake).backward()
+    penalty_of(squared(), critic, real, fake).backward()
     expected = 20 * (2 - 1) * critic.weight.detach() / 2
     torch.testing.assert_close(critic.weight.grad, expected, rtol=1e-4, atol=0)
 
 
 def test_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
     critic = Linear(torch.zeros(3, 6, 6))
-    squared().gradient_penalty(critic, *pictures()).backward()
+    penalty_of(squared(), critic, *pictures()).backward()
     assert torch.isfinite(critic.weight.grad).all()
 
 
@@ -152,7 +157,7 @@ def test_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
 def test_pictures_are_penalised_one_by_one(count: int) -> None:
     real = 50 * pictures(count)[0]
     expected = 10 * np.mean([(np.linalg.norm(picture.numpy()) / 36 - 1) ** 2 for picture in real])
-    assert squared().gradient_penalty(Bowl(), real, real).item() == pytest.approx(expected, rel=1e-4)
+    assert penalty_of(squared(), Bowl(), real, real).item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -162,7 +167,7 @@ def test_a_patch_critic_is_held_by_the_mean_of_its_logits(count: int) -> None:
     critic = nn.Conv2d(3, 1, 2, stride=2)
     nn.init.constant_(critic.weight, 3 / np.sqrt(3 * 2 * 2))
     assert critic(pictures(count)[0]).shape == (count, 1, 3, 3)
-    assert squared().gradient_penalty(critic, *pictures(count)).item() == pytest.approx(0, abs=1e-9)
+    assert penalty_of(squared(), critic, *pictures(count)).item() == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -184,14 +189,14 @@ def test_penalty_of_every_critic_is_that_of_its_jacobian(critic: dict, penalty: 
     expected = 7 * np.mean(distance**2 if penalty == "squared" else distance)
     game = AdversarialLoss("wgan", penalty=penalty, penalty_weight=7.0)
     # Gradients of each logit, or of their mean, in fp32, through InstanceNorm and three convolutions.
-    assert game.gradient_penalty(D, real, real).item() == pytest.approx(expected, rel=1e-3)
+    assert penalty_of(game, D, real, real).item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_penalty_is_taken_between_real_and_fake_at_a_place_drawn_for_each_picture() -> None:
     torch.manual_seed(0)
     real, fake = pictures(64)
     critic = Bowl()
-    squared().gradient_penalty(critic, real, fake)
+    penalty_of(squared(), critic, real, fake)
     shares = ((critic.asked - fake) / (real - fake)).flatten(1).median(1).values
     expected = fake + shares.reshape(-1, 1, 1, 1) * (real - fake)
     torch.testing.assert_close(critic.asked, expected, atol=1e-4, rtol=0)  # a share is a quotient of small numbers
@@ -205,19 +210,20 @@ def test_the_place_between_can_come_from_a_generator_of_its_own() -> None:
     critic, asked = Bowl(), []
     before = torch.get_rng_state()
     for seed in (1, 1, 2):
-        squared().gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(seed))
+        epsilon = squared().draw_epsilon(real, torch.Generator().manual_seed(seed))
+        squared().gradient_penalty(critic, real, fake, epsilon)
         asked.append(critic.asked)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(asked[0], asked[1])
     assert not torch.equal(asked[0], asked[2])
     torch.manual_seed(1)
-    squared().gradient_penalty(critic, real, fake)
+    penalty_of(squared(), critic, real, fake)
     assert torch.equal(critic.asked, asked[0])
 
 
 def test_penalty_gives_the_pictures_no_gradient() -> None:
     real, fake = (x.requires_grad_() for x in pictures())
-    squared().gradient_penalty(conv_critic(), real, fake).backward()
+    penalty_of(squared(), conv_critic(), real, fake).backward()
     assert real.grad is None
     assert fake.grad is None
 
@@ -225,11 +231,11 @@ def test_penalty_gives_the_pictures_no_gradient() -> None:
 def test_penalty_is_fp32_under_autocast() -> None:
     critic, (real, fake) = conv_critic(), pictures()
     torch.manual_seed(1)
-    expected = squared().gradient_penalty(critic, real, fake)
+    expected = penalty_of(squared(), critic, real, fake)
     torch.manual_seed(1)
     with torch.autocast("cpu", torch.bfloat16):
         assert critic(real).dtype == torch.bfloat16
-        penalty = squared().gradient_penalty(critic, real, fake)
+        penalty = penalty_of(squared(), critic, real, fake)
     assert penalty.dtype == torch.float32
     assert penalty.item() == expected.item()
 
@@ -248,7 +254,7 @@ class Wrapped(nn.Module):
 def test_penalty_of_a_compiled_critic() -> None:
     critic, (real, fake) = Wrapped(), pictures()
     torch.manual_seed(1)
-    expected = squared().gradient_penalty(critic, real, fake)
+    expected = penalty_of(squared(), critic, real, fake)
     expected.backward()
     gradient = critic.layers[0].weight.grad.clone()
     critic.zero_grad()
@@ -256,7 +262,7 @@ def test_penalty_of_a_compiled_critic() -> None:
     critic.compile(backend="aot_eager")  # as the default backend, but for the C++ or Triton code at its end
     critic(real)
     torch.manual_seed(1)
-    penalty = squared().gradient_penalty(critic, real, fake)
+    penalty = penalty_of(squared(), critic, real, fake)
     penalty.backward()
     # The graph of the compiled one may add in another order.
     torch.testing.assert_close(penalty, expected, rtol=1e-4, atol=0)

@@ -30,8 +30,13 @@ def reference_of(model: CycleGAN) -> ReferenceCycleGAN:
 
 
 def every_loss(model: CycleGAN, batch: Batch) -> dict[str, Tensor]:
+    return losses_of(model, batch, model.draw(batch))
+
+
+def losses_of(model: CycleGAN, batch: Batch, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
     losses, fake_a, fake_b = model.generator_losses(batch["a"], batch["b"])
-    return losses | model.discriminator_losses(batch["a"], batch["b"], fake_a.detach(), fake_b.detach())
+    of_D, _ = model.discriminator_losses(batch["a"], batch["b"], fake_a.detach(), fake_b.detach(), drawn)
+    return losses | of_D
 
 
 def count_passes(model: CycleGAN) -> Counter[str]:
@@ -204,19 +209,20 @@ def test_penalty_is_on_this_steps_fakes_and_not_on_the_pools(
     first, second = make_batches(2)
     every_loss(model, first)
     asked: list[Any] = []
-    note = lambda self, *what, generator: asked.append(what) or torch.zeros(())  # noqa: E731
-    monkeypatch.setattr(AdversarialLoss, "gradient_penalty", note)
-    # The pool gives its old picture.
-    monkeypatch.setattr("suite.updates.replay.torch.rand", lambda count, generator: torch.zeros(count))
-    every_loss(model, second)
-    (D_A, a, fake_a), (D_B, b, fake_b) = asked
+    monkeypatch.setattr(AdversarialLoss, "gradient_penalty", lambda self, *what: asked.append(what) or torch.zeros(()))
+    swap = torch.tensor([[0], [0]])  # the pool gives its old picture, and keeps the new one in its place
+    drawn = model.draw(second) | {"pool_a": swap, "pool_b": swap}
+    losses_of(model, second, drawn)
+    (D_A, a, fake_a, epsilon_a), (D_B, b, fake_b, epsilon_b) = asked
     assert (D_A, D_B) == (model.D_A, model.D_B)
+    assert epsilon_a is drawn["epsilon_a"]
+    assert epsilon_b is drawn["epsilon_b"]
     assert torch.equal(a, second["a"])
     assert torch.equal(b, second["b"])
     # Of a pass joined with another, hence not to the bit; the old ones are 0.01 away.
     torch.testing.assert_close(fake_a, model.F(second["b"]).detach(), atol=1e-4, rtol=0)
     torch.testing.assert_close(fake_b, model.G(second["a"]).detach(), atol=1e-4, rtol=0)
-    assert torch.equal(model.pool_a.stored, fake_a)  # it did give the old one
+    assert torch.equal(model.pool_a.stored[:1], fake_a)  # it did give the old one
 
 
 def test_clipped_critics_stay_within_the_limit(make_cyclegan: Callable, make_batches: Callable, fit: Callable) -> None:
@@ -281,7 +287,9 @@ def test_a_step_reports_all_its_losses(make_cyclegan: Callable, make_batches: Ca
     fit(model, make_batches(2))
     of_critics = {"D_a", "D_b", "penalty_a", "penalty_b"}
     of_generators = {"G_adv_a", "G_adv_b", "cycle_a", "cycle_b", "identity_a", "identity_b"}
-    assert [set(losses) for losses in reported] == [of_critics, of_critics | of_generators]
+    seen = {f"scores/{what}_{side}" for what in ("real", "fake", "real_right", "fake_right") for side in "ab"}
+    seen |= of_critics | {"norms/D"}
+    assert [set(losses) for losses in reported] == [seen, seen | of_generators | {"norms/G"}]
 
 
 def test_the_module_builds_itself_from_its_checkpoint(

@@ -12,7 +12,8 @@ from torch.nn.functional import l1_loss
 
 from suite.data.batch import Batch
 from suite.errors import UserError
-from suite.papers.pix2pix import Pix2Pix, closest_l1, pair, real_drawings
+from suite.losses.pixel import closest_l1
+from suite.papers.pix2pix import Pix2Pix, pair, real_drawings
 from suite.papers.reference import ReferencePix2Pix
 
 WGAN_GP = {"loss": "wgan", "penalty": "squared", "critic_steps": 1}
@@ -23,7 +24,8 @@ INSTANCE = {"norm": "instance"}
 def every_loss(model: Pix2Pix, batch: Batch) -> dict[str, Tensor]:
     y, weights = real_drawings(batch)
     fakes = model.fakes(batch["a"])
-    of_D = model.discriminator_losses(batch["a"], y, weights, fakes[-1].detach(), batch["b"])
+    drawn = model.draw(batch)
+    of_D, _ = model.discriminator_losses(batch["a"], y, weights, fakes[-1].detach(), batch["b"], drawn)
     return of_D | model.generator_losses(batch["a"], y, fakes)
 
 
@@ -207,7 +209,7 @@ def test_batchnorm_sees_real_and_fake_apart(make_pix2pix: Callable) -> None:
 def test_every_head_is_held_to_a_drawing_and_the_last_one_is_judged(
     make_pix2pix: Callable, make_pairs: Callable
 ) -> None:
-    model = make_pix2pix(backbone=DEEP)
+    model = make_pix2pix(backbone=DEEP, lambda_l1=1.0)
     (batch,) = make_pairs(1, (2, 2))
     y, _ = real_drawings(batch)
     fakes = model.fakes(batch["a"])

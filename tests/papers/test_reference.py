@@ -149,7 +149,7 @@ def test_losses_of_pix2pix_by_hand(loss: str, distance) -> None:
     expected = {
         "D": 0.5 * (of_real + of_fake),
         "G_adv": np.mean([distance(logit, 1) for logit in (1.6, 0.8)]),
-        "L1": 0.4 - 0.1,
+        "L1": 100 * (0.4 - 0.1),
     }
     assert {name: value.item() for name, value in losses.items()} == approx(expected)
 
@@ -162,7 +162,7 @@ def test_the_closest_drawing_is_each_pictures_own() -> None:
 
 def test_every_head_has_its_own_l1_and_d_judges_the_last() -> None:
     losses = two(Heads(0.5), loss="lsgan", lr=0.0, deep_supervision=True).step(picture(0.8), drawings(0.9, 0.1))
-    assert losses["L1"].item() == approx(((1.2 - 0.9) + (0.4 - 0.1)) / 2)
+    assert losses["L1"].item() == approx(100 * ((1.2 - 0.9) + (0.4 - 0.1)) / 2)
     assert losses["G_adv"].item() == approx((0.6**2 + 0.2**2) / 2)
 
 
