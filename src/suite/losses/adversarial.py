@@ -131,7 +131,8 @@ class AdversarialLoss:
             return self.penalty_weight * (distance.square() if self.penalty == "squared" else distance.abs()).mean()
 
     def clip_weights(self, critics: nn.Module) -> None:
-        """Clamp every weight of the critics to +-`weight_clip` (Arjovsky 2017, Algorithm 1 line 7)."""
+        """Clamp every weight of the critics that learns to +-`weight_clip` (Arjovsky 2017, Algorithm 1 line 7)."""
         with torch.no_grad():
             for weight in critics.parameters():
-                weight.clamp_(-self.weight_clip, self.weight_clip)
+                if weight.requires_grad:
+                    weight.clamp_(-self.weight_clip, self.weight_clip)
