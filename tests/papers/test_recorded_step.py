@@ -70,7 +70,7 @@ def memory(model: Paper) -> dict[str, Tensor]:
         for place, state in enumerate(optimizer.state.values()):
             found |= {f"{number}.{place}.{name}": value for name, value in state.items()}
         found[f"{number}.lr"] = optimizer.param_groups[0]["lr"]
-    return found
+    return {name: value.detach() for name, value in found.items()}  # apart from whatever may take its place
 
 
 # Everything comes in --------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_memory_stays_where_it_is_also_when_the_learning_rate_moves(case: tuple)
     whole_round = model.batches_per_step
     for batch in batches[:whole_round]:
         model.training_step(batch, 0)
-    # The tensors are kept, as a freed one's place might be given to the one that comes after it.
+    # They are kept, as the place of one that is freed might be given to the one that comes after it.
     first, rates = memory(model), []
     grown = [f"{name}.{weight}.grad" for name, net in model.networks().items() for weight, _ in net.named_parameters()]
     assert first.keys() >= set(grown)
