@@ -188,7 +188,7 @@ def test_all_pictures_in_test_are_shown_and_refused(pairs, capsys):
         ([], "data is not set: say data=<name>; choose from anime_faces, "),
         (["data=cufs"], "data.root is missing: say where the pictures of data.source=cufs are"),
         (["data=faces", "verify=yes please"], "verify=yes please: give true or false"),
-        (["data=faces", "samples=0"], "samples=0: give a whole number of at least 1"),
+        (["data=faces", "samples=0"], "samples=0: give a whole number from 1 to 1000"),
         (["data=faces", "sheet=x.txt"], "sheet=x.txt: give a file name ending in .png"),
         (["data=faces", "sheet=/"], "sheet=/: give a file name ending in .png"),
         (["data=faces", "report=/"], "report=/ is a folder: give the name of a file"),

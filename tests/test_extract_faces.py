@@ -187,14 +187,14 @@ def test_no_face_leaves_nothing_and_says_what_to_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        ("video=", "video is not set: say video="),
-        ("output=null", "output is not set"),
+        ("video=", "video=: give a path"),
+        ("output=null", "output=null: give a path"),
         ("every=0", "every=0: give a whole number of at least 1"),
         ("every=2.5", "every=2.5: give a whole number"),
         ("min_face=0", "min_face=0: give a number of at least 0.02 and below 1"),
         ("min_face=64", "min_face=64: give a number"),
-        ("margin=-0.1", "margin=-0.1: give a number of at least 0"),
-        ("size=0", "size=0: give a whole number of at least 16"),
+        ("margin=-0.1", "margin=-0.1: give a number from 0 to 10"),
+        ("size=0", "size=0: give a whole number from 16 to 16384"),
         ("format=gif", "format=gif: choose from jpg, png"),
         ("largest_only=1", "largest_only=1: give true or false"),
         ("overwrite=perhaps", "overwrite=perhaps: give true or false"),

@@ -167,8 +167,8 @@ def test_a_write_that_fails_leaves_what_was_there(file: Path, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["file=null"], "file is not set: say file=…"),
-        (["output=null"], "output is not set: say output=…"),
+        (["file=null"], "file=null: give a path"),
+        (["output=null"], "output=null: give a path"),
         (["file=nowhere.pth"], "file=nowhere.pth: there is no such file"),
         (["second=nowhere.pth"], "second=nowhere.pth: there is no such file"),
         (["output=/"], "output=/ is a folder: give the name of a file"),

@@ -406,7 +406,7 @@ def test_too_large_for_the_memory(model, photos, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        ("direction=a2c", "direction=a2c: this CycleGAN can only do a2b and b2a"),
+        ("direction=a2c", "direction=a2c: choose from a2b, b2a, null"),
         ("checkpoint=best", "use checkpoint=last"),
         ("device=cuda:99", "device=cuda:99 is not on this machine"),
         ("device=gpu", "device=gpu is not on this machine"),
@@ -414,8 +414,8 @@ def test_too_large_for_the_memory(model, photos, tmp_path):
         ("batch_size=many", "batch_size=many: give a whole number"),
         ("size=-3", "size=-3: give a whole number"),
         ("overwrite=perhaps", "overwrite=perhaps: give true or false"),
-        ("input=", "input is not set"),
-        ("output=null", "output is not set"),
+        ("input=", "input=: give a path"),
+        ("output=null", "output=null: give a path"),
     ],
 )
 def test_refused_values(run, photos, tmp_path, overrides, complaint):

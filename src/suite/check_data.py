@@ -3,27 +3,37 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from omegaconf import DictConfig
 
-from suite import arguments
+from suite.arguments import File, Range, Seed
 from suite.errors import UserError
 from suite.files import make_folder, write_picture, write_whole
 from suite.run import cli
-from suite.run.config import need_data, plain
+from suite.run.checks import checked
+from suite.run.config import need_data
+
+
+class Keys(TypedDict):
+    """conf/check_data.yaml."""
+
+    data: dict[str, Any]  # as `DataKeys` takes them
+    verify: bool
+    sheet: File | None
+    samples: Annotated[int, Range(least=1, most=1000)]
+    report: File | None
+    overwrite: bool
+    seed: Seed
+    cache_dir: File
 
 
 def check_data(config: DictConfig) -> None:
     """Show what is there; raises UserError where it can't be used. `config` is composed from conf/check_data.yaml."""
     need_data(config)
-    values = plain(config)
-    for key in ("verify", "overwrite"):
-        arguments.truth(key, values[key])
-    for key, least in (("samples", 1), ("seed", 0)):
-        arguments.whole_number(key, values[key], least)
-    sheet = _new_file(values, "sheet", (".png", ".jpg", ".jpeg", ".webp"))
-    report = _new_file(values, "report")
+    values = checked(config, Keys)
+    sheet = _new_file("sheet", values["sheet"], values["overwrite"], (".png", ".jpg", ".jpeg", ".webp"))
+    report = _new_file("report", values["report"], values["overwrite"])
 
     from suite.data.keys import DataKeys
     from suite.data.tools.checking import Findings, list_sets, say, show
@@ -52,16 +62,16 @@ def check_data(config: DictConfig) -> None:
         findings.check_usable(data.skip_broken, task)
 
 
-def _new_file(values: dict[str, Any], key: str, suffixes: tuple[str, ...] = ()) -> Path | None:
+def _new_file(key: str, given: File | None, overwrite: bool, suffixes: tuple[str, ...] = ()) -> Path | None:
     """The file to write. Raises UserError where it can't be, or would replace another."""
-    if values[key] is None:
+    if given is None:
         return None
-    path = Path(str(values[key])).expanduser()
+    path = Path(given).expanduser()
     if suffixes and path.suffix.lower() not in suffixes:
         raise UserError(f"{key}={path}: give a file name ending in {', '.join(suffixes)}")
     if path.is_dir():
         raise UserError(f"{key}={path} is a folder: give the name of a file")
-    if path.exists() and not values["overwrite"]:
+    if path.exists() and not overwrite:
         raise UserError(f"{key}={path} is already there: name another file, or set overwrite=true")
     there = next(folder for folder in path.absolute().parents if folder.exists())
     try:  # what can't be written is said now, not after an hour of decoding

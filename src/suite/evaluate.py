@@ -1,16 +1,35 @@
 """`python -m suite.evaluate run=<run folder>`: measure a trained model on its test, validation or training pictures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from omegaconf import DictConfig, OmegaConf
 
-from suite.arguments import one_of, whole_number
+from suite.arguments import File, Name, Positive, Seed
 from suite.errors import UserError
 from suite.files import write_whole
 from suite.run import cli, console, folder
+from suite.run.checks import Accelerator, check_values, checked
+
+
+class Keys(TypedDict):
+    """conf/evaluate.yaml."""
+
+    run: File
+    checkpoint: Name
+    split: Literal["test", "val", "train"]
+    mode: Literal["eval", "train"]
+    seed: Seed
+    references: Sequence[Literal["train", "val", "test", "all"]] | None
+    data_root: File | None
+    data_streaming: File | None
+    batch_size: Positive | None
+    accelerator: Accelerator
+    log: bool
+    cache_dir: File
+    metrics: dict[str, Any] | None  # as `MetricsCallback` takes them
 
 
 def evaluate(config: DictConfig) -> None:
@@ -21,10 +40,10 @@ def evaluate(config: DictConfig) -> None:
     from suite.run.trainer import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
 
     console.start(speaks=on_rank_zero())
-    one_of("split", config.split, ("test", "val", "train"))
-    whole_number("seed", config.seed, least=0)
+    checked(config, Keys)
     run = folder.of_stage(Path(config.run))
     saved = of_run(config, run)
+    check_values(saved, only=("metrics",))
     model = folder.load_model(run, config.checkpoint, mode=config.mode)
     _, data = instantiate(saved)
     data.test_split = "test" if config.split == "val" else config.split

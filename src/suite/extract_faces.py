@@ -3,31 +3,44 @@
 import contextlib
 import shlex
 import time
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, TypedDict
 
 from omegaconf import DictConfig
 
-from suite.arguments import number, one_of, truth, whole_number
+from suite.arguments import File, Positive, Range
 from suite.errors import UserError
 from suite.files import make_folder
 from suite.run import cli
-from suite.run.config import plain
+from suite.run.checks import checked
+
+
+class Keys(TypedDict):
+    """conf/extract_faces.yaml."""
+
+    video: File
+    output: File
+    every: Positive
+    min_face: Annotated[float, Range(least=0.02, below=1)]
+    margin: Annotated[float, Range(least=0, most=10)]
+    size: Annotated[int, Range(least=16, most=2**14)] | None
+    largest_only: bool
+    format: Literal["jpg", "png"]
+    overwrite: bool
 
 
 def extract_faces(config: DictConfig) -> None:
     """Cut the faces out of a video or a folder of them; `config` is composed from conf/extract_faces.yaml."""
-    values = plain(config)
-    _check(values)
-    source, folder = (Path(str(values.pop(key))).expanduser() for key in ("video", "output"))
-    overwrite = values.pop("overwrite")
+    values = checked(config, Keys)
+    source, folder = Path(values["video"]).expanduser(), Path(values["output"]).expanduser()
 
     from suite.data.tools.video_faces import Crops, extract, find_videos, frontal_faces, open_states, state_path
     from suite.progress import counting
 
-    crops = Crops(**values)
-    states = open_states(find_videos(source), folder, crops, overwrite)
+    crops = Crops(**{field.name: values[field.name] for field in fields(Crops)})  # type: ignore[literal-required]
+    states = open_states(find_videos(source), folder, crops, values["overwrite"])
     todo = [video for video, state in states.items() if not state.finished]
     looked_before = sum(state.looked for state in states.values())
     make_folder(folder)
@@ -65,20 +78,6 @@ def extract_faces(config: DictConfig) -> None:
     )
     sides = [f"data.root={folder.parent}", f"data.a={folder.name}", f"data.b={beside[0].name if beside else '<other>'}"]
     print(f"python -m suite.train experiment=cyclegan_lsgan data=unpaired_folders {shlex.join(sides)}")
-
-
-def _check(values: dict[str, Any]) -> None:
-    for key in ("video", "output"):
-        if values[key] in (None, ""):
-            raise UserError(f"{key} is not set: say {key}=…")
-    whole_number("every", values["every"], least=1)
-    number("min_face", values["min_face"], least=0.02, below=1)
-    number("margin", values["margin"], least=0)
-    if values["size"] is not None:
-        whole_number("size", values["size"], least=16)
-    one_of("format", values["format"], ["jpg", "png"])
-    for key in ("largest_only", "overwrite"):
-        truth(key, values[key])
 
 
 def main() -> None:

@@ -2,23 +2,33 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from omegaconf import DictConfig
 
-from suite.arguments import truth
+from suite.arguments import File
 from suite.errors import UserError
 from suite.run import cli
-from suite.run.config import plain
+from suite.run.checks import checked
 
 if TYPE_CHECKING:
     from suite.networks.published import PublishedGenerator
     from suite.papers.base import Paper
 
 
+class Keys(TypedDict):
+    """conf/import_weights.yaml."""
+
+    file: File
+    second: File | None
+    output: File
+    dropout: bool | None
+    overwrite: bool
+
+
 def import_weights(config: DictConfig) -> None:
     """Make a checkpoint of one generator or two; `config` is composed from conf/import_weights.yaml."""
-    values = plain(config)
+    values = checked(config, Keys)
     files, output = _check(values)
 
     from suite.networks.published import read_published
@@ -37,16 +47,10 @@ def import_weights(config: DictConfig) -> None:
         print(f"python -m suite.translate {shlex.quote(f'run={output}')} input=… output=…{direction}{paper}")
 
 
-def _check(values: dict[str, Any]) -> tuple[list[Path], Path]:
+def _check(values: Keys) -> tuple[list[Path], Path]:
     """The generators' files, and the one to write. Raises UserError for what can't work."""
-    for key in ("file", "output"):
-        if values[key] in (None, ""):
-            raise UserError(f"{key} is not set: say {key}=…")
-    truth("overwrite", values["overwrite"])
-    if values["dropout"] is not None:
-        truth("dropout", values["dropout"])
-    files = [Path(str(values[key])).expanduser() for key in ("file", "second") if values[key] is not None]
-    output = Path(str(values["output"])).expanduser()
+    files = [Path(file).expanduser() for file in (values["file"], values["second"]) if file is not None]
+    output = Path(values["output"]).expanduser()
     for key, file in zip(("file", "second"), files, strict=False):
         if not file.is_file():
             raise UserError(f"{key}={file}: there is no such file")

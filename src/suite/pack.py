@@ -2,20 +2,32 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from omegaconf import DictConfig
 
-from suite.arguments import number, truth
+from suite.arguments import File, Range, Seed
 from suite.errors import UserError
 from suite.run import cli
-from suite.run.config import need_data, plain
+from suite.run.checks import checked
+from suite.run.config import need_data
+
+
+class Keys(TypedDict):
+    """conf/pack.yaml."""
+
+    data: dict[str, Any]  # as `DataKeys` takes them
+    output: File
+    shard_size: Annotated[float, Range(least=0.001, below=1e6)]  # megabytes
+    overwrite: bool
+    seed: Seed
+    cache_dir: File
 
 
 def pack(config: DictConfig) -> None:
     """Pack a data set; `config` is composed from conf/pack.yaml."""
     need_data(config)
-    values = plain(config)
+    values = checked(config, Keys)
     output = _check(values)
 
     from suite.data.keys import DataKeys
@@ -52,13 +64,9 @@ def pack(config: DictConfig) -> None:
     print(f"train from them, here or where you copy them to: python -m suite.train experiment=<experiment> {said}")
 
 
-def _check(values: dict[str, Any]) -> Path:
-    """The output folder. Raises UserError for a value that can't work, and for an output that may not be replaced."""
-    number("shard_size", values["shard_size"], least=0.001)
-    truth("overwrite", values["overwrite"])
-    if values["output"] in (None, ""):
-        raise UserError("output is not set: say output=…")
-    output = Path(str(values["output"])).expanduser()
+def _check(values: Keys) -> Path:
+    """The output folder. Raises UserError for one that may not be replaced."""
+    output = Path(values["output"]).expanduser()
     if output.exists():
         from suite.data.sources.shards import CATALOG
 

@@ -10,7 +10,8 @@ def train(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from suite.run import console, folder
-    from suite.run.fit import check, fit
+    from suite.run.checks import check_config
+    from suite.run.fit import fit
     from suite.run.request import prepare_config
     from suite.run.stages import fit_stages
     from suite.run.trainer import on_rank_zero
@@ -20,7 +21,7 @@ def train(config: DictConfig) -> None:
     if folder.has_stages(run) or (config.stages and config.model.get("stage") is None):
         fit_stages(config, run, list(HydraConfig.get().overrides.task))
         return
-    check(config)
+    check_config(config)
     fit(config, run, memory)
 
 

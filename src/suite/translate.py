@@ -2,23 +2,39 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 from omegaconf import DictConfig
 
-from suite.arguments import whole_number
+from suite.arguments import File, Name, Positive, Seed, Size
 from suite.errors import UserError
 from suite.files import make_folder
 from suite.run import cli, folder
-from suite.run.config import plain
+from suite.run.checks import checked
 from suite.translating.outputs import match_outputs
+
+
+class Keys(TypedDict):
+    """conf/translate.yaml."""
+
+    run: File
+    input: File
+    output: File
+    direction: Literal["a2b", "b2a"] | None
+    checkpoint: Name
+    mode: Literal["eval", "train"]
+    seed: Seed
+    size: Size | None
+    overwrite: bool
+    batch_size: Positive
+    device: Name
+    bf16: bool
 
 
 def translate(config: DictConfig) -> None:
     """Translate one picture or a folder of them; `config` is composed from conf/translate.yaml."""
-    values = plain(config)
-    _check(values)
-    run, source, target = (Path(str(values[key])).expanduser() for key in ("run", "input", "output"))
+    values = checked(config, Keys)
+    run, source, target = (Path(path).expanduser() for path in (values["run"], values["input"], values["output"]))
     if run.is_file() and values["checkpoint"] != "last":
         raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
 
@@ -61,20 +77,6 @@ def translate(config: DictConfig) -> None:
     if failed:
         some = ", ".join(f"{path} ({reason})" for path, reason in list(failed.items())[:3])
         raise UserError(f"{_pictures(len(failed))} not translated: {some}" + ", …" * (len(failed) > 3))
-
-
-def _check(values: dict[str, Any]) -> None:
-    for key in ("run", "input", "output"):
-        if values[key] in (None, ""):
-            raise UserError(f"{key} is not set: say {key}=…")
-    for key in ("batch_size", "size"):
-        value = values[key]
-        if not (key == "size" and value is None) and (type(value) is not int or value < 1):
-            raise UserError(f"{key}={value}: give a whole number of at least 1")
-    whole_number("seed", values["seed"], least=0)
-    for key in ("overwrite", "bf16"):
-        if type(values[key]) is not bool:
-            raise UserError(f"{key}={values[key]}: give true or false")
 
 
 def _pictures(count: int) -> str:

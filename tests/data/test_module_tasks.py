@@ -144,7 +144,7 @@ def test_targets_are_of_the_other_set_and_written_with_the_splits(faces, tmp_pat
         ),
         (
             {"task": "semi_supervised", "target": {"source": "faces", "split": {"trian": 1}, "count": {"train": 2}}},
-            r"^data\.target\.split\.trian: no such split",
+            r"^data\.target\.split\.trian: choose from train, val, test",
         ),
     ],
 )

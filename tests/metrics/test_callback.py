@@ -253,11 +253,11 @@ def test_lpips_is_measured_on_paired_pictures(evaluated, toys, tmp_path):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"names": ["fid", "fdi"]}, "metrics.names: 'fdi'"),
-        ({"names": "fid"}, r"metrics.names=fid: give a list, \[fid\]"),
-        ({"features": "vgg"}, "metrics.features: 'vgg'"),
-        ({"references": ["valid"]}, "metrics.references: 'valid'"),
-        ({"weights": {"vgg16": "x"}}, "metrics.weights: 'vgg16'"),
+        ({"names": ["fid", "fdi"]}, "metrics.names=fdi: choose from fid, kid"),
+        ({"names": "fid"}, r"metrics.names=fid: give a list, as in metrics.names=\[fid,kid\], each of fid, kid, lpips"),
+        ({"features": "vgg"}, "metrics.features=vgg: choose from inception, random_vgg"),
+        ({"references": ["valid"]}, "metrics.references=valid: choose from train, val, test, all"),
+        ({"weights": {"vgg16": "x"}}, "metrics.weights.vgg16: choose from inception, alexnet"),
         ({"max_pictures": 0}, "metrics.max_pictures=0"),
     ],
 )

@@ -81,7 +81,7 @@ def test_global_discriminator_at_256_is_the_published_one() -> None:
 
 
 def test_global_discriminator_of_too_small_a_picture_is_refused() -> None:
-    with pytest.raises(UserError, match=r"model\.discriminator\.size=19: .* at least 20 pixels"):
+    with pytest.raises(UserError, match=r"model\.discriminator\.size=19: give a whole number from 20 to "):
         build_discriminator({"name": "global", "size": 19}, 3)
     network = GlobalDiscriminator(3, 48, width=4)
     assert network.smallest == 48

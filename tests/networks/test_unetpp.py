@@ -129,7 +129,7 @@ def test_dropout_follows_the_nodes_of_the_decoder() -> None:
 @pytest.mark.parametrize(("backbone", "message"), [
     ({"name": "unet", "deep_supervision": True}, "model.backbone.deep_supervision is not an option of unet: it takes "),
     ({"name": "unetpp", "deep_supervision": True}, "model.backbone.deep_supervision=true: this model trains the last"),
-    ({"name": "unetpp", "depth": 0}, "model.backbone.depth=0: give a whole number of at least 1"),
+    ({"name": "unetpp", "depth": 0}, "model.backbone.depth=0: give a whole number from 1 to 8"),
 ])  # fmt: skip
 def test_what_cannot_work_is_refused(backbone: dict, message: str) -> None:
     with pytest.raises(UserError) as error:

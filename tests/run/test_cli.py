@@ -12,7 +12,7 @@ import pytest
 
 from suite.errors import UserError
 from suite.run import cli
-from suite.run.config import user_message
+from suite.run.messages import user_message
 
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", "wandb", "numpy", "cv2")
 

@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from suite.data.sources import SOURCES, source_options
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
-from suite.run.config import CONF, check_keys, compose, instantiate
+from suite.run.checks import check_keys
+from suite.run.config import CONF, compose, instantiate
 
 SMOKE = ["experiment=cyclegan_lsgan", "scale=smoke"]
 
@@ -70,7 +71,7 @@ def test_a_command_that_cannot_work_is_one_line(words: list[str], message: str) 
         (["model.lr=1e-4x"], "model.lr=1e-4x: give a number"),
         (["model.lr=-1"], "model.lr=-1: "),
         (["model.betas=[0.5]"], "model.betas=.0.5.: give 2 numbers"),
-        (["model.betas=[0.5,1]"], "model.betas=1: "),
+        (["model.betas=[0.5,1]"], "model.betas=.0.5,1.: give 2 numbers, .* below 1"),
         (["model.epochs=1.5"], "model.epochs=1.5: give a whole number"),
         (["model.decay_epochs=-1"], "model.decay_epochs=-1: "),
         (["model.pool_size=-1"], "model.pool_size=-1: "),

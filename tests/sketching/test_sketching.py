@@ -260,11 +260,11 @@ def test_erased_depends_on_the_generator_alone() -> None:
     ("style", "options", "message"),
     [
         ("soebl", {}, "data.sketch=soebl: choose from sobel, dodge, xdog"),
-        (["sobel"], {}, "data.sketch=['sobel']: choose from"),
+        (["sobel"], {}, "data.sketch=[sobel]: choose from"),
         ("dodge", {"gamma": 1.0}, "data.sketch_options.gamma: data.sketch=dodge has no such option, choose from sigma"),
         ("sobel", {"photo": 1.0}, "data.sketch_options.photo: data.sketch=sobel has no such option"),
         ("sobel", {"sigma": "wide"}, "data.sketch_options.sigma=wide: give a number"),
-        ("sobel", {"sigma": True}, "data.sketch_options.sigma=True: give a number"),
+        ("sobel", {"sigma": True}, "data.sketch_options.sigma=true: give a number"),
         (
             "sobel",
             {"percentile": 100},
@@ -272,7 +272,7 @@ def test_erased_depends_on_the_generator_alone() -> None:
         ),
         ("xdog", {"sigma": -1}, "data.sketch_options.sigma=-1: give a number of at least 0"),
         ("xdog", {"threshold": math.nan}, "data.sketch_options.threshold=nan: give a number"),
-        ("sobel", 3, "data.sketch_options=3: give options by name, as in data.sketch_options={sigma: 1}"),
+        ("sobel", 3, "data.sketch_options=3: give options by name, in quotes, as in 'data.sketch_options={sigma: 1}'"),
     ],
 )
 def test_what_there_is_not_is_refused_by_name(style: object, options: object, message: str) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from suite.arguments import Positive, check_types
 from suite.errors import UserError
 from suite.run import cli
-from suite.run.config import check_keys, instantiate, plain
+from suite.run.config import instantiate, plain
 
 
 def bench(config: DictConfig) -> None:
@@ -29,7 +30,6 @@ def bench(config: DictConfig) -> None:
         raise UserError("which experiment? Say experiment=<name>")
     options = plain(config.bench)
     config = OmegaConf.masked_copy(config, [key for key in config if key != "bench"])  # type: ignore[misc]
-    check_keys(config)
     check(config, options)
     with contextlib.redirect_stdout(sys.stderr):  # what libraries have to say is no part of the line
         figures = measure(config, **options)
@@ -38,18 +38,20 @@ def bench(config: DictConfig) -> None:
 
 def check(config: DictConfig, options: dict[str, Any]) -> None:
     """Raises UserError for what can't be measured."""
+    from suite.run.checks import check_config
     from suite.run.trainer import precision
 
-    for key in ("steps", "warmup", "repeats"):
-        if not isinstance(options[key], int) or options[key] < 1:
-            raise UserError(f"bench.{key}={options[key]}: give a whole number of at least 1")
+    check_types("bench.", measure, options)
+    check_config(config)
     if config.trainer.devices not in (1, "1"):
         raise UserError(f"trainer.devices={config.trainer.devices}: suite.bench measures one device, trainer.devices=1")
     if precision(config) not in ("32-true", "bf16-mixed"):
         raise UserError(f"trainer.precision={precision(config)}: suite.bench measures 32-true and bf16-mixed")
 
 
-def measure(config: DictConfig, steps: int, warmup: int, repeats: int, reference: bool) -> dict[str, Any]:
+def measure(
+    config: DictConfig, steps: Positive, warmup: Positive, repeats: Positive, reference: bool
+) -> dict[str, Any]:
     """The figures of conf/bench.yaml's help, and what they were measured with."""
     import pytorch_lightning as pl
     import torch

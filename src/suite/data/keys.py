@@ -5,17 +5,20 @@ Free of torch, so that a command that only lists a data set starts at once.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from suite.arguments import Example, File, Filled, Name, Positive, Range, Seed, Share, Size
 from suite.data.catalog import Catalog, Kind
 from suite.data.checks import check
 from suite.data.listing import SetKeys, check_several_drawings, list_source, with_labels, with_sketches
 from suite.data.pictures.decode import Fit, Resize
-from suite.data.splits import Needs
+from suite.data.splits import Needs, Wanted
 
 Task = Literal["unpaired", "paired", "labelled", "semi_supervised", "self_supervised"]
 Side = Literal["a", "b"]
 PictureKey = Literal["a", "b", "target"]  # of a batch
+Streaming = Annotated[str, Filled("the folder or URL of a packed set")]
+Workers = Annotated[int, Range(least=0, most=256)]  # processes; more would be thousands of megabytes
 
 
 class DataKeys:
@@ -28,36 +31,40 @@ class DataKeys:
     def __init__(
         self,
         *,
-        source: str,
+        source: Name,
         task: Task = "unpaired",
-        root: str | None = None,
-        streaming: str | None = None,
-        size: int = 256,
-        load_size: int = 286,
+        root: File | None = None,
+        streaming: Streaming | None = None,
+        size: Size = 256,
+        load_size: Size = 286,
         resize: Resize = "squash",
         crop: bool = True,
-        flip: float = 0.5,
+        flip: Share = 0.5,
         channels_a: Literal[1, 3] = 3,
         channels_b: Literal[1, 3] = 3,
         direction: Literal["a2b", "b2a"] = "a2b",
-        sketch: str | None = None,
-        sketch_options: Mapping[str, Any] | None = None,
-        target: Mapping[str, Any] | None = None,
-        batch_size: int = 1,
-        eval_batch_size: int = 16,
-        workers: int = 2,
-        seed: int = 0,
-        split: Mapping[str, float] | None = None,
-        epoch_length: Literal["max", "min", "a", "b"] | int = "max",
+        sketch: Name | None = None,
+        sketch_options: Annotated[Mapping[str, Any], Example("{contrast: 1.5}")] | None = None,
+        target: Annotated[Mapping[str, Any], Example("{source: cufsf, root: my_sketches}")] | None = None,
+        batch_size: Positive = 1,
+        eval_batch_size: Positive = 16,
+        workers: Workers = 2,
+        seed: Seed = 0,
+        split: Wanted | None = None,
+        epoch_length: Literal["max", "min", "a", "b"] | Positive = "max",
         disjoint: bool = False,
         drawings: Literal["one", "all"] = "one",
         on_broken: Literal["error", "skip"] = "error",
         cache: bool = True,
-        cache_dir: str = "~/.cache/suite",
+        cache_dir: File = "~/.cache/suite",
         **options: Any,
     ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "options", "__class__")}
+        check(DataKeys, given | options)
+
         super().__init__()  # of the DataModule, for the class that is one
-        self.source, self.task, self.root, self.streaming, self.options = source, task, root, streaming, options
+        self.source, self.task, self.streaming, self.options = source, task, streaming, options
+        self.root = None if root is None else str(root)
         self.size, self.load_size, self.resize, self.crop, self.flip = size, load_size, resize, crop, flip
         self.channels_a, self.channels_b, self.direction = channels_a, channels_b, direction
         self.sketch, self.sketch_options, self.target = sketch, sketch_options, target
@@ -65,7 +72,6 @@ class DataKeys:
         self.seed, self.split, self.epoch_length = seed, split, epoch_length
         self.disjoint, self.drawings = disjoint, drawings
         self.on_broken, self.cache, self.cache_dir = on_broken, cache, cache_dir
-        check(DataKeys.__init__, vars(self))
 
     # Which pictures a batch holds -------------------------------------------------------------------------------------
 

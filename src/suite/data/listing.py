@@ -10,6 +10,7 @@ from typing import Any
 from suite.data.catalog import Catalog
 from suite.data.sources import find_source, source_arguments, source_options
 from suite.data.sources.shards import open_shards
+from suite.data.splits import Wanted
 from suite.errors import UserError
 
 
@@ -22,7 +23,7 @@ class SetKeys:
     root: str | None
     streaming: str | None
     options: Mapping[str, Any]  # of the source
-    split: Mapping[str, float] | None
+    split: Wanted | None
 
 
 def list_source(wanted: SetKeys, size: int) -> Catalog:

@@ -5,21 +5,22 @@ catalog ─► assign_splits ─► ServedSplits: of each split the pictures tha
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, get_args
+from typing import Annotated, NamedTuple, get_args
 
 import numpy as np
 
-from suite.arguments import one_of
+from suite.arguments import Example, Positive, ShareAboveZero, check_value, one_of, shown
 from suite.data.catalog import Catalog, Kind, Picture, Record, Split
 from suite.errors import UserError
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-HELD_OUT: dict[str, float] = {
+HELD_OUT: dict[Split, float] = {
     "train": 0.9,
     "test": 0.1,
 }  # where the source names no val or test split and the user gives none
 
 Splits = dict[Split, list[Record]]
+Wanted = Annotated[Mapping[Split, Positive | ShareAboveZero], Example("{train: 0.9, test: 0.1}")]  # counts, or shares
 _DRAW, _HALVES = 1, 2  # numbers that keep the two uses of one seed apart
 _INSTEAD: dict[str, tuple[Split, ...]] = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}
 _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a task that needs both
@@ -29,7 +30,7 @@ _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a ta
 }
 
 
-def assign_splits(catalog: Catalog, wanted: Mapping[str, float] | None, seed: int, key: str = "data") -> Splits:
+def assign_splits(catalog: Catalog, wanted: Wanted | None, seed: int, key: str = "data") -> Splits:
     """The records of each split, in the catalog's order; a split without records is left out.
 
     Pairs, photos and drawings are each divided on their own, so 1000 means 1000 of each. `wanted` (counts, or
@@ -55,7 +56,7 @@ def assign_splits(catalog: Catalog, wanted: Mapping[str, float] | None, seed: in
             split_of |= _draw(records, HELD_OUT, generator, f"{found}: too few to train and to test on; add some")
             catalog.warnings.append(
                 f"{catalog.dataset}: no val or test {kind}; a tenth of the {len(records)} is held out as test, "
-                f"drawn with the seed; {key}.split={{train: ..., test: ...}} draws otherwise"
+                f"drawn with the seed; '{key}.split={{train: 0.9, test: 0.1}}' draws otherwise"
             )
     drawn: Splits = {split: [] for split in SPLITS}
     for record in catalog.records:
@@ -64,16 +65,11 @@ def assign_splits(catalog: Catalog, wanted: Mapping[str, float] | None, seed: in
     return {split: records for split, records in drawn.items() if records}
 
 
-def check_wanted(wanted: Mapping[str, float], key: str = "data.split") -> None:
-    """Raises UserError where a split is unknown, or is neither a count nor a fraction."""
-    for split, amount in wanted.items():
-        if split not in SPLITS:
-            raise UserError(f"{key}.{split}: no such split; choose from {', '.join(SPLITS)}")
-        number = isinstance(amount, int | float) and not isinstance(amount, bool)
-        if not number or amount <= 0 or (isinstance(amount, float) and amount > 1):
-            raise UserError(f"{key}.{split}={amount}: give a count (1000) or a fraction of 1 (0.8)")
+def check_wanted(wanted: Wanted, key: str = "data.split") -> None:
+    """Raises UserError where it names no splits, or amounts that there can't be."""
+    check_value(key, wanted, Wanted)
     if (total := sum(amount for amount in wanted.values() if isinstance(amount, float))) > 1 + 1e-9:
-        raise UserError(f"{key}={dict(wanted)}: the fractions sum to {total:g}, more than 1")
+        raise UserError(f"{key}={shown(wanted)}: the fractions sum to {total:g}, more than 1")
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class ServedSplits:
     `wanted`, `seed` and `key` are those of `assign_splits`. Raises UserError where no split serves.
     """
 
-    def __init__(self, catalog: Catalog, wanted: Mapping[str, float] | None, seed: int, key: str, needs: Needs) -> None:
+    def __init__(self, catalog: Catalog, wanted: Wanted | None, seed: int, key: str, needs: Needs) -> None:
         self.catalog, self.seed, self.key, self.needs = catalog, seed, key, needs
         self.records: Splits = assign_splits(catalog, wanted, seed, key)
         self.names: tuple[Split, ...] = tuple(split for split in SPLITS if self._serves(split))
@@ -161,7 +157,7 @@ class ServedSplits:
                 if other and kind == "drawing" and not needs.paired:
                     other += ", and data.target={source: …, root: …} takes those of another set"
                 return UserError(f"{wanted} there are no {kind}s at all{other}")
-        mend = f"{self.key}.split={{train: 0.9, test: 0.1}} draws new splits"
+        mend = f"'{self.key}.split={{train: 0.9, test: 0.1}}' draws new splits"
         if needs.paired and not any(record.paired for record in records):
             mend = "data.task=unpaired needs no pairs, and data.sketch=sobel|dodge|xdog draws sketches of photos"
         return UserError(f"{wanted} the split {split} has none; {mend}")
@@ -184,9 +180,7 @@ def halves(scenes: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
     return shuffled[:middle], shuffled[middle:]
 
 
-def _draw(
-    records: Sequence[Record], wanted: Mapping[str, float], generator: np.random.Generator, too_few: str
-) -> dict[int, Split]:
+def _draw(records: Sequence[Record], wanted: Wanted, generator: np.random.Generator, too_few: str) -> dict[int, Split]:
     order = generator.permutation(len(records)).tolist()
     drawn: dict[int, Split] = {}
     start, share = 0, 0.0

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from suite.arguments import check_types, number, whole_number
+from suite.arguments import NonNegative, Positive, ShareAboveZero, check_types
 from suite.errors import UserError
 from suite.networks.layers import uses_batch_statistics
 
@@ -31,19 +31,14 @@ class AdversarialLoss:
     """One adversarial game: its loss, and what keeps its critic Lipschitz."""
 
     loss: Loss
-    critic_steps: int = 1  # discriminator updates per generator update, each on a fresh batch
+    critic_steps: Positive = 1  # discriminator updates per generator update, each on a fresh batch
     penalty: Literal["none", "squared", "absolute"] = "none"
-    penalty_weight: float = 10.0  # lambda of WGAN-GP
-    weight_clip: float = 0.0  # the critic's weights are clamped to +- this after its update; 0: not
-    real_label: float = 1.0  # vanilla and lsgan: what real pictures should be judged; 0.9 smooths the labels
+    penalty_weight: NonNegative = 10.0  # lambda of WGAN-GP
+    weight_clip: NonNegative = 0.0  # the critic's weights are clamped to +- this after its update; 0: not
+    real_label: ShareAboveZero = 1.0  # vanilla and lsgan: what real pictures should be judged; 0.9 smooths the labels
 
     def __post_init__(self) -> None:
         check_types("model.adversarial.", type(self), vars(self))
-        whole_number("model.adversarial.critic_steps", self.critic_steps, least=1)
-        number("model.adversarial.penalty_weight", self.penalty_weight, least=0)
-        number("model.adversarial.weight_clip", self.weight_clip, least=0)
-        if not 0 < self.real_label <= 1:
-            raise UserError(f"model.adversarial.real_label={self.real_label}: give a number above 0, and at most 1")
         if self.real_label < 1 and self.loss not in ("vanilla", "lsgan"):
             raise UserError(
                 f"model.adversarial.real_label={self.real_label}: {self.loss} has no labels to smooth; "

@@ -5,16 +5,17 @@ and `fingerprint(split)`, which of its splits is tested, and whether it knows th
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from suite.arguments import File, OneOf, Positive, check_types
 from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_rgb
@@ -69,21 +70,16 @@ class MetricsCallback(Callback):
 
     def __init__(
         self,
-        names: Sequence[str],
-        cache_dir: str,
-        features: str = "inception",
-        weights: Mapping[str, str | None] | None = None,
-        references: Sequence[str] = ("test",),
-        max_pictures: int | None = None,
+        names: Sequence[Annotated[str, OneOf(SET_METRICS + PAIRWISE_METRICS)]],
+        cache_dir: File,
+        features: Annotated[str, OneOf(FEATURES)] = "inception",
+        weights: Mapping[Annotated[str, OneOf(NEEDED_WEIGHTS)], File | None] | None = None,
+        references: Sequence[Annotated[str, OneOf(REFERENCES)]] = ("test",),
+        max_pictures: Positive | None = None,
     ) -> None:
-        _only(names, SET_METRICS + PAIRWISE_METRICS, "metrics.names")
-        _only([features], FEATURES, "metrics.features")
-        _only(weights or {}, NEEDED_WEIGHTS, "metrics.weights")
-        _only(references, REFERENCES, "metrics.references")
-        if max_pictures is not None and max_pictures < 1:
-            raise UserError(f"metrics.max_pictures={max_pictures}: give a number from 1 up, or null for all")
+        check_types("metrics.", MetricsCallback, locals())
         self.names = tuple(names)
-        self.cache_dir = cache_dir
+        self.cache_dir = Path(cache_dir)
         self.features = features
         self.weights = dict(weights or {})
         self.references = tuple(references)
@@ -252,14 +248,6 @@ class MetricsCallback(Callback):
             if (section, sentence) not in self._told:
                 self._told.add((section, sentence))
                 log.warning("%s: %s", section, sentence)
-
-
-def _only(given: Iterable[str], known: Iterable[str], key: str) -> None:
-    if isinstance(given, str):
-        raise UserError(f"{key}={given}: give a list, [{given}]")
-    for name in given:
-        if name not in known:
-            raise UserError(f"{key}: '{name}' is unknown; known are {', '.join(known)}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Features of real pictures: what `feature_cache` keeps, else computed by all processes together."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from suite.metrics.table import Table, join
 log = logging.getLogger(__name__)
 
 
-def real_features(extractor: Features, trainer: Trainer, split: str, name: str, cache_dir: str) -> Tensor:
+def real_features(extractor: Features, trainer: Trainer, split: str, name: str, cache_dir: Path) -> Tensor:
     """Features (N, d) of a set of a split's real pictures, as `reals` of the datamodule gives it by name.
 
     Kept on disk; complete on the first process only. Every process has to call this.

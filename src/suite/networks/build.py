@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from suite.arguments import check_types, number, whole_number
+from suite.arguments import check_types
 from suite.errors import UserError
 from suite.networks.contract import Discriminator, Generator, PictureNetwork
 from suite.networks.discriminators import GlobalDiscriminator, PatchDiscriminator, PixelDiscriminator
@@ -56,11 +56,6 @@ def _pick(entry: Mapping[str, Any], table: Mapping[str, Callable[..., N]], role:
     if unknown := sorted(set(options) - allowed):
         raise UserError(f"model.{role}.{unknown[0]} is not an option of {name}: it takes {', '.join(sorted(allowed))}")
     check_types(f"model.{role}.", table[name].__init__, options)
-    for count in ("blocks", "depth", "downs", "field", "size", "width"):
-        if count in options:
-            whole_number(f"model.{role}.{count}", options[count], least=1)
-    if "dropout" in options:
-        number(f"model.{role}.dropout", options["dropout"], least=0, below=1)
     return table[name], options
 
 

@@ -1,10 +1,13 @@
 """Discriminators that judge patches: every output is one logit for one receptive field of the input."""
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
+from suite.arguments import Positive, Range
 from suite.errors import UserError
 from suite.networks.contract import Discriminator
-from suite.networks.layers import Norm, has_bias, norm_layer
+from suite.networks.layers import Halvings, Norm, Width, has_bias, norm_layer
 
 
 class PatchDiscriminator(Discriminator):
@@ -17,10 +20,10 @@ class PatchDiscriminator(Discriminator):
     def __init__(
         self,
         in_channels: int,
-        downs: int = 3,
-        width: int = 64,
+        downs: Halvings = 3,
+        width: Width = 64,
         norm: Norm = "instance",
-        field: int | None = None,  # pixels that a logit sees, a side: instead of `downs`
+        field: Positive | None = None,  # pixels that a logit sees, a side: instead of `downs`
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
@@ -65,11 +68,15 @@ class GlobalDiscriminator(Discriminator):
     2,721,638 parameters with 4 channels and BatchNorm.
     """
 
-    def __init__(self, in_channels: int, size: int = 256, width: int = 64, norm: Norm = "instance") -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        size: Annotated[int, Range(least=20, most=2**14)] = 256,
+        width: Width = 64,
+        norm: Norm = "instance",
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
-        if size < 20:
-            raise UserError(f"model.discriminator.size={size}: a global discriminator needs at least 20 pixels")
         self.smallest = size
         kernels, side = [8 - size % 2], size  # an odd side wants an odd kernel, or its last pixel would be left out
         while (side := (side - kernels[-1]) // 2 + 1) > 6:
@@ -96,7 +103,7 @@ class PixelDiscriminator(Discriminator):
     (B, in_channels, H, W) -> (B, 1, H, W) logits. 8,705 parameters with 3 channels and InstanceNorm.
     """
 
-    def __init__(self, in_channels: int, width: int = 64, norm: Norm = "instance") -> None:
+    def __init__(self, in_channels: int, width: Width = 64, norm: Norm = "instance") -> None:
         super().__init__()
         self.in_channels = in_channels
         bias = has_bias(norm)

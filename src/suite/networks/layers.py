@@ -1,12 +1,17 @@
 """What every network of the suite is made of: normalisation by name, and the field's weight initialisation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import nn
 
+from suite.arguments import Range
 from suite.errors import UserError
 
 Norm = Literal["instance", "batch", "none"]
+
+# What networks may measure. Published ones have widths of 64 to 256; sizes end at 2**14 pixels, and so do halvings.
+Width = Annotated[int, Range(least=1, most=1024)]  # channels
+Halvings = Annotated[int, Range(least=1, most=14)]
 
 
 def norm_layer(norm: Norm, channels: int) -> nn.Module:

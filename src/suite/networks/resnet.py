@@ -1,9 +1,12 @@
 """The residual generator of CycleGAN (Zhu 2017, appendix 7.2, after Johnson 2016)."""
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
+from suite.arguments import Range, ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Norm, has_bias, norm_layer
+from suite.networks.layers import Norm, Width, has_bias, norm_layer
 
 
 class ResNetGenerator(Generator):
@@ -17,10 +20,10 @@ class ResNetGenerator(Generator):
         self,
         in_channels: int,
         out_channels: int,
-        blocks: int = 9,
-        width: int = 64,  # channels after the first layer
+        blocks: Annotated[int, Range(least=1, most=100)] = 9,
+        width: Width = 64,  # channels after the first layer
         norm: Norm = "instance",
-        dropout: float = 0.0,  # inside each block; pix2pix's ResNet uses 0.5
+        dropout: ShareBelowOne = 0.0,  # inside each block; pix2pix's ResNet uses 0.5
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels

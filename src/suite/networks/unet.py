@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from suite.arguments import ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Norm, has_bias, norm_layer
+from suite.networks.layers import Halvings, Norm, Width, has_bias, norm_layer
 
 
 class UNetGenerator(Generator):
@@ -19,10 +20,10 @@ class UNetGenerator(Generator):
         self,
         in_channels: int,
         out_channels: int,
-        downs: int = 8,  # 8 makes a 1x1 bottleneck at 256
-        width: int = 64,  # channels of the outermost level; doubled per level up to 8x
+        downs: Halvings = 8,  # 8 makes a 1x1 bottleneck at 256
+        width: Width = 64,  # channels of the outermost level; doubled per level up to 8x
         norm: Norm = "batch",
-        dropout: float = 0.5,  # in the widest inner levels only
+        dropout: ShareBelowOne = 0.5,  # in the widest inner levels only
         skip: bool = True,
     ) -> None:
         super().__init__()

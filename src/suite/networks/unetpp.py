@@ -1,10 +1,13 @@
 """UNet++ (Zhou 2018) as a generator: a U-Net whose skip connections pass through convolutions of their own."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
+from suite.arguments import Range, ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Norm, has_bias, norm_layer
+from suite.networks.layers import Norm, Width, has_bias, norm_layer
 
 
 class UNetPlusPlusGenerator(Generator):
@@ -22,10 +25,10 @@ class UNetPlusPlusGenerator(Generator):
         self,
         in_channels: int,
         out_channels: int,
-        depth: int = 4,  # halvings
-        width: int = 32,  # channels of level 0; doubled per level
+        depth: Annotated[int, Range(least=1, most=8)] = 4,  # halvings; each doubles the channels
+        width: Width = 32,  # channels of level 0; doubled per level
         norm: Norm = "batch",
-        dropout: float = 0.0,  # behind every node with j > 0
+        dropout: ShareBelowOne = 0.0,  # behind every node with j > 0
         deep_supervision: bool = False,  # a head for each of X(0, 1) ... X(0, depth), not for the last alone
     ) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 
+from suite.arguments import Name, NonNegative, Positive
 from suite.errors import UserError
 from suite.papers.base import Paper
 
@@ -45,7 +46,7 @@ class StopEarly(EarlyStopping):
     Raises UserError where the model has no such loss.
     """
 
-    def __init__(self, loss: str, patience: int, min_delta: float) -> None:
+    def __init__(self, loss: Name, patience: Positive, min_delta: NonNegative) -> None:
         super().__init__(f"epoch/{loss}", min_delta, patience, check_on_train_epoch_end=True)
         self.loss = loss
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from suite.run.config import CONF, register_resolvers, user_message
+from suite.run.config import CONF, register_resolvers
+from suite.run.messages import check_words, composition_message, user_message
 
 # As a rule, every process of a DDP run meets the same bad input. The first says so and ends the others in that time; a
 # message that is still there then is one that only this process has.
@@ -62,12 +63,15 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line
     # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
+    words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
     try:
+        check_words(words)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
-        if not (reason := user_message(error)):
+        multirun = any(word in ("-m", "--multirun") for word in sys.argv)
+        if not (reason := composition_message(error, config_name, words, multirun)):
             raise
         if isinstance(error, OSError) and error.filename:  # from Hydra, which makes the run's folder
             reason = f"can't write to {reason}"

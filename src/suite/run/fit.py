@@ -11,20 +11,14 @@ from omegaconf import DictConfig
 
 from suite.errors import UserError
 from suite.run import cli, console, folder
-from suite.run.config import check_keys, instantiate
+from suite.run.config import instantiate
 from suite.run.summary import conclude, summary
-from suite.run.trainer import build_trainer, check_values, metrics_callback, on_rank_zero
+from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
 
 if TYPE_CHECKING:
     from suite.papers.base import Paper
 
 log = logging.getLogger("suite")
-
-
-def check(config: DictConfig) -> None:
-    """Refuse keys that nothing reads, and values that can't be. Raises UserError."""
-    check_keys(config)
-    check_values(config)
 
 
 def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | None = None) -> None:

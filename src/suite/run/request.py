@@ -56,16 +56,22 @@ def several_devices(config: DictConfig) -> bool:
 
 def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
     """A saved configuration with some of its values changed. Raises UserError for a key it does not have."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    from suite.run.checks import check_values
+
     for word in overrides:
         key = word.partition("=")[0]
         if "." not in key and key not in ("cache_dir", "threads"):
             raise UserError(
                 f"{word}: a resumed run keeps its groups, name and seed; change single values, as in model.epochs=300"
             )
+        change = OverridesParser.create().parse_override(word)
         OmegaConf.set_struct(saved, not key.startswith("+"))
-        saved = OmegaConf.merge(saved, OmegaConf.from_dotlist([word.lstrip("+")]))  # type: ignore[assignment]
+        OmegaConf.update(saved, change.key_or_group, change.value(), merge=True)
         # What config.yaml holds is resolved; these are the values that a fresh run derives from others.
         if key in ("model.epochs", "model.decay_epochs", "model.steps"):
+            check_values(saved, only=("model",))  # of anything but numbers there is no sum
             saved.trainer.max_epochs = epochs_of(saved.model.epochs, saved.model.decay_epochs, saved.model.steps)
         if key == "cache_dir":
             saved.data.cache_dir = saved.metrics.cache_dir = saved.cache_dir

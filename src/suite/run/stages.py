@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from suite.errors import UserError
 from suite.files import make_folder, write_whole
 from suite.run import console, folder
+from suite.run.checks import check_config
 from suite.run.config import compose_again, instantiate
-from suite.run.fit import check, fit
+from suite.run.fit import fit
 from suite.run.request import changed, new_id
 from suite.run.trainer import on_rank_zero
 
@@ -35,7 +36,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     else:
         configs = {name: of_stage(config, run, name, words) for name in config.stages}
     for of_one in configs.values():
-        check(of_one)
+        check_config(of_one)
         instantiate(of_one)
     if on_rank_zero():
         if not config.resume:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from suite.arguments import number, one_of, whole_number
+from suite.arguments import one_of
 from suite.errors import UserError
 from suite.run.cli import on_terminal
 from suite.run.config import plain
@@ -88,44 +88,6 @@ def make_trainer(**settings: Any) -> "pl.Trainer":
         return pl.Trainer(**settings)
     except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
-
-
-def check_values(config: DictConfig) -> None:
-    """Refuse values of the groups that no class of ours checks. Raises UserError."""
-    trainer = config.trainer
-    whole_number("seed", config.seed, least=0)
-    if config.seed >= 2**32:
-        raise UserError(f"seed={config.seed}: give a number below {2**32}")
-    find_device(trainer.accelerator)  # before the data is decoded
-    if config.threads is not None:
-        whole_number("threads", config.threads, least=1)
-    whole_number("images.count", config.images.count, least=0)
-    whole_number("images.train", config.images.train, least=0)
-    whole_number("images.every_n_validations", config.images.every_n_validations, least=1)
-    whole_number("early_stopping.patience", config.early_stopping.patience, least=1)
-    number("early_stopping.min_delta", config.early_stopping.min_delta, least=0)
-    whole_number("checkpoint.every_n_epochs", config.checkpoint.every_n_epochs, least=1)
-    if config.checkpoint.every_n_steps is not None:
-        whole_number("checkpoint.every_n_steps", config.checkpoint.every_n_steps, least=1)
-    one_of("metrics.mode", config.metrics.mode, ("min", "max"))
-    one_of("trainer.precision", trainer.precision, ("auto", "32-true", "16-mixed", "bf16-mixed"))
-    by_steps = config.model.steps is not None
-    for key in ("max_epochs", "check_val_every_n_epoch", "log_every_n_steps"):
-        if trainer[key] != -1 or not by_steps:
-            whole_number(f"trainer.{key}", trainer[key], least=1)
-    epochs = config.model.epochs + config.model.decay_epochs
-    if not by_steps and trainer.max_epochs > epochs:
-        raise UserError(
-            f"trainer.max_epochs={trainer.max_epochs}: the learning rate is 0 after {epochs} epochs; "
-            "raise model.epochs or model.decay_epochs, which it follows"
-        )
-    for key, instead in (
-        ("gradient_clip_val", "model.clip_norm"),
-        ("accumulate_grad_batches", "data.batch_size"),
-        ("max_steps", "model.epochs"),
-    ):
-        if trainer.get(key):
-            raise UserError(f"trainer.{key}: Lightning can't where updates alternate; use {instead}")
 
 
 def find_device(accelerator: str) -> str:

@@ -7,16 +7,15 @@ A picture's sketch does not depend on the batch it is in, nothing waits for the 
 pixels and grow with the picture, so that a sketch looks alike at 64 and at 1024.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
 
-from suite.arguments import number, one_of
+from suite.arguments import arguments_of, check_types, one_of, shown
 from suite.errors import UserError
 from suite.sketching.strokes import bold, erase, rectangles
-from suite.sketching.styles import LIMITS, dodge, sobel, xdog
+from suite.sketching.styles import dodge, sobel, xdog
 
 __all__ = ["SKETCHES", "bold", "check_style", "dodge", "erase", "rectangles", "simulate", "sobel", "xdog"]
 
@@ -33,14 +32,16 @@ def check_style(style: object, options: Mapping[str, Any] | None = None) -> None
     one_of("data.sketch", style, tuple(SKETCHES))
     if options is None:
         return
-    known = [name for name in inspect.signature(SKETCHES[str(style)]).parameters if name != "photo"]
+    known = {name: kind for name, kind in arguments_of(SKETCHES[str(style)]).items() if name != "photo"}
     if not isinstance(options, Mapping):
         raise UserError(
-            f"data.sketch_options={options}: give options by name, as in data.sketch_options={{{known[0]}: 1}}"
+            f"data.sketch_options={shown(options)}: give options by name, in quotes, "
+            f"as in 'data.sketch_options={{{next(iter(known))}: 1}}'"
         )
-    for name, value in options.items():
+    for name in options:
         if name not in known:
             raise UserError(
-                f"data.sketch_options.{name}: data.sketch={style} has no such option, choose from {', '.join(known)}"
+                f"data.sketch_options.{shown(name)}: data.sketch={style} has no such option, "
+                f"choose from {', '.join(known)}"
             )
-        number(f"data.sketch_options.{name}", value, *LIMITS[name])
+    check_types("data.sketch_options.", known, options)

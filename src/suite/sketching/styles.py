@@ -1,25 +1,23 @@
 """Three ways from a photo to a sketch. Each takes floats in [0, 1], (B, 1 or 3, H, W), to float32, (B, 1, H, W)."""
 
 import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
-# What the options may be: least, and what they stay below.
-LIMITS: dict[str, tuple[float, float]] = {
-    "sigma": (0, 65),
-    "percentile": (50, 100),
-    "paper": (0, 1),
-    "gamma": (0.1, 10),
-    "contrast": (0.1, 20),
-    "ratio": (1.05, 10),
-    "sharpness": (0, 1000),
-    "threshold": (0, 1),
-    "steepness": (0, 1000),
-    "tone": (0, 10),
-}
+from suite.arguments import Range, ShareBelowOne
+
+# What the options may be. Widths are in pixels, at 256.
+Sigma = Annotated[float, Range(least=0, below=65)]
+Percentile = Annotated[float, Range(least=50, below=100)]
+Gamma = Annotated[float, Range(least=0.1, below=10)]
+Contrast = Annotated[float, Range(least=0.1, below=20)]
+Ratio = Annotated[float, Range(least=1.05, below=10)]
+Steepness = Annotated[float, Range(least=0, below=1000)]
+Tone = Annotated[float, Range(least=0, below=10)]
 
 _FAINTEST_EDGE = 0.03  # brightness a pixel, at 256: below it is grain, which a flat photo should not be stretched to
 _DARKEST = 0.05  # brightness: keeps the grain of what is nearly black from being divided by nearly nothing
@@ -31,7 +29,7 @@ def scale(pictures: Tensor) -> float:
 
 
 def sobel(
-    photo: Tensor, sigma: float = 0.8, percentile: float = 99.0, paper: float = 0.1, gamma: float = 1.0
+    photo: Tensor, sigma: Sigma = 0.8, percentile: Percentile = 99.0, paper: ShareBelowOne = 0.1, gamma: Gamma = 1.0
 ) -> Tensor:
     """Sobel edges with their contrast enhanced, DA-GAN's simulated sketch (Liu et al. 2018, section 4).
 
@@ -54,7 +52,7 @@ def sobel(
     return 1 - _power(((share - paper) / (1 - paper)).clamp(0, 1), gamma)
 
 
-def dodge(photo: Tensor, sigma: float = 3.5, paper: float = 0.04, contrast: float = 3.0) -> Tensor:
+def dodge(photo: Tensor, sigma: Sigma = 3.5, paper: ShareBelowOne = 0.04, contrast: Contrast = 3.0) -> Tensor:
     """Colour dodge, a soft pencil: luma divided by its own blur (Convolutional Sketch Inversion, Gucluturk 2016).
 
     `sigma`, in pixels at 256 and at least 1 pixel, is that of the 21 x 21 window in public recipes. What is darker
@@ -68,12 +66,12 @@ def dodge(photo: Tensor, sigma: float = 3.5, paper: float = 0.04, contrast: floa
 
 def xdog(
     photo: Tensor,
-    sigma: float = 1.0,
-    ratio: float = 1.6,
-    sharpness: float = 16.0,
-    threshold: float = 0.7,
-    steepness: float = 3.0,
-    tone: float = 0.0,
+    sigma: Sigma = 1.0,
+    ratio: Ratio = 1.6,
+    sharpness: Steepness = 16.0,
+    threshold: ShareBelowOne = 0.7,
+    steepness: Steepness = 3.0,
+    tone: Tone = 0.0,
 ) -> Tensor:
     """Extended difference of Gaussians, ink lines (XDoG, Winnemoeller et al. 2012), as in Scribbler's sketches.
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import wraps
 from importlib import import_module
-from typing import Any, get_type_hints
+from typing import Any
 
-from suite.arguments import truth
+from suite.arguments import arguments_of, check_types
 from suite.data.catalog import Catalog
 from suite.errors import UserError
 
@@ -34,10 +34,10 @@ SOURCES = {
 _SET_BY_MODULE = {"root", "size", "seed"}
 
 
-def find_source(name: str) -> Callable[..., Catalog]:
-    """The source's function. Raises UserError where there is none of that name."""
+def find_source(name: str, key: str = "data") -> Callable[..., Catalog]:
+    """The source's function. Raises UserError where there is none of that name; `key` is where it stands."""
     if name not in SOURCES:
-        raise UserError(f"data.source={name}: there is no such source; choose from {', '.join(SOURCES)}")
+        raise UserError(f"{key}.source={name}: there is no such source; choose from {', '.join(SOURCES)}")
     module, _, function = SOURCES[name].partition(":")
     return _refusing_unreadable(getattr(import_module(module), function))
 
@@ -70,13 +70,11 @@ def check_options(name: str, options: Mapping[str, object], key: str = "data") -
 
     `key` is where the options stand.
     """
-    known, kinds = source_options(name), get_type_hints(find_source(name))
-    for option, value in options.items():
+    kinds = arguments_of(find_source(name, key))
+    known = set(kinds) - _SET_BY_MODULE
+    for option in options:
         if option not in known:
             near = get_close_matches(option, known, 1)
             hint = f"did you mean {key}.{near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
             raise UserError(f"{key}.{option}: the source {name} has no such option; {hint}")
-        if (kind := kinds.get(option)) in (str, str | None) and not isinstance(value, kind):
-            raise UserError(f"{key}.{option}={value}: give a name, a number in quotes: \"{key}.{option}='{value}'\"")
-        if kind is bool:
-            truth(f"{key}.{option}", value)
+    check_types(f"{key}.", kinds, options)

@@ -88,7 +88,9 @@ def _numbered(folder: Path, catalog: Catalog) -> dict[int, str]:
 def _official_splits(root: Path, names: dict[int, str], catalog: Catalog) -> dict[int, Split]:
     """CelebA-HQ's number -> CelebA's split."""
     if (mapping := first_file([root], _MAPPING)) is None:
-        catalog.warnings.append(f"{root}: no {_MAPPING}, so no official split; data.split={{...}} draws one")
+        catalog.warnings.append(
+            f"{root}: no {_MAPPING}, so no official split; 'data.split={{train: 0.9, test: 0.1}}' draws one"
+        )
         return {}
     listed = partition_file(annotation_places(root))
     partition = read_partition(listed) if listed is not None else {}

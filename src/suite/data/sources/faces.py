@@ -1,9 +1,9 @@
 """The built-in faces as a data set: photos, and drawings of the same faces in one style."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Annotated, Literal, cast
 
-from suite.arguments import one_of, whole_number
+from suite.arguments import Count, Example, Positive, Seed, check_types
 from suite.data.catalog import Catalog, Record, Split
 from suite.errors import UserError
 from suite.faces import HANDS, LARGEST, SMALLEST, Face, FaceParameters, Style
@@ -15,25 +15,26 @@ NUMBERS: dict[str, range] = {
 }  # fmt: skip
 
 
-def faces(count: Mapping[str, int], size: int, seed: int = 0, style: str = "cartoon", hands: int = 1) -> Catalog:
+def faces(
+    count: Annotated[Mapping[Split, Count], Example("{train: 500, val: 64, test: 64}")],
+    size: int,
+    seed: Seed = 0,
+    style: Literal["cartoon", "contour", "loose"] = "cartoon",
+    hands: Positive = 1,
+) -> Catalog:
     """Paired photos and drawings, labelled female (0) or male (1); nothing is drawn before a picture is loaded.
 
     `count` is the number of faces of each split (train, val, test), `size` the pixels of photo and drawing, 32..1024.
     `style` is that of the drawings: cartoon, contour or loose; of a contour there is one drawing by each of 1..10
     `hands`. `seed` chooses the series of faces. Raises UserError for any other value.
     """
-    whole_number("data.seed", seed, 0)
-    whole_number("data.size", size, SMALLEST)
-    whole_number("data.hands", hands, 1)
-    one_of("data.style", style, ("cartoon", "contour", "loose"))
-    if size > LARGEST:
+    check_types("data.", faces, locals())
+    if not SMALLEST <= size <= LARGEST:
         raise UserError(f"data.size={size}: the built-in faces are drawn at {SMALLEST} to {LARGEST} pixels")
     most = len(HANDS) if style == "contour" else 1
     if hands > most:
         raise UserError(f"data.hands={hands}: data.style={style} is drawn by {most} at most")
     for split, wanted in count.items():
-        one_of("data.count", split, tuple(NUMBERS))
-        whole_number(f"data.count.{split}", wanted, 0)
         if wanted > len(NUMBERS[split]):
             raise UserError(f"data.count.{split}={wanted}: there are {len(NUMBERS[split])} faces at most")
     records = [
@@ -42,7 +43,7 @@ def faces(count: Mapping[str, int], size: int, seed: int = 0, style: str = "cart
             photo=Face(seed, index, "photo", size),
             drawings=tuple(Face(seed, index, cast(Style, style), size, hand) for hand in range(hands)),
             label=FaceParameters.sample(seed, index).sex,
-            split=cast(Split, split),
+            split=split,
         )
         for split, wanted in count.items()
         for index in NUMBERS[split][:wanted]

@@ -97,7 +97,7 @@ class Findings:
             raise UserError(
                 f"{self.catalog.summary()}: the split train has nothing for {needs}, what there is lies in "
                 f"{' and '.join(split for split in self.splits if split != 'train')}; "
-                f"{key}.split={{train: 0.9, test: 0.1}} draws new splits"
+                f"'{key}.split={{train: 0.9, test: 0.1}}' draws new splits"
             )
 
 

@@ -1,0 +1,304 @@
+"""Every key of every command with every kind of wrong value: accepted where it fits, else one line that names the key.
+
+What is walked over is the composed configuration, with the checks that the commands make of it; the last tests show
+for some words that a command ends there. What passes is built, as far as that needs no files of the user's.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from suite import check_data, evaluate, extract_faces, import_weights, pack, translate
+from suite.arguments import check_types
+from suite.bench import bench, measure
+from suite.data.keys import DataKeys
+from suite.errors import UserError
+from suite.run import cli, compiler
+from suite.run.checks import RunKeys, check_config, checked
+from suite.run.config import CONF, instantiate, plain, register_resolvers
+from suite.run.messages import composition_message
+from suite.run.trainer import build_trainer
+from suite.train import train
+
+WRONG: list[Any] = [
+    "abc", "", -1, 0, 1.5, 1e12, math.nan, math.inf, True, None, [], [1, 2], ["a"], {}, {"a": 1}, 10**30,
+]  # fmt: skip
+
+SMALL = ["scale=smoke", "trainer=cpu", "model.backbone.width=4", "model.discriminator.width=4", "threads=1"]
+NAMED = ["logger=wandb", "name=test", "logger.tags=[a]"]  # without a command, Hydra knows of no choices
+# What other values of a run follow from.
+FOLLOWED = [
+    "seed", "name", "cache_dir", "data.size", "data.channels_a", "data.channels_b", "data.drawings", "model.epochs",
+    "model.decay_epochs", "model.adversarial.critic_steps", "trainer.max_epochs",
+]  # fmt: skip
+DATA = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
+
+Check = Callable[[DictConfig], object]
+
+
+def compose(command: str, *words: str) -> DictConfig:
+    register_resolvers()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose(command, list(words))
+    OmegaConf.set_struct(config, False)
+    return config
+
+
+def every_key(node: DictConfig, where: str = "") -> Iterator[str]:
+    for name in map(str, node):
+        yield f"{where}{name}"
+        if isinstance(inner := node._get_node(name), DictConfig) and not inner._is_none():
+            yield from every_key(inner, f"{where}{name}.")
+
+
+def refused(check: Check, config: DictConfig) -> str | None:
+    """What is said against it, on one line; None where it passes. Any other error than the user's is a fault."""
+    try:
+        check(config)
+    except UserError as error:
+        told = str(error)
+    else:
+        return None
+    assert "\n" not in told
+    return told
+
+
+def walk(config: DictConfig, check: Check, keys: list[str] | None = None) -> list[tuple[str, Any]]:
+    """What `check` lets pass of all wrong values of the keys; the rest must be refused by name."""
+    assert refused(check, config) is None
+    passed = []
+    for key in keys or list(every_key(config)):
+        where, _, name = key.rpartition(".")
+        node = OmegaConf.select(config, where) if where else config
+        right = OmegaConf.to_container(node)[name]
+        for value in WRONG:
+            node[name] = value
+            message = refused(check, config)
+            assert message is None or key in message, (key, value, message)
+            if message is None:
+                passed.append((key, value))
+        node[name] = right
+    assert refused(check, config) is None
+    return passed
+
+
+@pytest.mark.parametrize("experiment", ["cyclegan_lsgan", "pix2pix_final"])
+def test_train(experiment: str, tmp_path: Path) -> None:
+    config = compose("train", f"experiment={experiment}", *SMALL, *NAMED, f"cache_dir={tmp_path}", "data.size=64")
+    config.data.load_size = 64
+    assert refused(check_config, config) is None
+    if experiment == "cyclegan_lsgan":
+        walk(config, check_config, FOLLOWED)
+    OmegaConf.resolve(config)
+    keys = list(every_key(config))
+    if experiment == "pix2pix_final":  # what it has of its own
+        keys = [key for key in keys if key.startswith(("model", "early_stopping", "data.count"))]
+    passed = walk(config, check_config, keys)
+    assert len(passed) < 150
+
+    def build(changed: DictConfig) -> None:
+        model, _ = instantiate(changed)
+        build_trainer(changed, tmp_path, model)
+
+    config.logger = {}  # its names and notes go to W&B as they are
+    for key, value in passed:
+        # A list of processors is a matter of the machine; a model's networks are compiled when they are first used.
+        if key.split(".")[0] not in ("logger", "seed", "name", "resume") and key not in ("trainer.devices",):
+            changed = config.copy()
+            OmegaConf.update(changed, key, value, merge=False)
+            message = refused(build, changed)
+            assert message is None or key in message, (key, value, message)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data(name: str, tmp_path: Path) -> None:
+    root = [] if name.startswith("faces") else ["data.root=/nowhere"]
+    target = ["data.target.root=/nowhere"] if name == "celeba_dagan" else []
+    config = compose("check_data", f"data={name}", *root, *target, f"cache_dir={tmp_path}", "seed=0")
+    OmegaConf.resolve(config)
+    if name == "photo_sketch":
+        config.data.sketch, config.data.sketch_options = "xdog", {"sigma": 1.0, "tone": 0}
+
+    def check(changed: DictConfig) -> None:
+        DataKeys(**plain(changed.data))
+
+    keys = [key for key in every_key(config) if key.startswith("data.")]
+    for key, value in walk(config, check, keys):
+        if isinstance(value, dict) or key in ("data.count.train", "data.target"):
+            continue  # no pictures, or another data set
+        changed = config.copy()
+        OmegaConf.update(changed, key, value, merge=False)
+        if name.startswith("faces") and name != "faces_adapt":
+            changed.data.count = {"train": 2}
+            assert (message := refused(lambda c: listed(c), changed)) is None or "data." in message, (key, value)
+
+
+def listed(config: DictConfig) -> None:
+    DataKeys(**{key: value for key, value in plain(config.data).items() if key != "_target_"}).list_pictures()
+
+
+@pytest.mark.parametrize(
+    ("command", "keys", "words"),
+    [
+        ("evaluate", evaluate.Keys, ["run=x"]),
+        ("translate", translate.Keys, ["run=x", "input=x", "output=x"]),
+        ("check_data", check_data.Keys, ["data=faces"]),
+        ("pack", pack.Keys, ["data=faces", "output=x"]),
+        ("extract_faces", extract_faces.Keys, ["video=x", "output=x"]),
+        ("import_weights", import_weights.Keys, ["file=x", "output=x"]),
+    ],
+)
+def test_commands_without_sections(command: str, keys: type, words: list[str]) -> None:
+    config = compose(command, *words)
+    assert set(config) | {"metrics"} == set(keys.__annotations__) | {"metrics"}  # null, as a rule
+    passed = walk(config, lambda changed: checked(changed, keys), [key for key in map(str, config) if key != "data"])
+    # A name or path of any kind, a number in its range, null where something is left out; nothing else.
+    texts = {key for key, value in passed if value == "abc"}
+    assert all(key in texts for key, value in passed if value == "")  # and nothing is ""
+    assert not [key for key, value in passed if value in (-1, 1e12, 10**30, math.inf) or value != value]
+    switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only"}
+    assert {key for key, value in passed if value is True} <= switches
+    assert {key for key, value in passed if value == 1.5} <= {"margin", "shard_size"}
+    assert {key for key, value in passed if value == [1, 2] or value == ["a"]} == set()
+
+
+def test_bench(tmp_path: Path) -> None:
+    config = compose("bench", "experiment=cyclegan_lsgan")
+    passed = walk(config.bench, lambda changed: check_types("", measure, plain(changed)))
+    assert passed == [("reference", True)]
+
+
+def test_the_top_of_a_run_has_the_keys_of_its_file() -> None:
+    top: Any = OmegaConf.load(CONF / "train.yaml")
+    assert set(top) - {"defaults", "hydra", "images", "validation", "early_stopping", "checkpoint"} == set(RunKeys.__annotations__)
+
+
+# Through the commands -------------------------------------------------------------------------------------------------
+
+
+def run(command: str, job: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", [f"suite.{command}", *words])
+    with pytest.raises(SystemExit) as stop:
+        cli.run(command, job)
+    return int(stop.value.code or 0)
+
+
+RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=cpu"]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("model=1", "model=1: choose from cyclegan, pix2pix"),
+        ("data=null", "data=null: choose from anime_faces, "),
+        ("data={a: 1}", "unknown key data.a: "),
+        ("early_stopping=1", "early_stopping=1: it has keys of its own, as in early_stopping.loss=…"),
+        ("model.backbone=1", "model.backbone=1: it has keys of its own, as in model.backbone.name=…"),
+        ("~images.count", "images.count is not set: say images.count=…"),
+        ("model.epochs=abc", "model.epochs=abc: give a whole number"),
+        ("data.size=abc", "data.size=abc: give a whole number from 1 to 16384"),
+        ("cache_dir=5", "cache_dir=5: give a path, a number in quotes: \"cache_dir='5'\""),
+        # What a shell makes of data.split={train:0.9,test:0.1}: two words, of which the last one counts.
+        ("data.split=test:0.1", "data.split=test:0.1: give a mapping in quotes, as in 'data.split={train: 0.9, test: "),
+        ("data.split={train:0.9,test:0.2}", "data.split={train: 0.9, test: 0.2}: the fractions sum to 1.1"),
+        ("model.backbone.blocks=1000000000000", "model.backbone.blocks=1000000000000: give a whole number from 1 "),
+        ("trainer.deterministic=abc", "trainer.deterministic=abc: give true or false"),
+        ("metrics.monitor=[1,2]", "metrics.monitor=[1,2]: give a name or null"),
+        ("+trainer.max_steps=3", "trainer.max_steps: Lightning can't where updates alternate; use model.steps"),
+        ("model.paper=os.system", "model.paper=os.system: there is no such paper"),
+        ("data.attribute=Male", "unknown key data.attribute: only other choices of data= have it"),
+        ("data.hand=3", "unknown key data.hand: did you mean data.hands?"),
+    ],
+)  # fmt: skip
+def test_train_ends_with_one_line(
+    word: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("train", train, monkeypatch, *RUN, word, f"hydra.run.dir={tmp_path / 'run'}") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {message}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "job", "words", "message"),
+    [
+        ("evaluate", evaluate.evaluate, ["run=5"], "run=5: give a path, a number in quotes: \"run='5'\""),
+        ("evaluate", evaluate.evaluate, ["run=x", "data=faces"], "unknown key data: "),
+        ("evaluate", evaluate.evaluate, ["run=x", "+splits=test"], "unknown key splits: did you mean split?"),
+        ("check_data", check_data.check_data, ["data=faces", "data.count=5"], "data.count=5: give a mapping in"),
+        ("pack", pack.pack, ["data=celeba", "output=x", "data.images=2"], "data.images=2: give a name"),
+        ("bench", bench, ["experiment=cyclegan_lsgan", "bench.steps=abc"], "bench.steps=abc: give a whole number"),
+        ("bench", bench, ["experiment=cyclegan_lsgan", "trainer.benchmark=abc"], "trainer.benchmark=abc: give true or"),
+    ],
+)  # fmt: skip
+def test_other_commands_end_with_one_line(
+    command: str, job: Any, words: list[str], message: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(command, job, monkeypatch, *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {message}"), line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_logger_is_one_of_the_two(tmp_path: Path) -> None:
+    config = compose("train", "experiment=cyclegan_lsgan", *SMALL, *NAMED, f"cache_dir={tmp_path}")
+    config.logger._target_ = "os.system"
+    assert refused(check_config, config) == (
+        "logger._target_=os.system: choose from suite.run.loggers.CurvesWandbLogger, "
+        "pytorch_lightning.loggers.TensorBoardLogger"
+    )
+
+
+def test_an_error_without_a_wrong_word_is_told_as_it_is() -> None:
+    from hydra.errors import ConfigCompositionException
+
+    error = ConfigCompositionException("something\n  else")
+    assert composition_message(error, "train", ["seed=1"], multirun=False) == "something else"
+    assert composition_message(ZeroDivisionError(), "train", [], multirun=False) is None
+
+
+# A compiler -----------------------------------------------------------------------------------------------------------
+
+
+def test_compiling_without_a_compiler_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor import config as inductor
+    from torch._inductor.cpp_builder import cpp_compiler_search
+
+    config = compose(
+        "train", "experiment=cyclegan_lsgan", *SMALL, *NAMED, "model.compile=true", f"cache_dir={tmp_path}"
+    )
+    monkeypatch.setattr(inductor.cpp, "cxx", (None, "no-such-compiler"))
+    cpp_compiler_search.cache_clear()
+    start = time.monotonic()
+    message = refused(check_config, config)
+    assert time.monotonic() - start < 5
+    assert message is not None
+    assert message.startswith("model.compile=true needs a C++ compiler (no-such-compiler, ")
+    assert message.endswith("; set model.compile=false")
+    cpp_compiler_search.cache_clear()
+
+
+def test_compiling_on_a_gpu_needs_a_c_compiler_and_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    import torch.utils._triton
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.utils._triton, "has_triton_package", lambda: False)
+    with pytest.raises(UserError, match="needs Triton"):
+        compiler.check_compiler("auto")
+    monkeypatch.setattr(torch.utils._triton, "has_triton_package", lambda: True)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match="needs a C compiler"):
+        compiler.check_compiler("gpu")
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: name)
+    monkeypatch.setattr(compiler.sysconfig, "get_path", lambda name: "/nowhere")
+    with pytest.raises(UserError, match=r"needs Python's headers"):
+        compiler.check_compiler("gpu")
