@@ -286,6 +286,12 @@ class AlternatingUpdates(pl.LightningModule):
         checkpoint["losses"] = self._losses.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises UserError where the checkpoint's optimizers know other weights than this model's."""
+        before = checkpoint["hyper_parameters"]["freeze"]
+        if set(before) != set(self.freeze_names):
+            raise UserError(
+                f"model.freeze={self.freeze_names}: the checkpoint has {before}, and a resumed run keeps it"
+            )
         self.steps, self.batches = checkpoint["done"]["steps"], checkpoint["done"]["batches"]
         if "losses" in checkpoint:  # imported weights have none
             self._losses.load_state_dict(checkpoint["losses"])
