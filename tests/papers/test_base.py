@@ -1,6 +1,5 @@
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -16,41 +15,6 @@ from torch.utils.data import DataLoader
 
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
-
-
-class Rates(Callback):
-    """The learning rates of each epoch, as its first batch has met them."""
-
-    def __init__(self) -> None:
-        self.seen: list[list[float]] = []
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *more: Any) -> None:
-        if more[-1] > 0:
-            return
-        self.seen.append([float(optimizer.param_groups[0]["lr"]) for optimizer in trainer.optimizers])
-
-
-@pytest.mark.parametrize(
-    ("settings", "unit"),
-    [({"epochs": 100, "decay_epochs": 100}, "epoch"), ({"steps": 100, "decay_steps": 100}, "step")],
-)
-def test_learning_rate_is_constant_then_falls_and_never_is_zero(
-    settings: dict, unit: str, make_cyclegan: Callable
-) -> None:
-    schedule = make_cyclegan(**settings).schedule
-    assert (schedule.unit, schedule.total) == (unit, 200)
-    factors = [schedule.factor(done) for done in range(200)]
-    assert factors[:100] == [1.0] * 100
-    assert factors[100] == pytest.approx(100 / 101)
-    assert factors[199] == pytest.approx(1 / 101)
-    falls = [before - after for before, after in pairwise(factors[99:])]
-    assert falls == pytest.approx([1 / 101] * 100)
-
-
-def test_both_learning_rates_move_once_an_epoch(make_cyclegan: Callable, make_batches: Callable, fit: Callable) -> None:
-    rates = Rates()
-    fit(make_cyclegan(epochs=1, decay_epochs=3, lr=4e-4), make_batches(2), max_epochs=4, callbacks=rates)
-    assert rates.seen == [pytest.approx([lr, lr]) for lr in (4e-4, 3e-4, 2e-4, 1e-4)]
 
 
 def test_steps_are_updates_and_not_lightnings(make_cyclegan: Callable, make_batches: Callable, fit: Callable) -> None:
@@ -233,17 +197,6 @@ def test_a_checkpoint_is_plain_data_with_plain_names(
     assert not any("_orig_mod" in name for name in names[1])
     assert contents[0]["paper"] == "cyclegan"
     assert contents[0]["done"] == {"epochs": 1, "steps": 2, "batches": 2}
-
-
-def test_training_goes_on_from_a_checkpoint(
-    make_cyclegan: Callable, make_batches: Callable, fit: Callable, tmp_path: Path
-) -> None:
-    model = make_cyclegan()
-    fit(model, make_batches(3)).save_checkpoint(tmp_path / "last.ckpt")
-    again, rates = make_cyclegan(), Rates()
-    fit(again, make_batches(3), max_epochs=2, ckpt_path=tmp_path / "last.ckpt", callbacks=rates)
-    assert (again.steps, again.batches) == (6, 6)
-    assert rates.seen == [pytest.approx([model.lr / 2] * 2)]
 
 
 # Matching model and data ----------------------------------------------------------------------------------------------

@@ -123,3 +123,15 @@ def test_a_resumed_run_keeps_what_is_frozen(
     assert moved(again, before)
     assert moved(again, before).isdisjoint(within(freeze, again))
     assert not moved(again, weights(whole))  # to the bit, with the optimizer's moments
+
+
+@pytest.mark.parametrize(
+    ("before", "now"), [([], SOME), (SOME, []), ([], ["D_A", "D_B"]), (["G", "F"], ["D_A", "D_B"])]
+)
+def test_a_resumed_run_cannot_freeze_something_else(
+    before: list[str], now: list[str], make_cyclegan: Callable, make_batches: Callable, fit: Callable, tmp_path: Path
+) -> None:
+    fit(make_cyclegan(freeze=before), make_batches(1)).save_checkpoint(tmp_path / "last.ckpt")
+    with pytest.raises(UserError) as error:
+        fit(make_cyclegan(freeze=now), make_batches(1), max_epochs=2, ckpt_path=tmp_path / "last.ckpt")
+    assert str(error.value) == f"model.freeze={now}: the checkpoint has {before}, and a resumed run keeps it"
