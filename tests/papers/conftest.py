@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.loggers.logger import DummyLogger
+from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor
 
 from suite.data.batch import Batch
@@ -63,3 +65,25 @@ def make_pairs() -> Callable[..., list[Batch]]:
         return batches
 
     return make
+
+
+class Table(DummyLogger):
+    """Keeps what is logged, by batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[int, dict[str, float]] = {}
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.rows[step] = metrics
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+@pytest.fixture
+def halves() -> Callable[..., list[MixedPrecision]]:
+    """A Trainer's plugins, with a real scaler: on the CPU, "16-mixed" alone is bfloat16, which has none."""
+    return lambda scale=1024.0: [MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=scale))]

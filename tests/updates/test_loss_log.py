@@ -71,6 +71,14 @@ def test_the_first_bad_step_of_all_ranks_is_named() -> None:
         log.flush(lambda steps: torch.maximum(steps, torch.tensor([-9])))
 
 
+def test_what_is_no_loss_may_be_infinite_and_is_in_no_epochs_mean() -> None:
+    log = LossLog()
+    for step, norm in enumerate([1.0, math.inf], start=1):
+        log.add(losses(**{"G": 2.0, "norms/G": norm, "scores/real": 0.5}), step)
+    assert log.flush(alone) == {"G": 2.0, "norms/G": math.inf, "scores/real": 0.5}
+    assert log.end_epoch() == {"G": 2.0}
+
+
 def test_halves_are_summed_in_fp32() -> None:
     log = LossLog()
     for step in range(100):
