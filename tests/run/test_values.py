@@ -177,7 +177,8 @@ def test_bench(tmp_path: Path) -> None:
 
 def test_the_top_of_a_run_has_the_keys_of_its_file() -> None:
     top: Any = OmegaConf.load(CONF / "train.yaml")
-    assert set(top) - {"defaults", "hydra", "images", "validation", "early_stopping", "checkpoint"} == set(RunKeys.__annotations__)
+    sections = {"images", "validation", "early_stopping", "checkpoint"}
+    assert set(top) - {"defaults", "hydra", *sections} == set(RunKeys.__annotations__)
 
 
 # Through the commands -------------------------------------------------------------------------------------------------

@@ -202,7 +202,9 @@ class AlternatingUpdates(pl.LightningModule):
 
     def make_optimizer(self, weights: list[nn.Parameter]) -> Adam | SGD:
         """Adam, or SGD without momentum; in one kernel, its learning rate a tensor that keeps its place."""
-        rate = torch.tensor(self.lr, dtype=torch.float32, device=weights[0].device)  # the kernels take no other type
+        device = weights[0].device
+        # The kernels of a GPU take no other type than fp32, those of a CPU any.
+        rate = torch.tensor(self.lr, dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
         # A fused step unscales a 16-mixed run's gradients itself, which leaves no moment to look at them.
         scaled = self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
         how: dict[str, Any] = {"capturable": weights[0].is_cuda} if scaled else {"fused": True}
