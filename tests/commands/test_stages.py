@@ -65,6 +65,10 @@ def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp
     assert (first.model.width, second.model.width) == (4, 4)  # the scale is over both
     assert (last(run / STAGES[0])["done"]["steps"], last(run / STAGES[1])["done"]["steps"]) == (8, 7)
 
+    assert "epoch 2/2, step 7/7  brightness" in said
+    assert (run / STAGES[0] / "images" / "a2b_epoch0002.png").is_file()
+    assert (run / STAGES[1] / "images" / "a2b_step000007.png").is_file()  # by steps, so measured at their end
+
     # The second stage took the first one's generator, left it as it is, and holds it in its checkpoint.
     assert same(weights(run / STAGES[1], "G"), weights(run / STAGES[0], "G"))
     assert "E.layers.0.weight" not in last(run / STAGES[0])["state_dict"]
@@ -155,6 +159,15 @@ def script(cache: Path, *words: str) -> str:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_jobs_of_a_multirun_have_stages_of_their_own_in_one_wandb_group_each(train, tmp_path):
+    words = [*TINY, "logger=wandb", "logger.mode=disabled", "metrics=none", "images.count=0", "seed=0,1"]
+    assert train("-m", *words, f"hydra.sweep.dir={tmp_path}") == 0
+    loggers = [OmegaConf.load(tmp_path / job / own / "config.yaml").logger for job in "01" for own in STAGES]
+    assert [logger.name for logger in loggers] == [f"two_stages-{seed}-{own[2:]}" for seed in "01" for own in STAGES]
+    assert [logger.group for logger in loggers] == ["two_stages-0", "two_stages-0", "two_stages-1", "two_stages-1"]
+    assert len({logger.id for logger in loggers}) == 4
 
 
 def test_two_ranks_go_through_both_stages(cache, tmp_path):

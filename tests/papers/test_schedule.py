@@ -8,6 +8,8 @@ import pytest
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from suite.errors import UserError
+
 BY_STEPS = {"steps": 5, "decay_steps": 3, "lr": 4e-4}
 RATES = [4e-4] * 5 + [3e-4, 2e-4, 1e-4]  # of the eight steps
 CRITIC = {"loss": "wgan", "critic_steps": 2}
@@ -85,3 +87,8 @@ def test_a_resumed_run_goes_on_in_its_schedule(
     assert first.seen + then.seen == whole.seen
     assert len(then.seen) == 2
     assert (model.steps, model.batches) == (8, 8)
+
+
+def test_decay_in_steps_needs_a_duration_in_steps(make_cyclegan: Callable) -> None:
+    with pytest.raises(UserError, match=r"model\.decay_steps=3 without model\.steps: set both"):
+        make_cyclegan(decay_steps=3)

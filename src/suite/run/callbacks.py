@@ -72,6 +72,10 @@ class EpochLines(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
+            assert isinstance(pl_module, Paper)
+            of = f"/{trainer.max_epochs}" if trainer.max_epochs != -1 else ""
+            if pl_module.schedule.unit == "step":
+                of += f", step {pl_module.steps}/{pl_module.schedule.total}"
             values = ((name, float(value)) for name, value in trainer.progress_bar_metrics.items())
             shown = "  ".join(f"{name} {value:.3g}" for name, value in values)
-            log.info("epoch %d/%d  %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
+            log.info("epoch %d%s  %s", trainer.current_epoch + 1, of, shown)

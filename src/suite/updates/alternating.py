@@ -56,6 +56,8 @@ class AlternatingUpdates(pl.LightningModule):
         self.schedule = Schedule("epoch", epochs, decay_epochs)
         if steps is not None:
             self.schedule = Schedule("step", steps, decay_steps)
+        elif decay_steps:
+            raise UserError(f"model.decay_steps={decay_steps} without model.steps: set both, or model.decay_epochs")
         self.clip_norm, self.ema_decay, self.freeze_names = clip_norm, ema_decay, freeze
         self.ema: EMA | None = None
         # Lightning's global_step counts every optimizer's step. These are kept in the checkpoint.
@@ -203,11 +205,11 @@ class AlternatingUpdates(pl.LightningModule):
     def make_optimizer(self, weights: list[nn.Parameter]) -> Adam | SGD:
         """Adam, or SGD without momentum; in one kernel, its learning rate a tensor that keeps its place."""
         device = weights[0].device
-        # The kernels of a GPU take no other type than fp32, those of a CPU any.
-        rate = torch.tensor(self.lr, dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
+        # The kernels of accelerators take no other type than fp32, those of a CPU any.
+        rate = torch.tensor(self.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
         # A fused step unscales a 16-mixed run's gradients itself, which leaves no moment to look at them.
         scaled = self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        how: dict[str, Any] = {"capturable": weights[0].is_cuda} if scaled else {"fused": True}
+        how: dict[str, Any] = {"capturable": device.type == "cuda"} if scaled else {"fused": True}
         if self.optimizer == "sgd":
             return SGD(weights, lr=rate, fused=not scaled)
         return Adam(weights, lr=rate, betas=self.betas, **how)
