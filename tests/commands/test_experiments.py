@@ -1,7 +1,6 @@
 """Every experiment composes, says its command, and trains; the groups swap; a finished run can be used."""
 
 import csv
-import inspect
 import json
 import subprocess
 import sys
@@ -11,12 +10,12 @@ import golden
 import numpy as np
 import pytest
 import torch
-from hydra.utils import get_object
 from PIL import Image
 
 import suite
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_pil
+from suite.papers import arguments_of, find_paper
 from suite.run.config import CONF, compose
 from suite.run.picture_grids import HEADER, arrange
 
@@ -30,8 +29,7 @@ def test_an_experiment_says_its_command_and_only_what_differs(name):
     assert lines[1].startswith(f"# python -m suite.train experiment={name}")
     assert len(lines) <= 30
     model = compose("train", [f"experiment={name}", "data.root=/nowhere"]).model
-    arguments = set(inspect.signature(get_object(model._target_)).parameters)
-    assert set(model) - {"_target_"} == arguments
+    assert set(model) - {"paper"} == set(arguments_of(find_paper(model.paper))) - {"stage"}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -137,7 +135,7 @@ def test_a_run_folder_is_whole(command, tmp_path):
     run = tmp_path / "run"
     assert command("train", "experiment=cyclegan_lsgan", *TINY, "logger=wandb", f"hydra.run.dir={run}") == 0
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "checkpoints", "images", "log.txt", "metrics.csv", "splits.json", "wandb",
+        "config.yaml", "checkpoints", "conclusion.txt", "images", "log.txt", "metrics.csv", "splits.json", "wandb",
     }  # fmt: skip
     grid = Image.open(run / "images" / "a2b_epoch0001.png")
     assert grid.size == (2 * 3 * 32, 2 * 32 + HEADER)  # four pictures in two columns: input, output, truth

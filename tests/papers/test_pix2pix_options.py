@@ -259,8 +259,8 @@ def test_mode_train_is_eval_without_batchnorm_and_dropout(make_pix2pix: Callable
     [
         ({"erasing": 1.5}, "model.erasing=1.5: give a number from 0 to 1"),
         ({"erasing_area": [0.4, 0.2]}, "model.erasing_area=[0.4,0.2]: give the smaller number first"),
-        ({"erasing_area": [0.4, 1.2]}, "model.erasing_area=[0.4, 1.2]: give 2 numbers"),
-        ({"erasing_ratio": [0.0, 2.0]}, "model.erasing_ratio=[0.0, 2.0]: give 2 numbers"),
+        ({"erasing_area": [0.4, 1.2]}, "model.erasing_area=[0.4,1.2]: give 2 numbers"),
+        ({"erasing_ratio": [0.0, 2.0]}, "model.erasing_ratio=[0.0,2.0]: give 2 numbers"),
         ({"erasing_ratio": [3.0, 0.3]}, "model.erasing_ratio=[3.0,0.3]: give the smaller number first"),
         ({"noise": -1.0}, "model.noise=-1.0: give a number of at least 0"),
         ({"lambda_l1": -1.0}, "model.lambda_l1=-1.0: give a number of at least 0"),

@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from suite.arguments import Positive
 from suite.errors import UserError
 from suite.papers.base import Paper
 from suite.run.signals import signals_wait
@@ -48,7 +49,7 @@ class LastCheckpoint(Checkpoint):
     At the end of every n-th epoch and of the last one; with `every_n_steps` also after so many steps of the model.
     """
 
-    def __init__(self, folder: Path, every_n_epochs: int, every_n_steps: int | None = None) -> None:
+    def __init__(self, folder: Path, every_n_epochs: Positive, every_n_steps: Positive | None = None) -> None:
         self.path, self.every_n_epochs, self.every_n_steps = folder / "last.ckpt", every_n_epochs, every_n_steps
         self.due = False
         self.steps = 0

@@ -164,6 +164,10 @@ def unknown_key(key: str, allowed: Collection[str], config: DictConfig) -> str:
     first = key.partition(".")[0]
     if first in ("backbone", "discriminator", "adversarial"):
         return f"unknown key {key}: did you mean model.{key}?"
+    if where.startswith("model."):  # mounted there
+        group = where.removeprefix("model.")
+        if last not in allowed and last in _keys_of_files(group):
+            return f"unknown key {key}: only other choices of {group}= have it"
     if where and last not in allowed and last in _keys_of_files(where):
         # Scales take other data: an option said of one source would be left behind when they swap it.
         mend = "; an experiment has it in a file of its own in conf/data, which a scale swaps whole"

@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
 
+from suite.arguments import Count, Positive
 from suite.data.batch import Batch
 from suite.images import signed_to_uint8, to_pil, to_rgb
 from suite.papers.base import Paper
@@ -51,7 +52,7 @@ class PictureGrids(Callback):
     no random number. After every n-th validation, counted through a run and those that resume it.
     """
 
-    def __init__(self, folder: Path, count: int, every_n_validations: int, train: int = 0) -> None:
+    def __init__(self, folder: Path, count: Count, every_n_validations: Positive, train: Count = 0) -> None:
         self.folder, self.count, self.every, self.train = folder, count, every_n_validations, train
         self.validations = 0  # begun
         self.collected = 0

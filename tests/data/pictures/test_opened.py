@@ -66,12 +66,12 @@ def test_both_without_pairs(unpaired: Callable[..., PictureData]) -> None:
 def test_a_split_without_what_is_needed_names_the_key_of_its_data_set(unpaired: Callable[..., PictureData]) -> None:
     data = unpaired(split={"test": 2})
     data.setup()
-    with pytest.raises(UserError, match=r"the split train has none; data\.split={train: 0\.9, test: 0\.1} draws"):
+    with pytest.raises(UserError, match=r"the split train has none; 'data\.split={train: 0\.9, test: 0\.1}' draws"):
         data.train_dataloader()
     target = {"root": str(data.root), "source": "unpaired_folders", "split": {"test": 2}}
     count = {"train": 2, "val": 1, "test": 1}
     where: dict[str, Any] = {"size": 32, "load_size": 32, "workers": 0, "cache": False}
     data = PictureData(source="faces", task="semi_supervised", target=target, count=count, **where)
     data.setup()
-    with pytest.raises(UserError, match=r"the split train has none; data\.target\.split={train: 0\.9, test: 0\.1}"):
+    with pytest.raises(UserError, match=r"the split train has none; 'data\.target\.split={train: 0\.9, test: 0\.1}"):
         data.train_dataloader()
