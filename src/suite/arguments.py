@@ -272,19 +272,7 @@ def _in_words(wanted: Any, key: str) -> str:
     return names.get(wanted, getattr(wanted, "__name__", str(wanted)))
 
 
-# To be said of a single value by name, where what is wanted follows from another value --------------------------------
-
-
-def whole_number(key: str, value: object, least: int) -> None:
-    check_value(key, value, Annotated[int, Range(least=least)])
-
-
-def number(key: str, value: object, least: float, below: float = math.inf) -> None:
-    check_value(key, value, Annotated[float, Range(least=least, below=below)])
-
-
-def share(key: str, value: object) -> None:
-    check_value(key, value, Share)
+# Of a single value by name --------------------------------------------------------------------------------------------
 
 
 def one_of(key: str, value: object, choices: Sequence[str]) -> None:

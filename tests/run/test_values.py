@@ -35,8 +35,8 @@ SMALL = ["scale=smoke", "trainer=cpu", "model.backbone.width=4", "model.discrimi
 NAMED = ["logger=wandb", "name=test", "logger.tags=[a]"]  # without a command, Hydra knows of no choices
 # What other values of a run follow from.
 FOLLOWED = [
-    "seed", "name", "cache_dir", "data.size", "data.channels_a", "data.channels_b", "data.drawings", "model.epochs",
-    "model.decay_epochs", "model.adversarial.critic_steps", "trainer.max_epochs",
+    "seed", "cache_dir", "data.size", "data.channels_a", "data.drawings", "model.epochs",
+    "model.adversarial.critic_steps",
 ]  # fmt: skip
 DATA = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
 

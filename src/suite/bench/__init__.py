@@ -25,11 +25,14 @@ def bench(config: DictConfig) -> None:
     """Print the figures; `config` is composed from conf/bench.yaml."""
     from hydra.core.hydra_config import HydraConfig
 
+    from suite.run.checks import check_config
+
     experiment = HydraConfig.get().runtime.choices.get("experiment")
     if experiment is None:
         raise UserError("which experiment? Say experiment=<name>")
     options = plain(config.bench)
     config = OmegaConf.masked_copy(config, [key for key in config if key != "bench"])  # type: ignore[misc]
+    check_config(config)
     check(config, options)
     with contextlib.redirect_stdout(sys.stderr):  # what libraries have to say is no part of the line
         figures = measure(config, **options)
@@ -38,11 +41,9 @@ def bench(config: DictConfig) -> None:
 
 def check(config: DictConfig, options: dict[str, Any]) -> None:
     """Raises UserError for what can't be measured."""
-    from suite.run.checks import check_config
     from suite.run.trainer import precision
 
     check_types("bench.", measure, options)
-    check_config(config)
     if config.trainer.devices not in (1, "1"):
         raise UserError(f"trainer.devices={config.trainer.devices}: suite.bench measures one device, trainer.devices=1")
     if precision(config) not in ("32-true", "bf16-mixed"):
