@@ -19,6 +19,7 @@ from suite import check_data, evaluate, extract_faces, import_weights, pack, tra
 from suite.arguments import check_types
 from suite.bench import bench, measure
 from suite.data.keys import DataKeys
+from suite.data.sources import SOURCES
 from suite.errors import UserError
 from suite.run import cli, compiler
 from suite.run.checks import RunKeys, check_config, checked
@@ -38,7 +39,8 @@ FOLLOWED = [
     "seed", "cache_dir", "data.size", "data.channels_a", "data.drawings", "model.epochs",
     "model.adversarial.critic_steps",
 ]  # fmt: skip
-DATA = sorted(path.stem for path in (CONF / "data").glob("[!_]*.yaml"))
+# One file of each source, and those that have a second one as target.
+DATA = [*SOURCES, "celeba_dagan", "faces_adapt"]
 
 Check = Callable[[DictConfig], object]
 
