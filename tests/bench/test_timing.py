@@ -78,6 +78,7 @@ def test_the_bare_step_is_the_one_under_lightning(
         ({"adversarial": {"penalty": "squared"}, "discriminator": {"norm": "instance"}}, False),
         ({"adversarial": {"weight_clip": 0.1}}, False),
         ({"clip_norm": 1.0}, False),
+        ({"freeze": ["G"]}, False),
     ],
 )
 def test_there_is_a_reference_for_what_was_published(
