@@ -6,7 +6,7 @@ from typing import Any
 
 import hydra
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from suite.bench import check, measure
 from suite.errors import UserError
@@ -29,8 +29,8 @@ SMALL = [
 def compose(*more: str) -> tuple[DictConfig, dict[str, Any]]:
     register_resolvers()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("bench", [*SMALL, *more])
-    return config, plain(config.bench)
+        config = hydra.compose("bench", [*SMALL, "name=bench", *more])  # else a command's own, and here is none
+    return OmegaConf.masked_copy(config, [key for key in config if key != "bench"]), plain(config.bench)
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
