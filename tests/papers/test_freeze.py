@@ -94,9 +94,15 @@ def test_a_player_that_is_frozen_has_no_optimizer_and_its_losses_are_seen(
     ("freeze", "message"),
     [
         (["G", "F", "D_A", "D_B"], "leaves nothing to train: the networks are G, F, D_A, D_B"),
-        (["D_C"], "model.freeze: there is no D_C; the networks are G, F, D_A, D_B"),
-        (["D_A", "D_B.layers.99"], "model.freeze: there is no D_B.layers.99; the networks are G, F, D_A, D_B"),
-        (["G.layers.1.weight"], "model.freeze: there is no G.layers.1.weight; the networks are G, F, D_A, D_B"),
+        (["D_C"], "model.freeze: D_C is no network or layer with weights; there are G, F, D_A, D_B"),
+        (
+            ["D_A", "D_B.layers.99"],
+            "model.freeze: D_B.layers.99 is no network or layer with weights; there are G, F, D_A, D_B",
+        ),
+        (
+            ["G.layers.1.weight"],
+            "model.freeze: G.layers.1.weight is no network or layer with weights; there are G, F, D_A, D_B",
+        ),
         ("D_A", "model.freeze=D_A: give a list"),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_registered_paper_is_configured_trained_and_loaded_as_any(
         ("+model.wieght=1", "unknown key model.wieght: did you mean model.weight?"),
         ("+model.pool_size=1", "unknown key model.pool_size: "),
         ("model.lr=x", "model.lr=x: give a number"),
-        ("model.freeze=[F]", "model.freeze: there is no F; the networks are G, critic"),
+        ("model.freeze=[F]", "model.freeze: F is no network or layer with weights; there are G, critic"),
     ],
 )
 def test_its_arguments_are_checked_as_any(word: str, message: str, compose: Callable) -> None:

@@ -7,12 +7,12 @@ A step is fit to be recorded (as a CUDA graph): what is decided by chance comes 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import Optimizer
 
 from suite.arguments import Count, NonNegative, ShareBelowOne
 from suite.data.batch import Batch
@@ -20,6 +20,7 @@ from suite.errors import UserError
 from suite.updates.draws import Draws
 from suite.updates.ema import EMA
 from suite.updates.loss_log import LossLog, is_loss
+from suite.updates.optimizer import OptimizerName, make_optimizer
 from suite.updates.schedule import Schedule
 
 Report = dict[str, Tensor]  # of a step: losses by name, and what else is seen, by section/name
@@ -37,7 +38,7 @@ class AlternatingUpdates(pl.LightningModule):
     def __init__(
         self,
         *,
-        optimizer: Literal["adam", "sgd"],
+        optimizer: OptimizerName,
         lr: NonNegative,
         betas: tuple[ShareBelowOne, ShareBelowOne],
         epochs: Count,
@@ -100,9 +101,13 @@ class AlternatingUpdates(pl.LightningModule):
         """To be called when the networks are there: freezes what is not trained, and begins the average."""
         for name in self.freeze_names:
             try:
-                self.get_submodule(name).requires_grad_(False)
-            except AttributeError as error:
-                raise UserError(f"model.freeze: there is no {name}; the networks are {self._names()}") from error
+                weights = list(self.get_submodule(name).parameters())
+            except AttributeError:
+                weights = []
+            if not weights:
+                raise UserError(f"model.freeze: {name} is no network or layer with weights; there are {self._names()}")
+            for weight in weights:
+                weight.requires_grad_(False)
         self._moving = [name for name, group in self.trained().items() if _learnt(group)]
         if not self._moving:
             raise UserError(
@@ -158,6 +163,7 @@ class AlternatingUpdates(pl.LightningModule):
     @contextmanager
     def learning(self, name: str) -> Iterator[None]:
         """Inside, the networks of one optimizer learn; those of the others only hand gradients on."""
+        self._optimizers()  # made, at the latest, while all weights are awake
         others = [network for other, group in self.trained().items() if other != name for network in group.values()]
         weights = [weight for network in others for weight in network.parameters() if weight.requires_grad]
         for weight in weights:
@@ -202,17 +208,10 @@ class AlternatingUpdates(pl.LightningModule):
         """One for each entry of `trained` that has something to learn, in that order."""
         return [self.make_optimizer(_learnt(self.trained()[name])) for name in self._moving]
 
-    def make_optimizer(self, weights: list[nn.Parameter]) -> Adam | SGD:
-        """Adam, or SGD without momentum; in one kernel, its learning rate a tensor that keeps its place."""
-        device = weights[0].device
-        # The kernels of accelerators take no other type than fp32, those of a CPU any.
-        rate = torch.tensor(self.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
-        # A fused step unscales a 16-mixed run's gradients itself, which leaves no moment to look at them.
+    def make_optimizer(self, weights: list[nn.Parameter]) -> Optimizer:
+        """Of the kind, and with the settings, that the model was given."""
         scaled = self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        how: dict[str, Any] = {"capturable": device.type == "cuda"} if scaled else {"fused": True}
-        if self.optimizer == "sgd":
-            return SGD(weights, lr=rate, fused=not scaled)
-        return Adam(weights, lr=rate, betas=self.betas, **how)
+        return make_optimizer(self.optimizer, weights, self.lr, self.betas, scaled)
 
     def optimizers(self, use_pl_optimizer: bool = True) -> Any:
         """Lightning's in a run. Outside of one the model's own, so that a step can be made by hand."""
