@@ -26,8 +26,8 @@ $(SETUP): requirements.lock pyproject.toml
 demo: $(SETUP) ## Train CycleGAN on built-in faces: minutes on a laptop's CPU, a picture grid at the end
 	$(BIN)/python -m suite.train experiment=cyclegan_lsgan scale=demo
 
-test: $(SETUP) ## Run the tests
-	$(BIN)/python -m pytest
+test: $(SETUP) ## Run the tests, in two processes of one thread: the networks in them are small
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(SETUP) ## Check format, lint and types
 	$(BIN)/ruff format --check .

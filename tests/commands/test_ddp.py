@@ -64,7 +64,7 @@ def python(cache):
 
     def run(*words: str) -> str:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "SUITE_CACHE": str(cache)}
-        done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

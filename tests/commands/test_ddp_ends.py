@@ -69,7 +69,7 @@ def test_sigterm_ends_both(start, tmp_path):
 
 def test_a_bad_loss_ends_both_with_one_line(start, tmp_path):
     process, _ = start("model.lr=1e25", "trainer.limit_train_batches=3")
-    assert process.wait(timeout=120) == 2
+    assert process.wait(timeout=240) == 2
     assert gone(process.pid, seconds=10)
     lines = (tmp_path / "stderr").read_text().splitlines()
     assert [line for line in lines if line.startswith(("error", "Traceback"))] == [lines[-1]]

@@ -51,7 +51,7 @@ def start(cache, tmp_path):
 def test_a_stopped_run_ends_cleanly_and_says_how_to_go_on(number, start, tmp_path):
     process, run = start("logger=wandb")
     process.send_signal(number)
-    assert process.wait(timeout=120) == 128 + number
+    assert process.wait(timeout=240) == 128 + number
 
     lines = (tmp_path / "stderr").read_text().splitlines()
     advice = [line for line in lines if "resume=" in line]
@@ -68,7 +68,7 @@ def test_a_stopped_run_ends_cleanly_and_says_how_to_go_on(number, start, tmp_pat
 def test_a_killed_run_is_resumed(start, command):
     process, run = start("logger=none")
     process.kill()
-    assert process.wait(timeout=120) == -signal.SIGKILL
+    assert process.wait(timeout=240) == -signal.SIGKILL
 
     before = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     done, steps = before["done"]["epochs"], before["done"]["batches"]

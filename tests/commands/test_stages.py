@@ -156,7 +156,7 @@ def whole_run(tmp_path_factory, cache) -> Path:
 def script(cache: Path, *words: str) -> str:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SUITE_CACHE": str(cache)}
     command = [sys.executable, two_stages.__file__, *CONF, *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
