@@ -207,6 +207,7 @@ def test_one_stage_alone_starts_from_what_it_is_told(train, tmp_path, capsys):
         (["stage=nothing"], "stage=nothing: there is none of that name; choose from encoder, generator"),
         (["model.stage=nothing"], "model.stage=nothing: choose from generator, encoder"),
         (["stages=[generator,nothing]"], "nothing"),
+        (["backbone=unet"], "backbone=unet: the model two_stages has no backbone"),
         (["stage=generator", "start_from=/nowhere"], "start_from=/nowhere does not exist"),
     ],
 )

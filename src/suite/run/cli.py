@@ -64,6 +64,8 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
+    if "--config-dir" in sys.argv[1:-1]:
+        words.append(f"hydra.searchpath=[file://{Path(sys.argv[sys.argv.index('--config-dir') + 1]).resolve()}]")
     try:
         check_words(words)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()

@@ -87,20 +87,24 @@ def _wrong_word(config_name: str, words: Sequence[str], multirun: bool) -> str |
     import hydra
     from hydra.errors import HydraException
 
-    typed = [word for word in _parsed(words) if not word.is_hydra_override()]
+    every = _parsed(words)
+    folders = [str(word.input_line) for word in every if word.key_or_group == "hydra.searchpath"]
+    typed = [word for word in every if not word.is_hydra_override()]
+    once = [word for word in typed if not word.is_sweep_override()]
+    decide = [str(word.input_line) for word in once if word.key_or_group in ("model", "experiment", "stage")]
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            groups = set(hydra.compose(config_name, return_hydra_config=True).hydra.runtime.choices)
-            known = [word for word in typed if _is_group(word) and word.key_or_group in groups]
-            chosen = [str(word.input_line) for word in known if not word.is_sweep_override()]
-            config = hydra.compose(config_name, chosen)
+            config = hydra.compose(config_name, [*folders, *decide], return_hydra_config=True)
+            groups = set(config.hydra.runtime.choices)
+            known = [word for word in once if word.key_or_group in groups and not isinstance(word.value(), dict)]
+            config = hydra.compose(config_name, [*folders, *(str(word.input_line) for word in known)])
     except HydraException:
         return None
     for word in typed:
         key, value = word.key_or_group, (word.input_line or "").partition("=")[2]
         if _is_group(word):
             if key not in groups:
-                return unknown_key(key, set(map(str, config)), config)
+                return f"{word.input_line}: the model {config.model.get('paper')} has no {key}"
         elif isinstance(inside := word.value(), dict) and OmegaConf.is_dict(there := OmegaConf.select(config, key)):
             for name in inside:
                 if name not in there:
