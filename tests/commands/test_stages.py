@@ -128,7 +128,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(stage, step, hook, train, t
         with suppress(Killed):
             assert train(*TINY, "checkpoint.every_n_steps=1", f"hydra.run.dir={run}") == 130
     assert (run / STAGES[0] / "conclusion.txt").is_file() == (stage == "encoder")
-    assert train(f"resume={run}") == 0
+    run = run.rename(tmp_path / "moved")
+    assert train(f"resume={run}", "images.count=3") == 0
+    kept = [OmegaConf.load(run / own / "config.yaml").images.count for own in STAGES]
+    assert kept == [4 if stage == "encoder" else 3, 3]  # what is finished is left as it is
     for own in STAGES:
         found, expected = last(run / own), last(whole_run / own)
         assert same(found["state_dict"], expected["state_dict"])

@@ -32,7 +32,12 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     if config.resume:
         configs = folder.read_stages(run)
         changes = [word for word in words if not word.startswith("resume=")]
-        configs = {name: changed(of_stage, changes) for name, of_stage in configs.items()}
+        for number, name in enumerate(configs, start=1):
+            own = run / f"{number}_{name}"
+            if (own / "config.yaml").is_file():  # it may have been resumed alone, with changes
+                configs[name] = folder.read_config(own)
+            if not folder.is_finished(own):
+                configs[name] = changed(configs[name], changes)
     else:
         configs = {name: of_stage(config, run, name, words) for name in config.stages}
     for of_one in configs.values():
