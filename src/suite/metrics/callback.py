@@ -224,7 +224,11 @@ class MetricsCallback(Callback):
                 self._tell(section, missing, table)
         figures = trainer.strategy.broadcast(figures)
         # All processes hold the same figures; the maximum is their exact agreement where a mean would round.
-        pl_module.log_dict(figures, sync_dist=True, reduce_fx="max")
+        # Where no logger is, Lightning returns what it would have shown.
+        pl_module.log_dict(figures, sync_dist=True, reduce_fx="max", logger=not trainer.loggers)
+        if trainer.loggers and figures:
+            model: Any = pl_module
+            model.to_loggers(figures)
 
     def _reals(self, trainer: Trainer, split: str, references: Sequence[str], name: str | None) -> dict[str, Tensor]:
         """Features of the real pictures to compare with, by the suffix of the metrics' names."""

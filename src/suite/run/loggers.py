@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
@@ -17,7 +17,7 @@ from suite.errors import UserError
 from suite.files import write_whole
 from suite.run.config import plain
 
-VALIDATED = ("val", "pictures/")  # how names begin that W&B draws over epochs; the other curves are over steps
+VALIDATED = ("val", "pictures/")  # how names begin of what comes of a validation
 
 
 class MetricsCSV(Logger):
@@ -70,12 +70,13 @@ class MetricsCSV(Logger):
 
 
 class CurvesWandbLogger(WandbLogger):
-    """Weights & Biases: curves of losses over steps, validations and pictures over epochs.
+    """Weights & Biases: curves of losses over steps, of validations and pictures over epochs, or steps if by these.
 
     Every curve is given its axis by name when it is first logged: which sections there are is the paper's. By a glob
     W&B would choose at random between ours and Lightning's own for all names.
     """
 
+    validated_over: Literal["epoch", "step"] = "epoch"
     _with_axis: frozenset[str] = frozenset()
     _at: Mapping[str, Any] = MappingProxyType({})  # the latest values of the axes: also for what is logged without
 
@@ -83,7 +84,8 @@ class CurvesWandbLogger(WandbLogger):
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         for name in sorted(metrics.keys() - self._with_axis):
             if "/" in name:
-                self.experiment.define_metric(name, step_metric="epoch" if name.startswith(VALIDATED) else "step")
+                axis = self.validated_over if name.startswith(VALIDATED) else "step"
+                self.experiment.define_metric(name, step_metric=axis)
         self._with_axis |= metrics.keys()
         self._at = {axis: value for axis, value in {**self._at, **metrics}.items() if axis in ("epoch", "step")}
         super().log_metrics({**self._at, **metrics}, step)
@@ -102,7 +104,9 @@ def configured_logger(config: DictConfig, run: Path) -> Logger | None:
         logger = get_class(values.pop("_target_"))(save_dir=run, **values)
     except ModuleNotFoundError as error:
         raise UserError(f"logger: {error.name} is not installed; {str(error).splitlines()[-1]}") from error
-    if isinstance(logger, WandbLogger):
+    if isinstance(logger, CurvesWandbLogger):
+        if config.validation.every_n_steps is not None or config.model.steps is not None:
+            logger.validated_over = "step"
         start_wandb(logger, config)
     return logger
 

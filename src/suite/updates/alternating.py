@@ -251,12 +251,16 @@ class AlternatingUpdates(pl.LightningModule):
         # On the CPU: Lightning reads what a progress bar shows after every step, and would wait for the device.
         losses = {name: torch.tensor(mean) for name, mean in means.items() if is_loss(name)}
         self.log_dict(losses, prog_bar=True, logger=False)
-        # Straight to the loggers: Lightning would drop what is not logged on the very steps that it picks.
         metrics = {f"train/{name}" if is_loss(name) else name: mean for name, mean in means.items()}
         metrics["train/lr"] = self.lr * (1.0 if self._factor is None else self._factor)
-        metrics |= {"epoch": self.current_epoch, "step": self.steps}
+        self.to_loggers(metrics)
+
+    def to_loggers(self, metrics: dict[str, float]) -> None:
+        """Show figures where training is now. Lightning would drop those that are not of the very steps that it picks,
+        and count a validation's by batches from 0.
+        """
         for logger in self.trainer.loggers:
-            logger.log_metrics(metrics, step=self.batches)
+            logger.log_metrics(metrics | {"epoch": self.current_epoch, "step": self.steps}, step=self.batches)
 
     def on_train_epoch_end(self) -> None:
         self._log_losses()
