@@ -4,6 +4,7 @@ import difflib
 import errno
 import shlex
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -85,16 +86,22 @@ def _wrong_word(config_name: str, words: Sequence[str], multirun: bool) -> str |
     None where the words are not to blame.
     """
     import hydra
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
     every = _parsed(words)
     folders = [str(word.input_line) for word in every if word.key_or_group == "hydra.searchpath"]
     typed = [word for word in every if not word.is_hydra_override()]
     once = [word for word in typed if not word.is_sweep_override()]
-    decide = [str(word.input_line) for word in once if word.key_or_group in ("model", "experiment", "stage")]
+    decide = [str(word.input_line) for word in once if word.key_or_group in ("model", "experiment")]
+    stage = [str(word.input_line) for word in once if word.key_or_group == "stage"]
+    # Within a command that composes another time, there is Hydra already.
+    begun = GlobalHydra.instance().is_initialized()
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            config = hydra.compose(config_name, [*folders, *decide], return_hydra_config=True)
+        with nullcontext() if begun else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            if stage and not hydra.compose(config_name, [*folders, *decide]).get("stages"):
+                return f"{stage[0]}: the experiment does not train in stages; leave it out"
+            config = hydra.compose(config_name, [*folders, *decide, *stage], return_hydra_config=True)
             groups = set(config.hydra.runtime.choices)
             known = [word for word in once if word.key_or_group in groups and not isinstance(word.value(), dict)]
             config = hydra.compose(config_name, [*folders, *(str(word.input_line) for word in known)])

@@ -6,12 +6,16 @@
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from omegaconf import DictConfig, OmegaConf
 
+from suite.arguments import Name, OneOf, check_value, shown
 from suite.errors import UserError
 from suite.files import make_folder, write_whole
+from suite.papers import find_paper
 from suite.run import console, folder
 from suite.run.checks import check_config
 from suite.run.config import compose_again, instantiate
@@ -38,8 +42,10 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
                 configs[name] = folder.read_config(own)
             if not folder.is_finished(own):
                 configs[name] = changed(configs[name], changes)
+            elif changes and number == len(configs):
+                raise UserError(f"{changes[0]}: all stages of {run} are finished; resume one alone, as in resume={own}")
     else:
-        configs = {name: of_stage(config, run, name, words) for name in config.stages}
+        configs = {name: of_stage(config, run, name, words) for name in names_of(config)}
     for of_one in configs.values():
         check_config(of_one)
         instantiate(of_one)
@@ -67,6 +73,17 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
     log.info("  translate   python -m suite.translate run=%s input=<file or folder> output=<folder>", run)
     log.info("  evaluate    python -m suite.evaluate run=%s", run)
+
+
+def names_of(config: DictConfig) -> list[str]:
+    """The stages that an experiment lists. Raises UserError where they are not those of its paper."""
+    check_value("model.paper", config.model.get("paper"), Name)
+    paper = find_paper(config.model.paper)
+    listed = OmegaConf.to_container(config.stages) if OmegaConf.is_config(config.stages) else config.stages
+    if not paper.stages:
+        raise UserError(f"stages={shown(listed)}: the model {paper.name} does not train in stages; leave it out")
+    check_value("stages", listed, Sequence[Annotated[str, OneOf(paper.stages)]])
+    return listed
 
 
 def of_stage(config: DictConfig, run: Path, name: str, words: list[str]) -> DictConfig:
