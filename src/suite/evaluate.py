@@ -121,7 +121,7 @@ def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -
     from rich.console import Console
     from rich.table import Table
 
-    print(f"{run}, {checkpoint} checkpoint, {steps} generator steps")
+    print(f"{run}, {checkpoint} checkpoint, {steps} steps")
     table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")

@@ -85,7 +85,7 @@ def test_a_finished_run_is_not_resumed(command, tmp_path, capsys):
     words = ["experiment=cyclegan_lsgan", "scale=smoke", f"hydra.run.dir={tmp_path / 'run'}"]
     assert command("train", *words) == 0
     assert command("train", f"resume={tmp_path / 'run'}") == 2
-    assert "raise model.epochs" in capsys.readouterr().err
+    assert "has its 1 epoch of 200 epochs; to train on, raise trainer.max_epochs" in capsys.readouterr().err
 
 
 def interrupt_after(epochs: int, save: Any) -> Any:

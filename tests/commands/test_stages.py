@@ -85,6 +85,8 @@ def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp
     assert (run / STAGES[0] / "metrics.json").is_file()
 
     assert train(f"resume={run}") == 0  # all is done: nothing is trained again
+    assert train(f"resume={run}", "model.lr=1") == 2
+    assert f"model.lr=1: all stages of {run} are finished; resume one alone, as in" in capsys.readouterr().err
     assert train(*TINY, f"hydra.run.dir={run}") == 2
     assert f"{run} already holds a run: resume={run}" in capsys.readouterr().err
 
@@ -209,7 +211,8 @@ def test_one_stage_alone_starts_from_what_it_is_told(train, tmp_path, capsys):
     [
         (["stage=nothing"], "stage=nothing: there is none of that name; choose from encoder, generator"),
         (["model.stage=nothing"], "model.stage=nothing: choose from generator, encoder"),
-        (["stages=[generator,nothing]"], "nothing"),
+        (["stages=[generator,nothing]"], "stages=nothing: choose from generator, encoder"),
+        (["stages=generator"], "stages=generator: give a list"),
         (["backbone=unet"], "backbone=unet: the model two_stages has no backbone"),
         (["stage=generator", "start_from=/nowhere"], "start_from=/nowhere does not exist"),
     ],
@@ -220,6 +223,38 @@ def test_what_cannot_work_is_one_line_before_anything_is_written(words, message,
     assert len(lines) == 1
     assert message in lines[0]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("stage=generator", "stage=generator: the experiment does not train in stages"),
+        ("stages=[generator]", "stages=[generator]: the model cyclegan does not train in stages"),
+    ],
+)
+def test_stages_of_a_paper_without_are_refused(word, message, command, tmp_path, capsys):
+    assert command("train", "experiment=cyclegan_lsgan", "scale=smoke", word, f"hydra.run.dir={tmp_path / 'run'}") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_stage_that_trains_on_is_not_finished_until_it_is(train, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    assert train(*TINY, "stage=generator", f"hydra.run.dir={run}") == 0
+    assert train(f"resume={run}") == 2
+    assert "has its 2 epochs; to train on, raise model.epochs" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(two_stages.TwoStages, "leave_behind", interrupted)
+        assert train(f"resume={run}", "model.epochs=3") == 130
+    said = capsys.readouterr().err
+    assert "stopped by SIGINT after its training; go on with: python -m suite.train resume=" in said
+    assert not folder.is_finished(run)
+    assert train(f"resume={run}") == 0
+    assert folder.is_finished(run)
+
+
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_run_without_a_finished_stage_says_so(tmp_path):

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from suite.errors import UserError
 from suite.run import cli, console, folder
 from suite.run.config import instantiate
-from suite.run.summary import conclude, summary
+from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         )
     trained = has_trained(config, model, done)
     if trained and folder.is_finished(run):
-        raise UserError(f"{run} has its {model.schedule}; to train on, raise model.{model.schedule.unit}s")
+        raise UserError(f"{run} has its {duration(config, model)}; to train on, raise {ends_by(config, model)}")
     if on_rank_zero():
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
@@ -56,6 +56,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
             metrics.find_weights(data)
         folder.claim(run, resumed=bool(config.resume))
         folder.write_config(config, run)
+        folder.unfinish(run)  # a longer duration may have been asked for
         console.keep(memory, run / "log.txt")
         so_far = f"epoch {done['epochs']}, step {done['steps']}" if config.resume else ""
         log.info(summary(config, model, run, so_far, started_from))
@@ -67,19 +68,22 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         trainer = build_trainer(config, run, model, done["batches"] if config.resume else None)
         if not trained:
             trainer.fit(model, datamodule=data, ckpt_path=resumed_from, weights_only=True)
+        trained = True
         keep_other_processes(trainer)
-        exit_code = 0
         if on_rank_zero():
             model.leave_behind(data, run)
             said = conclude(trainer, run, time.monotonic() - began)
             folder.finish(run, said)
             log.info(said)
-    except SystemExit as stop:  # how Lightning leaves after a signal
+        exit_code = 0
+    except (SystemExit, KeyboardInterrupt) as stop:  # the first is how Lightning leaves after a signal
+        if trainer is None:
+            raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave W&B unfinished
-        assert trainer is not None
         number = next(callback.number for callback in trainer.callbacks if isinstance(callback, Signals))  # type: ignore[attr-defined]
+        when = "after its training" if trained else f"in epoch {trainer.current_epoch + 1}"
         saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
-        what = f"stopped by {number.name} in epoch {trainer.current_epoch + 1}{saved}"
+        what = f"stopped by {number.name} {when}{saved}"
         command = f"python -m suite.train resume={to_resume or run}"
         raise cli.Stopped(number, f"{what}; go on with: {command}") from stop
     finally:
@@ -93,6 +97,13 @@ def has_trained(config: DictConfig, model: "Paper", done: dict[str, Any]) -> boo
     if model.schedule.unit == "step" and done["steps"] >= model.schedule.total:
         return True
     return 0 < config.trainer.max_epochs <= done["epochs"]
+
+
+def ends_by(config: DictConfig, model: "Paper") -> str:
+    """The key that ends its training first."""
+    of_model = model.schedule
+    capped = config.trainer.max_epochs > 0 and (of_model.unit == "step" or config.trainer.max_epochs < of_model.total)
+    return "trainer.max_epochs" if capped else f"model.{of_model.unit}s"
 
 
 def settle(seed: int, threads: int | None) -> None:

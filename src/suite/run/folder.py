@@ -76,18 +76,23 @@ def finish(run: Path, conclusion: str) -> None:
     write_whole(run / _CONCLUSION, conclusion.strip("\n") + "\n")
 
 
+def unfinish(run: Path) -> None:
+    """Take that back, before it trains on: else one stopped on the way would pass as done."""
+    (run / _CONCLUSION).unlink(missing_ok=True)
+
+
 def write_config(config: DictConfig, run: Path) -> None:
     """Save the resolved configuration; it must hold no mandatory value that is missing."""
     write_whole(run / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
 
-def checkpoint_path(run: Path, which: str = "last") -> Path:
-    """A checkpoint of a run: `last`, `best`, or the name of a file in its checkpoints folder."""
+def checkpoint_path(run: Path, which: str = "last", key: str = "checkpoint") -> Path:
+    """A checkpoint of a run: `last`, `best`, or the name of a file in its checkpoints folder; said by the key."""
     path = run / "checkpoints" / f"{which.removesuffix('.ckpt')}.ckpt"
     if not path.is_file():
         there = sorted(file.stem for file in path.parent.glob("*.ckpt"))
         raise UserError(
-            f"{path} does not exist: use checkpoint={' or '.join(there)}"
+            f"{path} does not exist: use {key}={' or '.join(there)}"
             if there
             else f"{run} has no checkpoint yet: the run ended before its first epoch did"
         )
@@ -158,7 +163,7 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
     """
     if not start_from.exists():
         raise UserError(f"start_from={start_from} does not exist: give a run folder or a checkpoint file")
-    path = start_from if start_from.is_file() else checkpoint_path(of_stage(start_from), checkpoint)
+    path = start_from if start_from.is_file() else checkpoint_path(of_stage(start_from), checkpoint, key="start")
     state: dict[str, Any] = read_checkpoint(path)["state_dict"]
     found: dict[str, dict[str, Any]] = {}
     for averaged in (False, True):
@@ -181,9 +186,8 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
         try:
             ours[name].load_state_dict(found[name])
         except RuntimeError as error:
-            difference = textwrap.shorten(str(error).partition(":")[2], 160, placeholder=" …")
             raise UserError(
-                f"start_from={start_from}: {name} does not fit the model's settings: {difference}"
+                f"start_from={start_from}: {name} does not fit the model's settings: {_difference(error)}"
             ) from error
     model.begin_average()
     said = f"{', '.join(taken)} of {path}"

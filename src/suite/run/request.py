@@ -62,7 +62,7 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
 
     for word in overrides:
         key = word.partition("=")[0]
-        if "." not in key and key not in ("cache_dir", "threads"):
+        if "." not in key and key not in ("cache_dir", "threads", "start"):
             raise UserError(
                 f"{word}: a resumed run keeps its groups, name and seed; change single values, as in model.epochs=300"
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from suite.metrics.table import SET_METRICS
 from suite.run.config import plain
 from suite.run.request import several_devices
 from suite.run.trainer import precision
@@ -32,9 +33,9 @@ def summary(config: DictConfig, model: "Paper", run: Path, done: str, started_fr
         "settings": textwrap.fill(settings, 100, subsequent_indent=" " * 14),
         "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
-        "training": f"{_duration(config, model)}, {precision(config)}, seed {config.seed}",
+        "training": f"{duration(config, model)}, {precision(config)}, seed {config.seed}",
         "metrics": f"{', '.join(metrics) or 'none'}"
-        + (f" ({config.metrics.features})" if metrics else "")
+        + (f" ({config.metrics.features})" if set(metrics) & set(SET_METRICS) else "")
         + (f", best by {config.metrics.monitor}" if config.metrics.monitor else ""),
         "config": f"{run / 'config.yaml'}",
     }
@@ -59,7 +60,8 @@ def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _duration(config: DictConfig, model: "Paper") -> str:
+def duration(config: DictConfig, model: "Paper") -> str:
+    """How long it trains, as in 200 epochs, or 3 epochs of 200 epochs where the trainer ends it before its model."""
     of_model, most = model.schedule, config.trainer.max_epochs
     if most < 0 or (of_model.unit == "epoch" and most == of_model.total):
         return str(of_model)
