@@ -81,6 +81,24 @@ def test_any_step_will_do(settings, steps, command, tmp_path, monkeypatch):
     assert rows(stopped) == rows(at_once)
 
 
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_validation_end"], ids=["before", "after"])
+def test_a_validation_within_an_epoch_is_made_once(hook, command, tmp_path, monkeypatch):
+    """Stopped before and after the validation of a step that is saved, too."""
+    words = ["experiment=cyclegan_lsgan", *TINY, "model.steps=6", "trainer.limit_train_batches=1.0", "metrics=pixel"]
+    words += ["validation.every_n_steps=2", "checkpoint.every_n_steps=2", "data.epoch_length=20"]
+    at_once, stopped = tmp_path / "at_once", tmp_path / "stopped"
+    assert command("train", *words, f"hydra.run.dir={at_once}") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, hook, interrupt_at(4, getattr(LastCheckpoint, hook)))
+        assert command("train", *words, f"hydra.run.dir={stopped}") == 130
+    assert read(stopped)["done"]["steps"] == (2 if hook == "on_train_batch_end" else 4)
+    assert command("train", f"resume={stopped}") == 0
+    assert rows(stopped) == rows(at_once)
+    validated = [row for row in rows(at_once) if row["val/l1"]]
+    assert [(row["batch"], row["step"]) for row in validated] == [("2", "2"), ("4", "4"), ("6", "6")]
+    assert read(stopped)["callbacks"] == read(at_once)["callbacks"]  # also which value was best
+
+
 def test_a_finished_run_is_not_resumed(command, tmp_path, capsys):
     words = ["experiment=cyclegan_lsgan", "scale=smoke", f"hydra.run.dir={tmp_path / 'run'}"]
     assert command("train", *words) == 0

@@ -62,13 +62,24 @@ class LastCheckpoint(Checkpoint):
         assert isinstance(pl_module, Paper)
         moved, self.steps = pl_module.steps != self.steps, pl_module.steps  # a critic's batches come between
         self.due = moved and self.every_n_steps is not None and self.steps % self.every_n_steps == 0
-        if self.due and not trainer.is_last_batch:  # else when the epoch is validated, too
+        # Behind a validation that follows: else a resumed run would lack it, or best.ckpt forget what it was.
+        if self.due and not trainer.is_last_batch and not validates_now(trainer):
+            trainer.save_checkpoint(self.path, weights_only=False)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.due and not trainer.is_last_batch:  # else with the epoch
             trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         done = trainer.current_epoch + 1
         if self.due or done % self.every_n_epochs == 0 or done == trainer.max_epochs or trainer.should_stop:
             trainer.save_checkpoint(self.path, weights_only=False)
+
+
+def validates_now(trainer: pl.Trainer) -> bool:
+    """Whether validations are counted in steps, and one is due after the batch that ends."""
+    every: Any = trainer.val_check_batch  # type: ignore[attr-defined]
+    return trainer.check_val_every_n_epoch is None and (trainer.fit_loop.total_batch_idx + 1) % every == 0
 
 
 class BestCheckpoint(Checkpoint):

@@ -8,7 +8,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -79,7 +79,7 @@ def names_of(config: DictConfig) -> list[str]:
     """The stages that an experiment lists. Raises UserError where they are not those of its paper."""
     check_value("model.paper", config.model.get("paper"), Name)
     paper = find_paper(config.model.paper)
-    listed = OmegaConf.to_container(config.stages) if OmegaConf.is_config(config.stages) else config.stages
+    listed: Any = OmegaConf.to_container(config.stages) if OmegaConf.is_config(config.stages) else config.stages
     if not paper.stages:
         raise UserError(f"stages={shown(listed)}: the model {paper.name} does not train in stages; leave it out")
     check_value("stages", listed, Sequence[Annotated[str, OneOf(paper.stages)]])
