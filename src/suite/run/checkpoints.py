@@ -78,7 +78,7 @@ class LastCheckpoint(Checkpoint):
 
 def validates_now(trainer: pl.Trainer) -> bool:
     """Whether validations are counted in steps, and one is due after the batch that ends."""
-    every: Any = trainer.val_check_batch  # type: ignore[attr-defined]
+    every: Any = trainer.val_check_batch
     return trainer.check_val_every_n_epoch is None and (trainer.fit_loop.total_batch_idx + 1) % every == 0
 
 
