@@ -18,7 +18,8 @@ def train(config: DictConfig) -> None:
 
     memory = console.start(speaks=on_rank_zero())
     config, run = prepare_config(config)
-    if folder.has_stages(run) or (config.stages and config.model.get("stage") is None):
+    in_stages = folder.has_stages(run) if config.resume else config.stages and config.model.get("stage") is None
+    if in_stages:
         fit_stages(config, run, list(HydraConfig.get().overrides.task))
         return
     check_config(config)

@@ -87,8 +87,11 @@ def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp
     assert train(f"resume={run}") == 0  # all is done: nothing is trained again
     assert train(f"resume={run}", "model.lr=1") == 2
     assert f"model.lr=1: all stages of {run} are finished; resume one alone, as in" in capsys.readouterr().err
-    assert train(*TINY, f"hydra.run.dir={run}") == 2
-    assert f"{run} already holds a run: resume={run}" in capsys.readouterr().err
+    for words in (TINY, [*TINY, "stage=generator"], ["experiment=cyclegan_lsgan", "scale=smoke", "metrics=none"]):
+        assert train(*words, f"hydra.run.dir={run}") == 2
+        assert f"{run} already holds a run: resume={run}" in capsys.readouterr().err
+    assert train(*TINY, f"hydra.run.dir={run / STAGES[0]}") == 2  # one that is not in stages
+    assert "already holds a run" in capsys.readouterr().err
 
 
 def test_stages_draw_differently_and_the_earlier_network_rests():

@@ -201,5 +201,5 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
 def claim(run: Path, resumed: bool = False) -> None:
     """Make sure that a run's folder can be written, and holds no other run."""
     make_folder(run)
-    if not resumed and (run / "config.yaml").exists():
+    if not resumed and any((run / name).exists() for name in ("config.yaml", STAGES)):
         raise UserError(f"{run} already holds a run: resume={run}, or choose another folder")

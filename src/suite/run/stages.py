@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.arguments import Name, OneOf, check_value, shown
 from suite.errors import UserError
-from suite.files import make_folder, write_whole
+from suite.files import write_whole
 from suite.papers import find_paper
 from suite.run import console, folder
 from suite.run.checks import check_config
@@ -50,10 +50,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         check_config(of_one)
         instantiate(of_one)
     if on_rank_zero():
-        if not config.resume:
-            make_folder(run)
-            if (run / folder.STAGES).exists():
-                raise UserError(f"{run} already holds a run: resume={run}, or choose another folder")
+        folder.claim(run, resumed=bool(config.resume))
         plain = {name: OmegaConf.to_container(of_one, resolve=True) for name, of_one in configs.items()}
         text = OmegaConf.to_yaml(OmegaConf.create(plain))
         write_whole(run / folder.STAGES, text)
