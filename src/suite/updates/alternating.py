@@ -77,7 +77,7 @@ class AlternatingUpdates(pl.LightningModule):
 
     @abstractmethod
     def trained(self) -> dict[str, dict[str, nn.Module]]:
-        """The networks that are trained: by the name of their optimizer, then by their own."""
+        """The networks that are trained: by the name of their optimizer, then by their own; one may have several."""
 
     @abstractmethod
     def generators(self) -> dict[str, nn.Module]:
@@ -164,8 +164,9 @@ class AlternatingUpdates(pl.LightningModule):
     def learning(self, name: str) -> Iterator[None]:
         """Inside, the networks of one optimizer learn; those of the others only hand gradients on."""
         self._optimizers()  # made, at the latest, while all weights are awake
-        others = [network for other, group in self.trained().items() if other != name for network in group.values()]
-        weights = [weight for network in others for weight in network.parameters() if weight.requires_grad]
+        mine = {id(weight) for network in self.trained()[name].values() for weight in network.parameters()}
+        awake = [weight for network in self.networks().values() for weight in network.parameters()]
+        weights = [weight for weight in awake if weight.requires_grad and id(weight) not in mine]
         for weight in weights:
             weight.requires_grad_(False)
         try:
@@ -190,9 +191,9 @@ class AlternatingUpdates(pl.LightningModule):
         self.after_update(name)
 
     def after_update(self, name: str) -> None:
-        """What follows a step of that optimizer: the average moves with the generators."""
-        if self.ema is not None and not self.trained()[name].keys().isdisjoint(self.ema.keys()):
-            self.ema.average({of: network for of, network in self.generators().items() if of in self.ema})
+        """What follows a step of that optimizer: the averages of the generators that it moved, move."""
+        if self.ema is not None:
+            self.ema.average({of: network for of, network in self.trained()[name].items() if of in self.ema})
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Note the norm of the gradients, and clip it."""
@@ -206,12 +207,15 @@ class AlternatingUpdates(pl.LightningModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One for each entry of `trained` that has something to learn, in that order."""
-        return [self.make_optimizer(_learnt(self.trained()[name])) for name in self._moving]
-
-    def make_optimizer(self, weights: list[nn.Parameter]) -> Optimizer:
-        """Of the kind, and with the settings, that the model was given."""
         scaled = self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        return make_optimizer(self.optimizer, weights, self.lr, self.betas, scaled)
+        return [
+            make_optimizer(self.optimizer, _learnt(self.trained()[name]), *self.rates(name), scaled)
+            for name in self._moving
+        ]
+
+    def rates(self, name: str) -> tuple[float, tuple[float, float]]:
+        """The learning rate and the betas of that optimizer: those of the model, where a paper has none for each."""
+        return self.lr, self.betas
 
     def optimizers(self, use_pl_optimizer: bool = True) -> Any:
         """Lightning's in a run. Outside of one the model's own, so that a step can be made by hand."""
