@@ -79,6 +79,11 @@ def test_whole_rounds_of_critic_steps_and_no_reference(tmp_path: Path) -> None:
     assert figures["reference_over_ours"] is None
 
 
+def test_a_schedule_shorter_than_a_turn_does_not_end_it(tmp_path: Path) -> None:
+    config, options = compose("model.steps=1", "model.decay_steps=1", f"cache_dir={tmp_path}")
+    assert measure(config, **options)["s_per_step"] > 0
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
