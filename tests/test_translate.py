@@ -149,6 +149,28 @@ def test_direction(model, run, photos, tmp_path):
     assert_same(tmp_path / "a.png", applied(model, Image.open(path), "b2a"))
 
 
+class ToLabels(CycleGAN):
+    """Gives its directions names of its own, as a paper with classes does: of `a` all."""
+
+    directions = {"to_calm": "G", "to_merry": "F"}  # noqa: RUF012
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.stage = "faces"
+
+
+def test_a_paper_names_its_directions(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "CycleGAN", ToLabels)
+    net = tiny()
+    path = noise(photos / "x.png", 16, 16)
+    for name in ("to_calm", "to_merry"):
+        translate_files(net, [(path, tmp_path / f"{name}.png")], name)
+        assert_same(tmp_path / f"{name}.png", applied(net, Image.open(path), name))
+    monkeypatch.setattr(ToLabels, "directions", {})
+    with pytest.raises(UserError, match="stage faces of ToLabels translates no pictures"):
+        translate_files(net, [(path, tmp_path / "y.png")])
+
+
 def test_turned_by_exif(model, photos, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: to be shown a quarter clockwise
@@ -406,7 +428,7 @@ def test_too_large_for_the_memory(model, photos, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        ("direction=a2c", "direction=a2c: choose from a2b, b2a, null"),
+        ("direction=a2c", "direction=a2c: this CycleGAN can only do a2b, b2a"),
         ("checkpoint=best", "use checkpoint=last"),
         ("device=cuda:99", "device=cuda:99 is not on this machine"),
         ("device=gpu", "device=gpu is not on this machine"),

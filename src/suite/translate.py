@@ -20,7 +20,7 @@ class Keys(TypedDict):
     run: File
     input: File
     output: File
-    direction: Literal["a2b", "b2a"] | None
+    direction: Name | None
     checkpoint: Name
     mode: Literal["eval", "train"]
     seed: Seed

@@ -213,6 +213,7 @@ def test_one_stage_alone_starts_from_what_it_is_told(train, tmp_path, capsys):
     ("words", "message"),
     [
         (["stage=nothing"], "stage=nothing: there is none of that name; choose from encoder, generator"),
+        (["stages=null"], "which stage? Say stage=<name>: choose from generator, encoder"),
         (["model.stage=nothing"], "model.stage=nothing: choose from generator, encoder"),
         (["stages=[generator,nothing]"], "stages=nothing: choose from generator, encoder"),
         (["stages=generator"], "stages=generator: give a list"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Direction", "Mode", "Paper", "Report", "Step"]
 
-Direction = Literal["a2b", "b2a"]
+Direction = str  # a2b, b2a, or a name that a paper gives, as to_male
 Mode = Literal["eval", "train"]
 
 
@@ -37,8 +37,9 @@ class Paper(AlternatingUpdates):
     """
 
     name: ClassVar[str]  # in configurations and checkpoints
-    # The generator of each direction that `translate` knows, the paper's own first.
-    directions: ClassVar[Mapping[Direction, str]] = {"a2b": "G"}
+    # The generator of each direction that `translate` knows, the paper's own first; none: nothing is translated yet.
+    # A paper whose directions follow from its arguments sets them in its constructor.
+    directions: Mapping[Direction, str] = {"a2b": "G"}
     tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `step` can read
     stages: tuple[str, ...] = ()  # values of model.stage, in order; () trains all in one
     mode: Mode = "eval"  # train, for a trained model: translate with `keep_training_behaviour` of the generators
@@ -59,7 +60,8 @@ class Paper(AlternatingUpdates):
             check_value(f"model.{key}", value, annotations.get(key, Any))
         if stage not in (self.stages or (None,)):
             known = f"choose from {', '.join(self.stages)}" if self.stages else f"{self.name} has no stages"
-            raise UserError(f"model.stage={stage}: {known}")
+            said = "which stage? Say stage=<name>" if stage is None else f"model.stage={stage}"
+            raise UserError(f"{said}: {known}")
         self.compile_networks = compile
 
     # What a paper defines, beside `trained`, `generators`, `step` and `draw` ------------------------------------------
@@ -70,7 +72,7 @@ class Paper(AlternatingUpdates):
 
         (B, C, H, W) in [-1, 1] both ways, without gradient; through the EMA where there is one.
         """
-        x = batch if isinstance(batch, Tensor) else batch[direction[0]]
+        x = batch if isinstance(batch, Tensor) else batch[source_side(direction)]
         return self.translator(self.directions[direction])(x)
 
     def predict(self, batch: Batch) -> list[Translation]:
@@ -146,6 +148,11 @@ class Paper(AlternatingUpdates):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         checkpoint["paper"] = self.name
+
+
+def source_side(direction: Direction) -> Literal["a", "b"]:
+    """Which pictures of a batch are translated in that direction: those of `b` in b2a, else those of `a`."""
+    return "b" if direction == "b2a" else "a"
 
 
 def _weights(network: nn.Module) -> int:

@@ -4,8 +4,8 @@ G: A -> B     D_B tells B from G(A)          G(F(b)) ~ b
 F: B -> A     D_A tells A from F(B)          F(G(a)) ~ a
 """
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.losses.pixel import l1
 from suite.networks.layers import uses_batch_statistics
-from suite.papers.base import Report
+from suite.papers.base import Direction, Report
 from suite.papers.gan import GAN, judge
 from suite.papers.reference import ReferenceCycleGAN
 from suite.updates.replay import ReplayPool
@@ -28,7 +28,7 @@ class CycleGAN(GAN):
     """
 
     name = "cyclegan"
-    directions: ClassVar = {"a2b": "G", "b2a": "F"}
+    directions: Mapping[Direction, str] = {"a2b": "G", "b2a": "F"}
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from suite.data.catalog import PictureFile, flatten
 from suite.data.pictures.decode import Array, Fit
 from suite.errors import UserError
 from suite.files import make_folder, write_picture
-from suite.papers.base import Direction, Paper
+from suite.papers.base import Direction, Paper, source_side
 from suite.translating.outputs import Pair
 
 _SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
@@ -42,11 +42,15 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_direction(model: Paper, name: Direction | None) -> Direction:
-    """The direction of that name, or the model's first. Raises UserError where the model does not have it."""
+    """The direction of that name, or the model's first. Raises UserError where the model does not have it, or none."""
+    if not model.directions:
+        raise UserError(
+            f"stage {model.stage} of {type(model).__name__} translates no pictures: give the run of another"
+        )
     if name is None:
         return next(iter(model.directions))
     if name not in model.directions:
-        raise UserError(f"direction={name}: this {type(model).__name__} can only do {' and '.join(model.directions)}")
+        raise UserError(f"direction={name}: this {type(model).__name__} can only do {', '.join(model.directions)}")
     return name
 
 
@@ -84,7 +88,9 @@ def translate_files(
     Raises UserError for a direction that the model does not have, and for an output that can't be written.
     """
     direction = pick_direction(model, direction)
-    read = partial(_read, channels=model.hparams[f"channels_{direction[0]}"], size=size, divisor=model.divisor)
+    read = partial(
+        _read, channels=model.hparams[f"channels_{source_side(direction)}"], size=size, divisor=model.divisor
+    )
     threads = min(_THREADS, os.cpu_count() or 1)
     writes: deque[Future[None]] = deque()
     failed: dict[Path, str] = {}
