@@ -153,5 +153,5 @@ def test_a_loss_that_is_not_finite_is_named(rate, command, tmp_path, capsys):
     words = [*SMOKE, f"model.lr={rate}", "trainer.limit_train_batches=4", f"hydra.run.dir={tmp_path / 'run'}"]
     assert command("train", *words) == 2
     error = capsys.readouterr().err
-    assert "was not finite at step" in error or "model.lr" in error
+    assert "was not finite in batch" in error or "model.lr" in error
     assert not (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()

@@ -73,4 +73,4 @@ def test_a_bad_loss_ends_both_with_one_line(start, tmp_path):
     assert gone(process.pid, seconds=10)
     lines = (tmp_path / "stderr").read_text().splitlines()
     assert [line for line in lines if line.startswith(("error", "Traceback"))] == [lines[-1]]
-    assert "was not finite at step 2" in lines[-1]
+    assert "was not finite in batch 2" in lines[-1]

@@ -67,7 +67,7 @@ def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp
 
     assert "epoch 2/2, step 7/7  brightness" in said
     assert (run / STAGES[0] / "images" / "a2b_epoch0002.png").is_file()
-    assert (run / STAGES[1] / "images" / "a2b_step000007.png").is_file()  # by steps, so measured at their end
+    assert (run / STAGES[1] / "images" / "a2b_epoch0002.png").is_file()  # ended by its steps, and measured then
 
     # The second stage took the first one's generator, left it as it is, and holds it in its checkpoint.
     assert same(weights(run / STAGES[1], "G"), weights(run / STAGES[0], "G"))

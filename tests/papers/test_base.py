@@ -139,7 +139,7 @@ def test_training_stops_at_a_bad_loss(bad_step: int, make_cyclegan: Callable, ma
     batches = make_batches(9)
     batches[bad_step - 1]["b"][0, 0, 0, 0] = math.nan
     name = "D_a" if bad_step % 3 else "G_adv_a"  # a critic's extra step has no generator losses
-    with pytest.raises(UserError, match=f"the loss '{name}' was not finite at step {bad_step}: "):
+    with pytest.raises(UserError, match=f"the loss '{name}' was not finite in batch {bad_step}: "):
         fit(model, batches, log_every_n_steps=5)
     assert model.batches == 5
 
@@ -152,7 +152,7 @@ def test_a_bad_loss_of_an_epoch_stops_before_it_is_validated_and_saved(
     model.val_dataloader = lambda: DataLoader(make_batches(1), batch_size=None)
     model.validation_step = lambda batch, batch_idx: pytest.fail("validated")
     saving = pl.callbacks.ModelCheckpoint(tmp_path, save_on_train_epoch_end=True)
-    with pytest.raises(UserError, match="not finite at step 2: "):
+    with pytest.raises(UserError, match="not finite in batch 2: "):
         fit(model, batches, callbacks=saving, enable_checkpointing=True, log_every_n_steps=50, limit_val_batches=1)
     assert not list(tmp_path.glob("*.ckpt"))
 
@@ -184,10 +184,10 @@ def test_a_checkpoint_is_plain_data_with_plain_names(
 @pytest.mark.parametrize(
     ("changes", "size", "message"),
     [
-        ({}, 30, "data.size=30 is not a multiple of 4, which this backbone needs: use data.size=3"),
-        ({}, 2, "data.size=2 is not a multiple of 4, which this backbone needs: use data.size=4,"),
+        ({}, 30, "data.size=30 is not a multiple of 4, which the networks need: use data.size=3"),
+        ({}, 2, "data.size=2 is not a multiple of 4, which the networks need: use data.size=4,"),
         ({"backbone": {"name": "unet", "width": 4, "downs": 5}}, 48, "data.size=48 is not a multiple of 32"),
-        ({}, 8, "data.size=8 is too small for this discriminator, which needs 12: "),
+        ({}, 8, "data.size=8 is too small for the networks, which need 12: "),
     ],
 )
 def test_a_size_that_cannot_work_is_refused(changes: dict, size: int, message: str, make_cyclegan: Callable) -> None:

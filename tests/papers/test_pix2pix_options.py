@@ -276,7 +276,7 @@ def test_a_wrong_value_is_named(changes: dict, message: str, make_pix2pix: Calla
     ("changes", "message"),
     [
         ({"task": "unpaired"}, "data.task=unpaired: Pix2Pix trains on data.task=paired"),
-        ({"size": 36}, "data.size=36 is not a multiple of 8, which this backbone needs: use data.size=32, "),
+        ({"size": 36}, "data.size=36 is not a multiple of 8, which the networks need: use data.size=32, "),
         ({"drawings": "all", "swap": True}, "data.drawings=all with data.direction=b2a: a drawing has one photo, "),
         ({"drawings": "all"}, None),
         ({"swap": True}, None),

@@ -40,7 +40,7 @@ def test_a_bad_loss_is_named_with_its_first_step(bad: float) -> None:
     log.add(losses(G=1.0, D=1.0), 40)
     log.add(losses(G=1.0, D=bad), 41)
     log.add(losses(G=math.nan, D=math.nan), 42)
-    with pytest.raises(UserError, match="the loss 'D' was not finite at step 41: "):
+    with pytest.raises(UserError, match="the loss 'D' was not finite in batch 41: "):
         log.flush(alone)
 
 
@@ -50,24 +50,24 @@ def test_a_bad_loss_of_a_critics_extra_step_is_named() -> None:
     log.add(losses(D=math.nan), 6)
     log.add(losses(D=math.nan), 7)
     log.add(losses(G=math.nan, D=math.nan), 10)
-    with pytest.raises(UserError, match="the loss 'D' was not finite at step 6: "):
+    with pytest.raises(UserError, match="the loss 'D' was not finite in batch 6: "):
         log.flush(alone)
 
 
 def test_every_rank_learns_of_a_bad_loss_of_one() -> None:
     log = LossLog()
     log.add(losses(G=1.0), 8)
-    with pytest.raises(UserError, match="the loss 'G' was not finite at step 7: "):
+    with pytest.raises(UserError, match="the loss 'G' was not finite in batch 7: "):
         log.flush(lambda steps: torch.maximum(steps, torch.tensor([-7])))
 
 
 def test_the_first_bad_step_of_all_ranks_is_named() -> None:
     log = LossLog()
     log.add(losses(G=math.nan), 8)
-    with pytest.raises(UserError, match="at step 7: "):
+    with pytest.raises(UserError, match="in batch 7: "):
         log.flush(lambda steps: torch.maximum(steps, torch.tensor([-7])))
     log.add(losses(G=math.nan), 8)
-    with pytest.raises(UserError, match="at step 8: "):
+    with pytest.raises(UserError, match="in batch 8: "):
         log.flush(lambda steps: torch.maximum(steps, torch.tensor([-9])))
 
 

@@ -42,6 +42,7 @@ class Paper(AlternatingUpdates):
     directions: Mapping[Direction, str] = {"a2b": "G"}
     tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `step` can read
     stages: tuple[str, ...] = ()  # values of model.stage, in order; () trains all in one
+    or_other_networks: tuple[str, str] = ("", "")  # what else helps where a size does not divide, or is too small
     mode: Mode = "eval"  # train, for a trained model: translate with `keep_training_behaviour` of the generators
 
     def __init__(
@@ -86,14 +87,14 @@ class Paper(AlternatingUpdates):
         if data.size % self.divisor:
             nearest = max(self.divisor, round(data.size / self.divisor) * self.divisor)
             raise UserError(
-                f"data.size={data.size} is not a multiple of {self.divisor}, which this backbone needs: "
-                f"use data.size={nearest}, another backbone, or with a U-Net a lower model.backbone.downs"
+                f"data.size={data.size} is not a multiple of {self.divisor}, which the networks need: "
+                f"use data.size={nearest}{self.or_other_networks[0]}"
             )
         smallest = max((network.smallest for network in self._of_pictures()), default=1)
         if data.size < smallest:
             raise UserError(
-                f"data.size={data.size} is too small for this discriminator, which needs {smallest}: "
-                "use a larger data.size, or discriminator=pixel"
+                f"data.size={data.size} is too small for the networks, which need {smallest}: "
+                f"use a larger data.size{self.or_other_networks[1]}"
             )
 
     def leave_behind(self, data: "PictureData", run: Path) -> None:

@@ -20,6 +20,11 @@ class GAN(Paper):
     several critic updates, the generators move on the last of so many batches, the critics on each.
     """
 
+    or_other_networks = (
+        ", another backbone, or with a U-Net a lower model.backbone.downs",
+        ", or discriminator=pixel",
+    )
+
     def __init__(
         self,
         *,

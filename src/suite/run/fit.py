@@ -28,7 +28,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
     Raises UserError before anything is written, where it can't work; cli.Stopped after a signal.
     """
     from suite.run.loggers import finish_wandb
-    from suite.run.signals import Signals, end_other_processes, keep_other_processes
+    from suite.run.signals import end_other_processes, keep_other_processes, signals_of
 
     resumed_from = folder.resumed_checkpoint(run) if config.resume else None
     resumed = folder.read_checkpoint(resumed_from) if resumed_from else None
@@ -71,7 +71,8 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         trained = True
         keep_other_processes(trainer)
         if on_rank_zero():
-            model.leave_behind(data, run)
+            with signals_of(trainer).heard():
+                model.leave_behind(data, run)
             said = conclude(trainer, run, time.monotonic() - began)
             folder.finish(run, said)
             log.info(said)
@@ -80,7 +81,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         if trainer is None:
             raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave W&B unfinished
-        number = next(callback.number for callback in trainer.callbacks if isinstance(callback, Signals))  # type: ignore[attr-defined]
+        number = signals_of(trainer).number
         when = "after its training" if trained else f"in epoch {trainer.current_epoch + 1}"
         saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
         what = f"stopped by {number.name} {when}{saved}"

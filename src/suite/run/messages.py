@@ -110,6 +110,8 @@ def _wrong_word(config_name: str, words: Sequence[str], multirun: bool) -> str |
     for word in typed:
         key, value = word.key_or_group, (word.input_line or "").partition("=")[2]
         if _is_group(word):
+            if key not in groups and "model" not in config:
+                return unknown_key(key, set(map(str, config)), config)
             if key not in groups:
                 return f"{word.input_line}: the model {config.model.get('paper')} has no {key}"
         elif isinstance(inside := word.value(), dict) and OmegaConf.is_dict(there := OmegaConf.select(config, key)):

@@ -27,9 +27,22 @@ class Signals(Callback):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """SIGTERM means the same in work that follows training, when Lightning has given the handlers back."""
+        before = signal.signal(signal.SIGTERM, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.number = signal.Signals(number)
         raise KeyboardInterrupt
+
+
+def signals_of(trainer: pl.Trainer) -> Signals:
+    return next(callback for callback in trainer.callbacks if isinstance(callback, Signals))  # type: ignore[attr-defined]
 
 
 _launchers: list[Any] = []  # of this process, that have started others

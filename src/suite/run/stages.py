@@ -49,6 +49,9 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     for of_one in configs.values():
         check_config(of_one)
         instantiate(of_one)
+    for of_one in list(configs.values())[:-1]:
+        if of_one.start == "best" and not (of_one.metrics.names and of_one.metrics.monitor):
+            raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
     if on_rank_zero():
         folder.claim(run, resumed=bool(config.resume))
         plain = {name: OmegaConf.to_container(of_one, resolve=True) for name, of_one in configs.items()}

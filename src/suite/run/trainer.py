@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
     """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there."""
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import RichProgressBar
+    from pytorch_lightning.strategies import DDPStrategy
 
     from suite.run import callbacks, checkpoints
     from suite.run.loggers import MetricsCSV, configured_logger
@@ -60,10 +62,13 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
     loggers = [MetricsCSV(run, resumed_batch), configured_logger(config, run)]
     values = plain(config.trainer)
     every = config.validation.every_n_steps
-    if every is None and model.schedule.unit == "step":
+    if every is None and config.trainer.max_epochs == -1:
         every = model.schedule.total  # at the end
     if every is not None:
         values |= {"val_check_interval": every * model.batches_per_step, "check_val_every_n_epoch": None}
+    if model.stages and values["strategy"] == "ddp_find_unused_parameters_true":
+        # Between stages the first process makes what the next one needs, while the others wait for it.
+        values["strategy"] = DDPStrategy(find_unused_parameters=True, timeout=timedelta(hours=12))
     values |= {"precision": precision(config), "accelerator": find_device(config.trainer.accelerator)}
     quiet_lightning()
     return make_trainer(

@@ -76,7 +76,7 @@ class LossLog:
             # The first is the cause: one update with it, and every later loss is bad, too.
             step, name = min(bad, key=lambda found: found[0])
             raise UserError(
-                f"the loss '{name}' was not finite at step {step}: go on with resume=<the run's folder> "
+                f"the loss '{name}' was not finite in batch {step}: go on with resume=<the run's folder> "
                 "and a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
             )
         for name, total in totals.items():
