@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -207,6 +208,57 @@ def test_one_stage_alone_starts_from_what_it_is_told(train, tmp_path, capsys):
         of_second = weights(second, "G")
         shift = 0 if word == f"start_from={first}" else 1
         assert same(of_second, {name: value + shift for name, value in of_last.items()})
+
+
+def test_a_stage_knows_where_its_data_may_lie_and_the_one_before_makes_them_as_it_translates(
+    command, tmp_path, monkeypatch
+):
+    seen = []
+    conf = tmp_path / "conf"
+    shutil.copytree(two_stages.CONF, conf)
+    with (conf / "stage" / "encoder.yaml").open("a") as file:
+        file.write("name: ${start_from}/faces\n")
+
+    def leave_behind(model, data, run):
+        pictures = sum(len(batch["index"]) for batch in data.eval_dataloader("train"))
+        seen.append((model.stage, model.G.training, torch.is_grad_enabled(), pictures, data.trainer, run))
+
+    monkeypatch.setattr(two_stages.TwoStages, "leave_behind", leave_behind)
+    run = tmp_path / "run"
+    words = ["images.count=0", "metrics=none", f"hydra.run.dir={run}"]
+    assert command("train", "--config-dir", str(conf), *TINY, *words) == 0
+    runs = [run / own for own in STAGES]
+    assert seen == [("generator", False, False, 8, None, runs[0]), ("encoder", False, False, 8, None, runs[1])]
+    assert OmegaConf.load(run / "stages.yaml").encoder.name == f"{runs[0]}/faces"
+    assert OmegaConf.load(runs[1] / "config.yaml").name == f"{runs[0]}/faces"
+
+
+def test_a_stage_may_take_no_network_of_the_one_before(train, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert train(*TINY, "stage=generator", "metrics=none", f"hydra.run.dir={first}") == 0
+    content = last(first)
+    content["state_dict"] = {f"other_{name}": value for name, value in content["state_dict"].items()}
+    torch.save(content, first / "checkpoints" / "last.ckpt")
+    words = [*TINY, "metrics=none", f"start_from={first}", f"hydra.run.dir={second}"]
+    assert train(*words, "stage=encoder") == 2
+    assert "lacks G, which model.stage=encoder builds on" in capsys.readouterr().err
+    assert train(*words, "stage=generator") == 0
+    assert "starts from none of " in capsys.readouterr().out
+
+
+def test_a_scale_may_be_another_in_one_stage(command, tmp_path, capsys):
+    conf, run = tmp_path / "conf", tmp_path / "run"
+    shutil.copytree(two_stages.CONF, conf)
+    of_scale = conf / "scale_for" / "smoke_two_stages_encoder.yaml"
+    of_scale.write_text("# @package _global_\nmodel: {steps: 3}\n")
+    words = ["--config-dir", str(conf), *TINY, "metrics=none", f"hydra.run.dir={run}"]
+    assert command("train", *words) == 0
+    assert [last(run / own)["done"]["steps"] for own in STAGES] == [8, 3]
+    # What Hydra refuses in one stage alone is one line, too.
+    of_scale.write_text("# @package _global_\ndefaults: [override /data: faces]\n")
+    assert command("train", *words[:-1], f"hydra.run.dir={tmp_path / 'other'}") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "smoke_two_stages_encoder: Default List Overrides are not allowed" in line
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,11 @@ class Paper(AlternatingUpdates):
             )
 
     def leave_behind(self, data: "PictureData", run: Path) -> None:
-        """What a trained stage makes for the next one, as files in its folder; one process does, anew if stopped."""
+        """What a trained stage makes for the next one, as files in its folder.
+
+        One process does, anew if stopped: the model is in eval mode, on the device that it was trained on, and every
+        loader of `data` gives all pictures.
+        """
 
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         """The step as it was published, on copies of the networks; None: nothing published does what this is set to."""

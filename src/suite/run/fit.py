@@ -16,6 +16,9 @@ from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
 
 if TYPE_CHECKING:
+    import torch
+
+    from suite.data.module import PictureData
     from suite.papers.base import Paper
 
 log = logging.getLogger("suite")
@@ -72,7 +75,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         keep_other_processes(trainer)
         if on_rank_zero():
             with signals_of(trainer).heard():
-                model.leave_behind(data, run)
+                leave_behind(model, data, run, trainer.strategy.root_device)
             said = conclude(trainer, run, time.monotonic() - began)
             folder.finish(run, said)
             log.info(said)
@@ -91,6 +94,16 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         if trainer and exit_code:
             end_other_processes(trainer)
         finish_wandb(exit_code)
+
+
+def leave_behind(model: "Paper", data: "PictureData", run: Path, device: "torch.device") -> None:
+    """Have a trained stage make what the next one needs, as it translates: on its device, in eval mode, by itself."""
+    import torch
+
+    data.trainer = None  # its loaders would give this process its own share alone
+    model.to(device).eval()
+    with torch.no_grad():
+        model.leave_behind(data, run)
 
 
 def has_trained(config: DictConfig, model: "Paper", done: dict[str, Any]) -> bool:

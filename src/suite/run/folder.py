@@ -159,7 +159,8 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
     """Give a fresh model's networks the weights of another run's networks of the same name, averaged where it has them.
 
     start_from: a run folder, of which `checkpoint` is taken, or a checkpoint file. Returns what was taken and what was
-    not, for `summary`. Raises UserError where sizes differ, nothing fits, or an earlier stage's network is not there.
+    not, for `summary`. A stage may take none, and train on what an earlier one left behind. Raises UserError where
+    sizes differ, nothing fits and it is no stage, or an earlier stage's network is not there.
     """
     if not start_from.exists():
         raise UserError(f"start_from={start_from} does not exist: give a run folder or a checkpoint file")
@@ -176,7 +177,7 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
         name: child for name, child in model.named_children() if name != "ema" and any(True for _ in child.parameters())
     }
     taken = [name for name in ours if name in found]
-    if not taken:
+    if not taken and model.stage is None:
         raise UserError(f"start_from={start_from}: it has {', '.join(found)}; this model has {', '.join(ours)}")
     if lacking := [name for name in model.frozen_stages if name not in found]:
         raise UserError(
@@ -190,7 +191,7 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
                 f"start_from={start_from}: {name} does not fit the model's settings: {_difference(error)}"
             ) from error
     model.begin_average()
-    said = f"{', '.join(taken)} of {path}"
+    said = f"{', '.join(taken) or 'none'} of {path}"
     if new := [name for name in ours if name not in found]:
         said += f"; new: {', '.join(new)}"
     if left := [name for name in found if name not in ours]:

@@ -33,6 +33,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     later for what can be known now. Raises as `fit` does.
     """
     console.start(speaks=on_rank_zero())
+    before: Path | None = None
     if config.resume:
         configs = folder.read_stages(run)
         changes = [word for word in words if not word.startswith("resume=")]
@@ -45,7 +46,12 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
             elif changes and number == len(configs):
                 raise UserError(f"{changes[0]}: all stages of {run} are finished; resume one alone, as in resume={own}")
     else:
-        configs = {name: of_stage(config, run, name, words) for name in names_of(config)}
+        configs = {}
+        for name in names_of(config):
+            configs[name] = of_stage(config, run, name, words)
+            if before is not None:
+                configs[name].start_from = str(before)  # so that its data may lie there: ${start_from}/…
+            before = run / f"{len(configs)}_{name}"
     for of_one in configs.values():
         check_config(of_one)
         instantiate(of_one)
@@ -58,7 +64,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         text = OmegaConf.to_yaml(OmegaConf.create(plain))
         write_whole(run / folder.STAGES, text)
 
-    before: Path | None = None
+    before = None
     for number, (name, of_one) in enumerate(configs.items(), start=1):
         own = run / f"{number}_{name}"
         if not folder.is_finished(own):
