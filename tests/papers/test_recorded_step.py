@@ -122,7 +122,7 @@ def test_a_step_on_memory_that_is_used_again_is_a_training_step(case: tuple) -> 
 
 def without_values(model: Paper, mode: FakeTensorMode) -> Paper:
     """The model, its weights and buffers replaced by tensors of a shape and a device, and nothing in them."""
-    for module in model.modules():
+    for module in (part for network in (model, *model.held.values()) for part in network.modules()):
         for name, weight in list(module.named_parameters(recurse=False)):
             setattr(module, name, nn.Parameter(mode.from_tensor(weight.detach()), weight.requires_grad))
         for name, buffer in list(module.named_buffers(recurse=False)):

@@ -76,3 +76,27 @@ def test_an_optimizer_may_have_a_rate_of_its_own() -> None:
     model = SharedEncoder()
     rates = [float(optimizer.param_groups[0]["lr"]) for optimizer in model.configure_optimizers()]
     assert rates == pytest.approx([0.1, 0.1, 0.01])
+
+
+class Features(AlternatingUpdates):
+    def __init__(self) -> None:
+        super().__init__(**SETTINGS, ema_decay=0.0)
+        self.G = nn.Linear(2, 2)
+        self.held["features"] = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+        self.assemble()
+
+    def trained(self) -> dict[str, dict[str, nn.Module]]:
+        return {"G": {"G": self.G}}
+
+    def generators(self) -> dict[str, nn.Module]:
+        return {"G": self.G}
+
+
+def test_a_held_network_rests_follows_the_model_and_is_in_no_checkpoint() -> None:
+    model = Features().train().to(torch.float64)
+    held = model.held["features"]
+    assert {weight.dtype for weight in held.parameters()} == {torch.float64}
+    assert not any(module.training for module in held.modules())
+    assert not any(weight.requires_grad for weight in held.parameters())
+    assert set(model.state_dict()) == {"G.weight", "G.bias"}
+    assert {weight.device.type for weight in model.to("meta").held["features"].parameters()} == {"meta"}

@@ -61,6 +61,8 @@ class AlternatingUpdates(pl.LightningModule):
             raise UserError(f"model.decay_steps={decay_steps} without model.steps: set both, or model.decay_epochs")
         self.clip_norm, self.ema_decay, self.freeze_names = clip_norm, ema_decay, freeze
         self.ema: EMA | None = None
+        # Networks that nobody trains, as of features, by name: on the model's device, and in no checkpoint.
+        self.held: dict[str, nn.Module] = {}
         # Lightning's global_step counts every optimizer's step. These are kept in the checkpoint.
         self.steps = 0  # updates of the generator, or of the network that is trained where there is none
         self.batches = 0  # training batches
@@ -108,6 +110,8 @@ class AlternatingUpdates(pl.LightningModule):
                 raise UserError(f"model.freeze: {name} is no network or layer with weights; there are {self._names()}")
             for weight in weights:
                 weight.requires_grad_(False)
+        for network in self.held.values():
+            network.requires_grad_(False).eval()
         self._moving = [name for name, group in self.trained().items() if _learnt(group)]
         if not self._moving:
             raise UserError(
@@ -136,6 +140,11 @@ class AlternatingUpdates(pl.LightningModule):
     def frozen_stages(self) -> list[str]:
         """The names of the networks that an earlier stage has trained, and this one builds on."""
         return [name for name, child in self.named_children() if child in self._resting]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        for network in self.held.values():
+            network._apply(fn)
+        return super()._apply(fn, recurse)
 
     def _names(self) -> str:
         return ", ".join(self.networks())
