@@ -33,25 +33,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     later for what can be known now. Raises as `fit` does.
     """
     console.start(speaks=on_rank_zero())
-    before: Path | None = None
-    if config.resume:
-        configs = folder.read_stages(run)
-        changes = [word for word in words if not word.startswith("resume=")]
-        for number, name in enumerate(configs, start=1):
-            own = run / f"{number}_{name}"
-            if (own / "config.yaml").is_file():  # it may have been resumed alone, with changes
-                configs[name] = folder.read_config(own)
-            if not folder.is_finished(own):
-                configs[name] = changed(configs[name], changes)
-            elif changes and number == len(configs):
-                raise UserError(f"{changes[0]}: all stages of {run} are finished; resume one alone, as in resume={own}")
-    else:
-        configs = {}
-        for name in names_of(config):
-            configs[name] = of_stage(config, run, name, words)
-            if before is not None:
-                configs[name].start_from = str(before)  # so that its data may lie there: ${start_from}/…
-            before = run / f"{len(configs)}_{name}"
+    configs = resumed_stages(run, words) if config.resume else fresh_stages(config, run, words)
     for of_one in configs.values():
         check_config(of_one)
         instantiate(of_one)
@@ -64,7 +46,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         text = OmegaConf.to_yaml(OmegaConf.create(plain))
         write_whole(run / folder.STAGES, text)
 
-    before = None
+    before: Path | None = None
     for number, (name, of_one) in enumerate(configs.items(), start=1):
         own = run / f"{number}_{name}"
         if not folder.is_finished(own):
@@ -79,6 +61,33 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
     log.info("  translate   python -m suite.translate run=%s input=<file or folder> output=<folder>", run)
     log.info("  evaluate    python -m suite.evaluate run=%s", run)
+
+
+def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, DictConfig]:
+    """The configuration of each stage, by name and in order."""
+    configs: dict[str, DictConfig] = {}
+    before: Path | None = None
+    for name in names_of(config):
+        configs[name] = of_stage(config, run, name, words)
+        if before is not None:
+            configs[name].start_from = str(before)  # so that its data may lie there: ${start_from}/…
+        before = run / f"{len(configs)}_{name}"
+    return configs
+
+
+def resumed_stages(run: Path, words: list[str]) -> dict[str, DictConfig]:
+    """As they were when the run began, or since they began; with what the words change in those that go on."""
+    configs = folder.read_stages(run)
+    changes = [word for word in words if not word.startswith("resume=")]
+    for number, name in enumerate(configs, start=1):
+        own = run / f"{number}_{name}"
+        if (own / "config.yaml").is_file():  # it may have been resumed alone, with changes
+            configs[name] = folder.read_config(own)
+        if not folder.is_finished(own):
+            configs[name] = changed(configs[name], changes)
+        elif changes and number == len(configs):
+            raise UserError(f"{changes[0]}: all stages of {run} are finished; resume one alone, as in resume={own}")
+    return configs
 
 
 def names_of(config: DictConfig) -> list[str]:
