@@ -53,6 +53,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
     if trained and folder.is_finished(run):
         raise UserError(f"{run} has its {duration(config, model)}; to train on, raise {ends_by(config, model)}")
     if on_rank_zero():
+        folder.refuse_another(run, resumed=bool(config.resume))  # before data are decoded for nothing
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
         if metrics := metrics_callback(config):
@@ -76,7 +77,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         if on_rank_zero():
             with signals_of(trainer).heard():
                 leave_behind(model, data, run, trainer.strategy.root_device)
-            said = conclude(trainer, run, time.monotonic() - began)
+            said = conclude(trainer, model, run, time.monotonic() - began)
             folder.finish(run, said)
             log.info(said)
         exit_code = 0

@@ -202,5 +202,10 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
 def claim(run: Path, resumed: bool = False) -> None:
     """Make sure that a run's folder can be written, and holds no other run."""
     make_folder(run)
+    refuse_another(run, resumed)
+
+
+def refuse_another(run: Path, resumed: bool = False) -> None:
+    """Raises UserError where the folder holds a run that is not to be resumed."""
     if not resumed and any((run / name).exists() for name in ("config.yaml", STAGES)):
         raise UserError(f"{run} already holds a run: resume={run}, or choose another folder")

@@ -42,18 +42,21 @@ def summary(config: DictConfig, model: "Paper", run: Path, done: str, started_fr
     return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
 
 
-def conclude(trainer: "pl.Trainer", run: Path, seconds: float) -> str:
+def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -> str:
     """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
     from suite.run.picture_grids import latest
 
     time = _count(round(seconds), "second") if seconds < 120 else _count(round(seconds / 60), "minute")
-    lines = [f"\n{_count(trainer.current_epoch, 'epoch')}, {time}"]
+    by_steps = model.schedule.unit == "step"
+    done = _count(model.steps, "step") if by_steps else _count(trainer.current_epoch, "epoch")
+    lines = [f"\n{done}, {time}"]
     metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
     lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
     if grid := latest(run / "images"):
         lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")
-    lines.append(f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>")
+    if model.directions:
+        lines.append(f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>")
     lines.append(f"  evaluate    python -m suite.evaluate run={run}")
     if any((run / "wandb").glob("offline-run-*")):
         lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
