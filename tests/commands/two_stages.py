@@ -36,8 +36,8 @@ class TinyEncoder(Encoder):
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
         self.in_channels, self.out_features = in_channels, 1
-        self.layers = nn.Sequential(nn.Conv2d(in_channels, width, 4, 4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(1))
-        self.layers(torch.zeros(1, in_channels, 32, 32))
+        pooled = nn.Sequential(nn.Conv2d(in_channels, width, 4, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.layers = nn.Sequential(pooled, nn.Linear(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)

@@ -165,9 +165,9 @@ class AlternatingUpdates(pl.LightningModule):
         reported = step(batch, self.draw(batch))
         self.batches += 1
         self.steps += counts
-        self.report(reported | self._norms)
         if self._attached and self.schedule.unit == "step" and self.steps >= self.schedule.total:
             self.trainer.should_stop = True
+        self.report(reported | self._norms)
 
     @contextmanager
     def learning(self, name: str) -> Iterator[None]:
@@ -254,7 +254,7 @@ class AlternatingUpdates(pl.LightningModule):
         if not self._attached:
             return
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if self.batches % every == 0 or self.trainer.is_last_batch:
+        if self.batches % every == 0 or self.trainer.is_last_batch or self.trainer.should_stop:
             self._log_losses()
 
     def _log_losses(self) -> None:
