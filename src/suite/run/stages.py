@@ -21,6 +21,7 @@ from suite.run.checks import check_config
 from suite.run.config import compose_again, instantiate
 from suite.run.fit import fit
 from suite.run.request import changed, new_id
+from suite.run.summary import what_next
 from suite.run.trainer import on_rank_zero
 
 log = logging.getLogger("suite")
@@ -36,7 +37,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     configs = resumed_stages(run, words) if config.resume else fresh_stages(config, run, words)
     for of_one in configs.values():
         check_config(of_one)
-        instantiate(of_one)
+        translates = bool(instantiate(of_one)[0].directions)  # in the end, what the last stage does
     for of_one in list(configs.values())[:-1]:
         if of_one.start == "best" and not (of_one.metrics.names and of_one.metrics.monitor):
             raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
@@ -59,8 +60,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
             fit(of_one, own, memory, to_resume=run)
         before = own
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
-    log.info("  translate   python -m suite.translate run=%s input=<file or folder> output=<folder>", run)
-    log.info("  evaluate    python -m suite.evaluate run=%s", run)
+    log.info("\n".join(what_next(run, translates)))
 
 
 def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, DictConfig]:

@@ -55,12 +55,16 @@ def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -
     if grid := latest(run / "images"):
         lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")
-    if model.directions:
-        lines.append(f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>")
-    lines.append(f"  evaluate    python -m suite.evaluate run={run}")
+    lines += what_next(run, translates=bool(model.directions))
     if any((run / "wandb").glob("offline-run-*")):
         lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
     return "\n".join(lines)
+
+
+def what_next(run: Path, translates: bool) -> list[str]:
+    """The commands that take a finished run, or one in stages."""
+    translate = f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>"
+    return [translate] * translates + [f"  evaluate    python -m suite.evaluate run={run}"]
 
 
 def duration(config: DictConfig, model: "Paper") -> str:
