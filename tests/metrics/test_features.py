@@ -5,7 +5,7 @@ import torch
 
 from suite.metrics.features import Inception, RandomVGG
 from suite.metrics.pairwise import LPIPS
-from suite.metrics.weights import WEIGHTS, WeightFile, find
+from suite.networks.weights import WEIGHTS, WeightFile, find
 
 
 @pytest.fixture(scope="module")

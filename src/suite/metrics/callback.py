@@ -20,11 +20,11 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_rgb
 from suite.metrics import pairwise
-from suite.metrics import weights as weight_files
 from suite.metrics.features import Features, Inception, RandomVGG
 from suite.metrics.processes import gather
 from suite.metrics.real_features import real_features
 from suite.metrics.table import PAIRWISE_METRICS, SET_METRICS, Table, join, summarise
+from suite.networks import weights as weight_files
 from suite.papers.translation import Translation
 
 log = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ class Inception(Features):
     def __init__(self, path: str | Path) -> None:
         from torchmetrics.image.fid import NoTrainInceptionV3
 
-        from suite.metrics.weights import WEIGHTS
+        from suite.networks.weights import WEIGHTS
 
         super().__init__()
         self.key = f"inception_{WEIGHTS['inception'].sha256}"

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from suite.errors import UserError
-from suite.metrics import weights
-from suite.metrics.weights import WEIGHTS, WeightFile, find
+from suite.networks import weights
+from suite.networks.weights import WEIGHTS, WeightFile, find
 
 CONTENT = b"weights of a small network"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -1,0 +1,88 @@
+"""VGG up to one of its layers, frozen: what perceptual losses and L_p compare pictures by."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from suite.images import signed_to_unit, to_rgb
+
+VGG_WIDTH = 64  # channels of VGG's first block; those of the others are multiples of it
+_CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # of each block, by how many weight layers there are
+_MULTIPLES = (1, 2, 4, 8, 8)
+_LAYER = re.compile(r"(conv|relu)([1-5])_([1-4])")  # conv3_4: before its ReLU, relu3_4: behind it
+
+
+class VGG(nn.Module):
+    """VGG-16 or VGG-19 up to a layer, its weights torchvision's, or random ones that need no file.
+
+    (B, 1 or 3, H, W) in [-1, 1] to float32 (B, C, H', W'), under any autocast. Frozen, but gradients reach the
+    pictures. Random weights depend on `seed` alone: normal, biases 0, each layer scaled so that what comes out of it
+    has a root mean square of 1 on smooth coloured noise: losses of features then keep their size beside other terms,
+    whatever the layer. `width`: channels of the first block; fewer than VGG's own are faster. `identity` says in words
+    which network it is. Source: Simonyan & Zisserman 2015, configurations D and E; the pictures' mean and deviation are
+    torchvision's.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, depth: Literal[16, 19], layer: str, weights: Path | None, width: int = VGG_WIDTH, seed: int = 0
+    ) -> None:
+        super().__init__()
+        # On the meta device neither memory nor random numbers are spent on weights that will be others.
+        with torch.device("meta"):
+            layers = _layers(depth, layer, width)
+        self.layers = layers.to_empty(device="cpu")
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
+        self.requires_grad_(False).eval()
+        if weights is None:
+            self.identity = f"random vgg{depth} {layer}, width {width}, seed {seed}"
+            self._draw(torch.Generator().manual_seed(seed))
+        else:
+            with weights.open("rb") as file:
+                self.identity = f"vgg{depth} {layer}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+            published = torch.load(weights, map_location="cpu", weights_only=True)
+            self.layers.load_state_dict({name: published[f"features.{name}"] for name in self.layers.state_dict()})
+
+    def train(self, mode: bool = True) -> "VGG":
+        return super().train(False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        with torch.autocast(pictures.device.type, enabled=False):
+            return self.layers((to_rgb(signed_to_unit(pictures)) - self.mean) / self.std)
+
+    @torch.no_grad()
+    def _draw(self, generator: torch.Generator) -> None:
+        x = F.interpolate(torch.rand(8, 3, 8, 8, generator=generator), scale_factor=8, mode="bilinear")
+        x = (x - self.mean) / self.std
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                assert layer.bias is not None
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+                nn.init.zeros_(layer.bias)
+                layer.weight /= layer(x).square().mean().sqrt()
+            x = layer(x)
+
+
+def _layers(depth: Literal[16, 19], last: str, width: int) -> nn.Sequential:
+    """In torchvision's order, so that its numbers are those of the weights; ends with the layer of that name."""
+    match = _LAYER.fullmatch(last)
+    assert match, f"{last}: layers are called conv1_1 or relu1_1"
+    kind, block, number = match[1], int(match[2]), int(match[3])
+    layers: list[nn.Module] = []
+    channels = 3
+    for of_block, (count, multiple) in enumerate(zip(_CONVOLUTIONS[depth], _MULTIPLES, strict=True), start=1):
+        for of_number in range(1, count + 1):
+            layers.append(nn.Conv2d(channels, channels := multiple * width, 3, padding=1))
+            if (of_block, of_number) == (block, number):
+                return nn.Sequential(*layers, *([nn.ReLU()] if kind == "relu" else []))
+            layers.append(nn.ReLU(inplace=True))
+        layers.append(nn.MaxPool2d(2))
+    raise AssertionError(f"VGG-{depth} has no {last}")
