@@ -3,10 +3,17 @@
 import torch
 from torch import Tensor
 
+_EPSILON = 1e-12  # the gradient of a root is infinite at 0
+
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
     """Mean absolute difference of two batches of one shape."""
     return torch.nn.functional.l1_loss(x.float(), y.float())
+
+
+def rmse(x: Tensor, y: Tensor) -> Tensor:
+    """Root of the mean squared difference of two batches of one shape, of all pictures together."""
+    return ((x.float() - y.float()).square().mean() + _EPSILON).sqrt()
 
 
 def closest_l1(fakes: Tensor, y: Tensor) -> Tensor:

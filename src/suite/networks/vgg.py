@@ -42,12 +42,10 @@ class VGG(nn.Module):
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
         self.requires_grad_(False).eval()
+        self.identity = vgg_identity(depth, layer, weights, width, seed)
         if weights is None:
-            self.identity = f"random vgg{depth} {layer}, width {width}, seed {seed}"
             self._draw(torch.Generator().manual_seed(seed))
         else:
-            with weights.open("rb") as file:
-                self.identity = f"vgg{depth} {layer}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
             published = torch.load(weights, map_location="cpu", weights_only=True)
             self.layers.load_state_dict({name: published[f"features.{name}"] for name in self.layers.state_dict()})
 
@@ -69,6 +67,14 @@ class VGG(nn.Module):
                 nn.init.zeros_(layer.bias)
                 layer.weight /= layer(x).square().mean().sqrt()
             x = layer(x)
+
+
+def vgg_identity(depth: int, layer: str, weights: Path | None, width: int = VGG_WIDTH, seed: int = 0) -> str:
+    """In words, which network it is: by the bytes of its file, or by what its weights are drawn from."""
+    if weights is None:
+        return f"random vgg{depth} {layer}, width {width}, seed {seed}"
+    with weights.open("rb") as file:
+        return f"vgg{depth} {layer}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _layers(depth: Literal[16, 19], last: str, width: int) -> nn.Sequential:

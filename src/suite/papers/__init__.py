@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     P = TypeVar("P", bound=type[Paper])
 
 # Loaded when they are asked for. Others register themselves, or are entry points of the group `suite.papers`.
-_OURS = {"cyclegan": "suite.papers.cyclegan:CycleGAN", "pix2pix": "suite.papers.pix2pix:Pix2Pix"}
+_OURS = {
+    "csi": "suite.papers.csi:CSI",
+    "cyclegan": "suite.papers.cyclegan:CycleGAN",
+    "dagan": "suite.papers.dagan:DAGAN",
+    "pix2pix": "suite.papers.pix2pix:Pix2Pix",
+}
 _registered: "dict[str, type[Paper]]" = {}
 
 

@@ -97,6 +97,9 @@ class Paper(AlternatingUpdates):
                 f"use a larger data.size{self.or_other_networks[1]}"
             )
 
+    def find_weights(self) -> None:
+        """Find or download files that training needs beside the data, before a run is begun. Raises UserError."""
+
     def leave_behind(self, data: "PictureData", run: Path) -> None:
         """What a trained stage makes for the next one, as files in its folder.
 

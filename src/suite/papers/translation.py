@@ -24,9 +24,10 @@ class Translation:
     drawings: Tensor | None = None  # (B, K, C, H, W), where there are several, padded to K
     drawing_count: Tensor | None = None  # (B,) int64, how many there are of each
     counts: Tensor | None = None  # (B,) bool: False where an input has been measured before; None: all True
+    luma_where_grey: bool = False  # outputs are compared with a grey truth in luma alone: nobody knows its colours
 
 
-def between_sides(batch: Batch, direction: str, output: Tensor) -> Translation:
+def between_sides(batch: Batch, direction: str, output: Tensor, luma_where_grey: bool = False) -> Translation:
     """What a paper gives that translates one side of its batches into the other: `output` (B, C, H, W), of a2b or b2a.
 
     With the truth where the batch is paired, and all drawings of a photo where it has them and they are the target.
@@ -44,4 +45,22 @@ def between_sides(batch: Batch, direction: str, output: Tensor) -> Translation:
         drawings=batch["drawings"] if several else None,
         drawing_count=batch["drawing_count"] if several else None,
         counts=batch.get(f"fresh_{source}"),
+        luma_where_grey=luma_where_grey,
+    )
+
+
+def of_target(batch: Batch, output: Tensor) -> Translation:
+    """What a paper makes of the pictures `target` of a batch, those of a second set: `output` (B, C, H, W).
+
+    With the truth where that set has it; where not, outputs should look like the pictures of `b`.
+    """
+    truth = batch.get("target_truth")
+    return Translation(
+        name="target",
+        output=output,
+        row={"input": batch["target"], "output": output} | ({} if truth is None else {"truth": truth}),
+        reals="b" if truth is None else "target_truth",
+        truth=truth,
+        counts=batch.get("fresh_target"),
+        luma_where_grey=True,
     )

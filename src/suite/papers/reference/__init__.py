@@ -1,0 +1,12 @@
+"""The papers' optimizer steps written plainly: nothing joined, nothing shared, no framework.
+
+What the papers compute is held to this, in value by the tests and in time by `suite.bench`. Those of DA-GAN and CSI
+are ours, after the papers: nothing was released.
+"""
+
+from suite.papers.reference.csi import ReferenceCSI
+from suite.papers.reference.cyclegan import PicturePool, ReferenceCycleGAN
+from suite.papers.reference.dagan import ReferenceDAGAN
+from suite.papers.reference.pix2pix import ReferencePix2Pix
+
+__all__ = ["PicturePool", "ReferenceCSI", "ReferenceCycleGAN", "ReferenceDAGAN", "ReferencePix2Pix"]
