@@ -7,9 +7,10 @@ import torch
 
 from suite.errors import UserError
 from suite.images import signed_to_uint8, uint8_to_unit, unit_to_signed
-from suite.metrics import pairwise, weights
+from suite.metrics import pairwise
 from suite.metrics.callback import MetricsCallback
 from suite.metrics.distances import frechet_distance, kernel_distance
+from suite.networks import weights
 from suite.papers.translation import Translation
 
 
