@@ -1,6 +1,7 @@
 """A module that predicts and a datamodule that hands out pictures, with nothing else in them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,6 +121,22 @@ class ColourMeans(Features):
         assert pictures.shape[1] == 3
         self.seen += len(pictures)
         return torch.nn.functional.adaptive_avg_pool2d(pictures.float() / 255, 2).flatten(1)
+
+
+@pytest.fixture(scope="session")
+def vgg19_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights under torchvision's names, as far as conv3_4 and a layer behind it."""
+    from torchvision.models import vgg19
+
+    with torch.device("meta"):  # its last layers would take half a gigabyte
+        features = vgg19(weights=None, init_weights=False).features[:20]
+    features = features.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(3)
+    for parameter in features.parameters():
+        torch.nn.init.normal_(parameter, std=0.05, generator=generator)
+    path = tmp_path_factory.mktemp("weights") / "vgg19.pth"
+    torch.save({f"features.{name}": weight for name, weight in features.state_dict().items()}, path)
+    return path
 
 
 @pytest.fixture

@@ -221,21 +221,26 @@ def test_missing_weights_end_the_run_before_its_first_step(trainer, toys, data, 
     for names, file, way_out in (
         (["fid"], weights.WEIGHTS["inception"].file, "metrics.features=random_vgg"),
         (["lpips"], weights.WEIGHTS["alexnet"].file, "metrics.names without lpips"),
+        (["lp"], weights.WEIGHTS["vgg19"].file, "metrics.features=random_vgg or metrics.names without lp"),
     ):
-        model = toys.Translator()
+        model, callback = toys.Translator(), MetricsCallback(names=names, cache_dir=tmp_path)
         with pytest.raises(UserError) as raised:
-            trainer(MetricsCallback(names=names, cache_dir=tmp_path)).fit(model, datamodule=data)
+            trainer(callback).fit(model, datamodule=data)
+        with pytest.raises(UserError) as before:
+            callback.find_weights(data)
+        assert str(raised.value) == str(before.value)
         assert file in str(raised.value)
         assert way_out in str(raised.value)
         assert model.drawn == []
 
 
-def test_lpips_asks_for_no_weights_where_nothing_is_paired(evaluated, toys, tmp_path, monkeypatch):
+def test_lpips_and_lp_ask_for_no_weights_where_nothing_is_paired(evaluated, metrics, toys, monkeypatch):
     monkeypatch.setattr(weights, "find", lambda *_, **__: pytest.fail("asked for weights that nothing needs"))
     data = toys.Data(*(toys.make_pictures(4, seed=seed, size=32) for seed in (0, 1)), paired=False)
-    callback = MetricsCallback(names=["lpips", "fid"], features="random_vgg", cache_dir=tmp_path)
+    callback = metrics(names=["lpips", "lp"], features="inception")
     callback.find_weights(data)
-    assert set(evaluated(callback, toys.Translator(), data)) >= {"val/fd_random_vgg"}
+    assert evaluated(callback, toys.Translator(), data) == {}
+    assert callback.lpips is callback.lp is None
 
 
 def test_lpips_is_measured_on_paired_pictures(evaluated, toys, tmp_path):
@@ -258,7 +263,7 @@ def test_lpips_is_measured_on_paired_pictures(evaluated, toys, tmp_path):
         ({"names": "fid"}, r"metrics.names=fid: give a list, as in metrics.names=\[fid,kid\], each of fid, kid, lpips"),
         ({"features": "vgg"}, "metrics.features=vgg: choose from inception, random_vgg"),
         ({"references": ["valid"]}, "metrics.references=valid: choose from train, val, test, all"),
-        ({"weights": {"vgg16": "x"}}, "metrics.weights.vgg16: choose from inception, alexnet"),
+        ({"weights": {"vgg16": "x"}}, "metrics.weights.vgg16: choose from inception, alexnet, vgg19"),
         ({"max_pictures": 0}, "metrics.max_pictures=0"),
     ],
 )

@@ -49,6 +49,19 @@ def test_other_features_never_go_under_inceptions_names():
     assert list(figures) == ["fd_random_vgg", "kd_random_vgg"]
 
 
+def test_lp_is_three_figures_and_those_of_random_weights_say_so():
+    table = {"index": torch.arange(2), "psnr": torch.tensor([20.0, 22.0])}
+    table |= {
+        "lp_sum": torch.tensor([4.0, 16.0]),
+        "lp_mean": torch.tensor([1.0, 4.0]),
+        "lp_norm": torch.tensor([2.0, 4.0]),
+    }
+    expected = {"lp_sum": 10.0, "lp_mean": 2.5, "lp_norm": 3.0}
+    assert summarise(table, {}, ["lp", "psnr"], "inception") == ({**expected, "psnr": 21.0}, [])
+    named = {f"{name}_random_vgg19": value for name, value in expected.items()}
+    assert summarise(table, {}, ["psnr", "lp"], "random_vgg") == ({"psnr": 21.0, **named}, [])
+
+
 @pytest.mark.parametrize(("count", "given"), [(1, set()), (3, {"fid"}), (4, {"fid", "kid"})])
 def test_too_few_pictures_leave_a_figure_out_and_say_how_many_it_needs(count, given):
     figures, missing = summarise(join([rows(ALL[:count])]), {"": REAL}, ["fid", "kid"], "inception")

@@ -36,6 +36,7 @@ SECTIONS = {"train": "train_pictures", "val": "val", "test": "test"}  # what a s
 NEEDED_WEIGHTS = {
     "inception": "metrics.features=random_vgg",
     "alexnet": "metrics.names without lpips",
+    "vgg19": "metrics.features=random_vgg or metrics.names without lp",
 }
 
 
@@ -48,19 +49,21 @@ class Measured:
 
 
 class MetricsCallback(Callback):
-    """FID, KID, LPIPS, PSNR, SSIM and L1 of every translation that the module predicts, and L1 to the closest drawing.
+    """FID, KID, LPIPS, L_p, PSNR, SSIM and L1 of every translation of the module, and L1 to the closest drawing.
 
     Logged as `val/fid` for the module's first translation and `val_<name>/fid`, as `val_b2a/fid`, for any other, in a
     test `test/...`, or of training pictures `train_pictures/...`, as `train/...` are losses. With features other than
-    Inception the names say so: `val/fd_random_vgg`, `val/kd_random_vgg`. Everything runs in float32 without autocast
-    and gradients, and leaves the process's random generators as they were. Each figure is computed from per-picture
-    values gathered over all processes, so several devices give what one gives.
+    Inception the names say so: `val/fd_random_vgg`, `val/kd_random_vgg`, `val/lp_sum_random_vgg19`. Everything runs in
+    float32 without autocast and gradients, and leaves the process's random generators as they were. Each figure is
+    computed from per-picture values gathered over all processes, so several devices give what one gives.
 
-    names: metrics, any of fid, kid, lpips, psnr, ssim, l1, l1_closest; the first two where a translation names its real
-    pictures, the last where it gives all drawings of a photo, the others where it gives the truth.
-    features: the network behind fid and kid, inception or random_vgg.
+    names: metrics, any of fid, kid, lpips, lp, psnr, ssim, l1, l1_closest; the first two where a translation names its
+    real pictures, the last where it gives all drawings of a photo, the others where it gives the truth. lp gives three
+    figures, lp_sum, lp_mean and lp_norm.
+    features: inception is that behind fid and kid, and a published VGG-19 behind lp; random_vgg needs no file for any.
     cache_dir: the features of real pictures are kept in its sub-folder `features`.
-    weights: paths of the user's own weight files by name (inception, alexnet); null or absent finds or downloads them.
+    weights: paths of the user's own weight files by name (inception, alexnet, vgg19); null or absent finds or downloads
+        them.
     references: splits whose real pictures the generated ones of a test are compared with by fid and kid, any of train,
     val, test, all; the tested split is `test/fid`, the others `test/fid_to_<split>`. Validation compares with its own.
     max_pictures: at most so many generated pictures per translation, the first of the split; null is all of them.
@@ -70,7 +73,7 @@ class MetricsCallback(Callback):
 
     def __init__(
         self,
-        names: Sequence[Annotated[str, OneOf(SET_METRICS + PAIRWISE_METRICS)]],
+        names: Sequence[Annotated[str, OneOf((*SET_METRICS, *PAIRWISE_METRICS))]],
         cache_dir: File,
         features: Annotated[str, OneOf(FEATURES)] = "inception",
         weights: Mapping[Annotated[str, OneOf(NEEDED_WEIGHTS)], File | None] | None = None,
@@ -87,6 +90,7 @@ class MetricsCallback(Callback):
 
         self.extractor: Features | None = None
         self.lpips: pairwise.LPIPS | None = None
+        self.lp: pairwise.LP | None = None
         self._measured: dict[str, Measured] = {}  # by name of the translation, in the module's order
         self._told: set[tuple[str, str]] = set()
 
@@ -101,6 +105,8 @@ class MetricsCallback(Callback):
                 self.extractor = RandomVGG()
         if "lpips" in self.names and data.has_truth and self.lpips is None:
             self.lpips = pairwise.LPIPS(self._weight_file("alexnet", trainer))
+        if "lp" in self.names and data.has_truth and self.lp is None:
+            self.lp = pairwise.LP(self._weight_file("vgg19", trainer) if self.features == "inception" else None)
 
     def find_weights(self, data: Any) -> None:
         """Find or download the files that `setup` will load, for a datamodule that is prepared.
@@ -111,6 +117,8 @@ class MetricsCallback(Callback):
             self._find("inception")
         if "lpips" in self.names and data.has_truth:
             self._find("alexnet")
+        if "lp" in self.names and data.has_truth and self.features == "inception":
+            self._find("vgg19")
 
     def _find(self, name: str) -> Path:
         option, without = f"metrics.weights.{name}", NEEDED_WEIGHTS[name]
@@ -158,7 +166,7 @@ class MetricsCallback(Callback):
 
     def _begin(self, pl_module: LightningModule) -> None:
         self._measured = {}
-        for network in (self.extractor, self.lpips):
+        for network in (self.extractor, self.lpips, self.lp):
             if network is not None:
                 network.to(pl_module.device)
 
@@ -195,6 +203,8 @@ class MetricsCallback(Callback):
             for name, measure in measures.items():
                 if name in self.names and measure is not None:
                     columns[name] = measure(fake, truth)
+            if self.lp is not None:
+                columns |= self.lp(fake, truth)
         if translation.drawings is not None and translation.drawing_count is not None and "l1_closest" in self.names:
             drawings = translation.drawings[rows].float().clamp(-1, 1)
             columns["l1_closest"] = pairwise.l1_closest(fake, drawings, translation.drawing_count[rows])
@@ -243,7 +253,7 @@ class MetricsCallback(Callback):
 
     def _tell(self, section: str, missing: list[str], table: Table) -> None:
         wanted = [name for name in PAIRWISE_METRICS if name in self.names and name != "l1_closest"]  # few data have it
-        lacking = [name for name in wanted if name not in table]
+        lacking = [name for name in wanted if PAIRWISE_METRICS[name][0] not in table]
         if lacking:
             missing = [*missing, f"{', '.join(lacking)} left out: these pictures have no true counterparts (unpaired)"]
         if "features" not in table and (of_sets := [name for name in self.names if name in SET_METRICS]):

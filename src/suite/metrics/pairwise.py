@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from suite.images import signed_to_unit, to_rgb
+from suite.networks.vgg import VGG
 
 SIGNED_RANGE = (-1.0, 1.0)
 # Equal pictures have infinite PSNR, and one of them would make the mean of a set infinite. A single 8-bit step in one
@@ -93,6 +94,25 @@ class LPIPS(nn.Module):
         """(B, 1 or 3, H, W) in [-1, 1], at least 32 pixels a side, to (B,) float32 under any autocast."""
         with torch.autocast(fake.device.type, enabled=False):
             return self.network(to_rgb(fake.float()), to_rgb(truth.float())).flatten()
+
+
+class LP(nn.Module):
+    """L_p of Liu 2018 (DA-GAN), Eq. 4: how far the features of VGG-19's conv3_4, before its ReLU, lie apart.
+
+    vgg19: torchvision's file; None is a VGG-19 of random weights. The paper does not say which of three figures its
+    own are, so all are given: `lp_sum`, the squared Frobenius norm of the difference, as Eq. 4 is written; `lp_mean`,
+    that over the number of features; `lp_norm`, its root. 0 for equal pictures.
+    """
+
+    def __init__(self, vgg19: Path | None) -> None:
+        super().__init__()
+        self.network = VGG(19, "conv3_4", vgg19)
+
+    def forward(self, fake: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        """(B, 1 or 3, H, W) in [-1, 1], at least 4 pixels a side, to three (B,), float32 under any autocast."""
+        squares = (self.network(fake) - self.network(truth)).square().flatten(1)
+        total = squares.sum(dim=1)
+        return {"lp_sum": total, "lp_mean": total / squares.shape[1], "lp_norm": total.sqrt()}
 
 
 def l1_closest(fake: Tensor, drawings: Tensor, count: Tensor) -> Tensor:

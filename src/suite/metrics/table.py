@@ -1,7 +1,7 @@
 """From per-picture rows to the figures of a set.
 
 A table is a dict of columns on the CPU, one row a picture: `index` (its position in the split), `features` (N, d) of
-the generated picture, and one column (N,) for each pairwise metric. Because everything is kept by picture, the shards
+the generated picture, and one column (N,) for each pairwise figure. Because everything is kept by picture, the shards
 of several processes join into exactly the table that one process would have made, a sampler's repeats fall out, and
 nothing depends on how pictures were batched.
 """
@@ -16,7 +16,15 @@ from suite.metrics.distances import FRECHET_NEEDS, KERNEL_NEEDS, frechet_distanc
 Table = dict[str, Tensor]
 
 SET_METRICS = ("fid", "kid")
-PAIRWISE_METRICS = ("lpips", "psnr", "ssim", "l1", "l1_closest")
+# By name, the columns it stands for; each is a figure.
+PAIRWISE_METRICS = {
+    "lpips": ("lpips",),
+    "lp": ("lp_sum", "lp_mean", "lp_norm"),
+    "psnr": ("psnr",),
+    "ssim": ("ssim",),
+    "l1": ("l1",),
+    "l1_closest": ("l1_closest",),
+}
 
 
 def join(parts: Iterable[Table]) -> Table:
@@ -33,10 +41,16 @@ def join(parts: Iterable[Table]) -> Table:
 
 
 def metric_label(name: str, features: str) -> str:
-    """`fid` and `kid` are Inception's names; with other features they are `fd_<features>` and `kd_<features>`."""
-    if name not in SET_METRICS or features == "inception":
+    """What a figure is called: the plain names are those of published weights, others say whose features they are.
+
+    With other features than Inception's, `fid` and `kid` are `fd_<features>` and `kd_<features>`, and the figures of
+    `lp` those of a random VGG-19.
+    """
+    if features == "inception":
         return name
-    return f"{'fd' if name == 'fid' else 'kd'}_{features}"
+    if name in SET_METRICS:
+        return f"{'fd' if name == 'fid' else 'kd'}_{features}"
+    return f"{name}_random_vgg19" if name in PAIRWISE_METRICS["lp"] else name
 
 
 def summarise(
@@ -53,8 +67,9 @@ def summarise(
     missing: list[str] = []
     for name in names:
         if name in PAIRWISE_METRICS:
-            if name in table:
-                figures[name] = float(table[name].double().mean())
+            for column in PAIRWISE_METRICS[name]:
+                if column in table:
+                    figures[metric_label(column, features)] = float(table[column].double().mean())
             continue
         needed, distance = (FRECHET_NEEDS, frechet_distance) if name == "fid" else (KERNEL_NEEDS, kernel_distance)
         for suffix, real in reals.items():
