@@ -45,3 +45,20 @@ def test_to_pil(channels, mode):
     pil = images.to_pil(picture)
     assert (pil.mode, pil.size) == (mode, (5, 2))
     np.testing.assert_array_equal(np.asarray(pil).reshape(2, 5, channels).transpose(2, 0, 1), picture.numpy())
+
+
+def test_luma_is_that_of_files_read_as_grey():
+    colours = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    expected = np.asarray(images.to_pil(colours[0]).convert("L")).astype(float)
+    unit = images.uint8_to_unit(colours)
+    np.testing.assert_allclose(images.luma(unit)[0, 0] * 255, expected, atol=0.51)  # Pillow rounds to whole steps
+    torch.testing.assert_close(images.luma(images.unit_to_signed(unit)), images.unit_to_signed(images.luma(unit)))
+    grey = unit[:, :1].expand(-1, 3, -1, -1)
+    torch.testing.assert_close(images.luma(grey), grey[:, :1])
+
+
+def test_a_picture_is_grey_where_all_its_channels_are_equal():
+    pictures = torch.rand(4, 1, 5, 6, generator=torch.Generator().manual_seed(0)).repeat(1, 3, 1, 1)
+    pictures[1, 1, 2, 3] += 0.01
+    pictures[3, 2, 0, 0] += 0.01
+    assert images.is_grey(pictures).tolist() == [True, False, True, False]

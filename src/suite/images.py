@@ -42,6 +42,17 @@ def to_rgb(pictures: Tensor) -> Tensor:
     return pictures.expand(-1, 3, -1, -1) if pictures.shape[1] == 1 else pictures
 
 
+def luma(pictures: Tensor) -> Tensor:
+    """(B, 3, H, W), float of either range, to (B, 1, H, W) of the same: ITU-R 601, as files are read to grey."""
+    weights = pictures.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    return (pictures * weights).sum(dim=1, keepdim=True)
+
+
+def is_grey(pictures: Tensor) -> Tensor:
+    """(B, 3, H, W) to (B,) bool: whether all channels of a picture are equal."""
+    return (pictures == pictures[:, :1]).flatten(1).all(dim=1)
+
+
 def to_pil(picture: Tensor) -> Image.Image:
     """uint8 (C, H, W) to a PIL picture of mode L or RGB."""
     array = picture.permute(1, 2, 0).cpu().numpy()

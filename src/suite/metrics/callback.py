@@ -18,7 +18,7 @@ from torch import Tensor
 from suite.arguments import File, OneOf, Positive, check_types
 from suite.data.batch import Batch
 from suite.errors import UserError
-from suite.images import signed_to_uint8, to_rgb
+from suite.images import is_grey, luma, signed_to_uint8, to_rgb
 from suite.metrics import pairwise
 from suite.metrics.features import Features, Inception, RandomVGG
 from suite.metrics.processes import gather
@@ -55,7 +55,8 @@ class MetricsCallback(Callback):
     test `test/...`, or of training pictures `train_pictures/...`, as `train/...` are losses. With features other than
     Inception the names say so: `val/fd_random_vgg`, `val/kd_random_vgg`, `val/lp_sum_random_vgg19`. Everything runs in
     float32 without autocast and gradients, and leaves the process's random generators as they were. Each figure is
-    computed from per-picture values gathered over all processes, so several devices give what one gives.
+    computed from per-picture values gathered over all processes, so several devices give what one gives. Where a
+    translation says `luma_where_grey`, its luma is compared with grey truths, and `val/grey_truth` is their share.
 
     names: metrics, any of fid, kid, lpips, lp, psnr, ssim, l1, l1_closest; the first two where a translation names its
     real pictures, the last where it gives all drawings of a photo, the others where it gives the truth. lp gives three
@@ -82,6 +83,7 @@ class MetricsCallback(Callback):
     ) -> None:
         check_types("metrics.", MetricsCallback, locals())
         self.names = tuple(names)
+        self.to_truth = [name for name in PAIRWISE_METRICS if name in names and name != "l1_closest"]
         self.cache_dir = Path(cache_dir)
         self.features = features
         self.weights = dict(weights or {})
@@ -196,15 +198,20 @@ class MetricsCallback(Callback):
         columns: Table = {"index": index[rows]}
         if self.extractor is not None and translation.reals is not None:
             columns["features"] = self.extractor(to_rgb(signed_to_uint8(fake)))
-        if translation.truth is not None:
+        if translation.truth is not None and self.to_truth:
             truth = translation.truth[rows].float().clamp(-1, 1)
+            compared = fake
+            if translation.luma_where_grey and truth.shape[1] == 3:
+                grey = is_grey(truth)
+                compared = torch.where(grey[:, None, None, None], to_rgb(luma(fake)), fake)
+                columns["grey_truth"] = grey.float()
             measures: dict[str, Callable[[Tensor, Tensor], Tensor] | None]
             measures = {"lpips": self.lpips, "psnr": pairwise.psnr, "ssim": pairwise.ssim, "l1": pairwise.l1}
             for name, measure in measures.items():
                 if name in self.names and measure is not None:
-                    columns[name] = measure(fake, truth)
+                    columns[name] = measure(compared, truth)
             if self.lp is not None:
-                columns |= self.lp(fake, truth)
+                columns |= self.lp(compared, truth)
         if translation.drawings is not None and translation.drawing_count is not None and "l1_closest" in self.names:
             drawings = translation.drawings[rows].float().clamp(-1, 1)
             columns["l1_closest"] = pairwise.l1_closest(fake, drawings, translation.drawing_count[rows])
@@ -252,12 +259,14 @@ class MetricsCallback(Callback):
         }
 
     def _tell(self, section: str, missing: list[str], table: Table) -> None:
-        wanted = [name for name in PAIRWISE_METRICS if name in self.names and name != "l1_closest"]  # few data have it
-        lacking = [name for name in wanted if PAIRWISE_METRICS[name][0] not in table]
+        lacking = [name for name in self.to_truth if PAIRWISE_METRICS[name][0] not in table]
         if lacking:
             missing = [*missing, f"{', '.join(lacking)} left out: these pictures have no true counterparts (unpaired)"]
         if "features" not in table and (of_sets := [name for name in self.names if name in SET_METRICS]):
             missing = [*missing, f"{', '.join(of_sets)} left out: this model names no real pictures to compare with"]
+        if "grey_truth" in table and (grey := int(table["grey_truth"].sum())):
+            of_all = f"{grey} of {len(table['grey_truth'])} true pictures are grey"
+            missing = [*missing, f"{of_all}: {', '.join(self.to_truth)} compare luma there"]
         for sentence in missing:
             if (section, sentence) not in self._told:
                 self._told.add((section, sentence))

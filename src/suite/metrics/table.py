@@ -1,7 +1,8 @@
 """From per-picture rows to the figures of a set.
 
 A table is a dict of columns on the CPU, one row a picture: `index` (its position in the split), `features` (N, d) of
-the generated picture, and one column (N,) for each pairwise figure. Because everything is kept by picture, the shards
+the generated picture, one column (N,) for each pairwise figure, and `grey_truth` (N,), 1 where luma was compared with a
+grey truth, where a paper asks for that. Because everything is kept by picture, the shards
 of several processes join into exactly the table that one process would have made, a sampler's repeats fall out, and
 nothing depends on how pictures were batched.
 """
@@ -61,7 +62,8 @@ def summarise(
     `table` is as `join` returns it, without repeats. `reals` maps a suffix of the metric's name ("" for the split's own
     pictures, "_to_train" for another set) to real features (M, d). `names` are metrics among `SET_METRICS` and
     `PAIRWISE_METRICS`; a pairwise one is left out where the table has no such column. A pairwise figure is the mean of
-    the pictures' figures. A set metric with too few pictures is left out: a figure would not mean anything.
+    the pictures' figures, and so is `grey_truth`, which is given where it is not 0. A set metric with too few pictures
+    is left out: a figure would not mean anything.
     """
     figures: dict[str, float] = {}
     missing: list[str] = []
@@ -82,4 +84,6 @@ def summarise(
                 )
             else:
                 figures[label] = distance(real, fake)
+    if "grey_truth" in table and (share := float(table["grey_truth"].double().mean())):
+        figures["grey_truth"] = share
     return figures, missing
