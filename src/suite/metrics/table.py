@@ -1,10 +1,10 @@
 """From per-picture rows to the figures of a set.
 
 A table is a dict of columns on the CPU, one row a picture: `index` (its position in the split), `features` (N, d) of
-the generated picture, one column (N,) for each pairwise figure, and `grey_truth` (N,), 1 where luma was compared with a
-grey truth, where a paper asks for that. Because everything is kept by picture, the shards
-of several processes join into exactly the table that one process would have made, a sampler's repeats fall out, and
-nothing depends on how pictures were batched.
+the generated picture, one column (N,) for each pairwise figure, and, where a paper asks for that, `grey_truth` (N,), 1
+where luma was compared with a grey truth. Because everything is kept by picture, the shards of several processes join
+into exactly the table that one process would have made, a sampler's repeats fall out, and nothing depends on how
+pictures were batched.
 """
 
 from collections.abc import Iterable, Mapping
