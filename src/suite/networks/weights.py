@@ -58,7 +58,7 @@ WEIGHTS: dict[str, WeightFile] = {
         file="vgg19-dcbb9e9d.pth",
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         sha256="dcbb9e9d",
-        what="VGG-19 (perceptual loss)",
+        what="VGG-19 (perceptual loss, L_p)",
     ),
 }
 

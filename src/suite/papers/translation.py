@@ -21,11 +21,12 @@ class Translation:
     row: Mapping[str, Tensor] = field(default_factory=dict)  # the grid's columns in order, by title; empty: no grid
     reals: str | None = None  # the set of real pictures that outputs should look like: a, b, label=<name>; None: none
     truth: Tensor | None = None  # the true counterparts, where they are known
-    luma_where_grey: bool = False  # a true counterpart of three equal channels is compared with the output's luma
+    luma_where_grey: bool = (
+        False  # a truth of three equal channels is compared with the output's luma: nobody knows its colours
+    )
     drawings: Tensor | None = None  # (B, K, C, H, W), where there are several, padded to K
     drawing_count: Tensor | None = None  # (B,) int64, how many there are of each
     counts: Tensor | None = None  # (B,) bool: False where an input has been measured before; None: all True
-    luma_where_grey: bool = False  # outputs are compared with a grey truth in luma alone: nobody knows its colours
 
 
 def between_sides(batch: Batch, direction: str, output: Tensor, luma_where_grey: bool = False) -> Translation:
