@@ -3,8 +3,10 @@
 catalog ─► assign_splits ─► ServedSplits: of each split the pictures that serve the task
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Annotated, NamedTuple, get_args
 
 import numpy as np
@@ -21,7 +23,7 @@ HELD_OUT: dict[Split, float] = {
 
 Splits = dict[Split, list[Record]]
 Wanted = Annotated[Mapping[Split, Positive | ShareAboveZero], Example("{train: 0.9, test: 0.1}")]  # counts, or shares
-_DRAW, _HALVES = 1, 2  # numbers that keep the two uses of one seed apart
+_HALVES = 2  # keeps this use of the seed apart from the others, see pictures/tasks.py and pictures/loading.py
 _INSTEAD: dict[str, tuple[Split, ...]] = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}
 _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a task that needs both
     "photo": "; drawings alone serve as data.target of another set, or beside your own photos as "
@@ -34,29 +36,30 @@ def assign_splits(catalog: Catalog, wanted: Wanted | None, seed: int, key: str =
     """The records of each split, in the catalog's order; a split without records is left out.
 
     Pairs, photos and drawings are each divided on their own, so 1000 means 1000 of each. `wanted` (counts, or
-    fractions of 1) draws anew. Without it the source's splits are kept, records that it names no split for become
-    train, and a kind of record that has no val or test at all gives up a tenth as test. `key` is where the data set
-    stands in the configuration. Raises UserError where there are too few records.
+    fractions of 1) draws anew, from (seed, key) alone: see `_draw`. Without it the source's splits are kept, records
+    that it names no split for become train, and a kind of record that has no val or test at all gives up a tenth as
+    test. `key` is where the data set stands in the configuration. Raises UserError where there are too few records.
     """
     kinds: dict[str, list[Record]] = {"pairs": [], "photos": [], "drawings": []}
     for record in catalog.records:
         kinds["pairs" if record.paired else "photos" if record.photo is not None else "drawings"].append(record)
     where = catalog.dataset + ("" if catalog.root is None else f" in {catalog.root}")
     split_of: dict[int, Split] = {}
-    for number, (kind, records) in enumerate(kinds.items()):
+    for kind, records in kinds.items():
         if not records:
             continue
-        generator = np.random.default_rng((seed, _DRAW, number))
         found = f"{where} has {len(records)} {kind}"
         if wanted is not None:
-            split_of |= _draw(records, wanted, generator, f"{key}.split={dict(wanted)}: {found}, too few for that")
+            split_of |= _draw(records, wanted, seed, f"{key}.split={dict(wanted)}: {found}, too few for that")
         elif any(record.split in ("val", "test") for record in records):
             split_of |= {id(record): record.split or "train" for record in records}
         else:
-            split_of |= _draw(records, HELD_OUT, generator, f"{found}: too few to train and to test on; add some")
+            of_kind = _draw(records, HELD_OUT, seed, f"{found}: too few to train and to test on; add some")
+            held_out = sum(split == "test" for split in of_kind.values())
+            split_of |= of_kind
             catalog.warnings.append(
-                f"{catalog.dataset}: no val or test {kind}; a tenth of the {len(records)} is held out as test, "
-                f"drawn with the seed; '{key}.split={{train: 0.9, test: 0.1}}' draws otherwise"
+                f"{catalog.dataset}: no val or test {kind}; {held_out} of the {len(records)}, about a tenth, are held "
+                f"out as test, drawn with the seed; '{key}.split={{train: 0.8, test: 0.2}}' draws otherwise"
             )
     drawn: Splits = {split: [] for split in SPLITS}
     for record in catalog.records:
@@ -180,21 +183,43 @@ def halves(scenes: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
     return shuffled[:middle], shuffled[middle:]
 
 
-def _draw(records: Sequence[Record], wanted: Wanted, generator: np.random.Generator, too_few: str) -> dict[int, Split]:
-    order = generator.permutation(len(records)).tolist()
+def _draw(records: Sequence[Record], wanted: Wanted, seed: int, too_few: str) -> dict[int, Split]:
+    """Each record's split, as its key says: the same however many others there are, and whatever each has beside it.
+
+    Counts take the records of the smallest places, test first; fractions are borders among the places of the rest, so
+    that a fraction f is about f of the records, and at least one. Raises UserError, `too_few`, where there are fewer
+    records than that.
+    """
+    ordered = sorted(records, key=lambda record: _place(seed, record.key))
+    counts = {split: amount for split in reversed(SPLITS) if isinstance(amount := wanted.get(split), int)}
+    shares = {split: amount for split in SPLITS if isinstance(amount := wanted.get(split), float)}
+    if sum(counts.values()) + len(shares) > len(ordered):
+        raise UserError(too_few)
     drawn: dict[int, Split] = {}
-    start, share = 0, 0.0
-    for split in reversed(SPLITS):  # train last: of few records, the others still get one
-        if split not in wanted:
-            continue
-        left = len(records) - start
-        if isinstance(amount := wanted[split], int):
-            count = amount
-        else:  # rounded where they end, so that fractions of 1 in sum leave nothing over
-            share += amount
-            count = min(left, max(1, round(share * len(records)) - round((share - amount) * len(records))))
-        if not 0 < count <= left:
-            raise UserError(too_few)
-        drawn |= {id(records[place]): split for place in order[start : start + count]}
+    start = 0
+    for split, count in counts.items():
+        drawn |= {id(record): split for record in ordered[start : start + count]}
         start += count
+    rest = ordered[start:]
+    ends = [len(rest), *_borders([_place(seed, record.key) for record in rest], list(shares.values()))]
+    for split, first, end in zip(shares, ends[1:], ends[:-1], strict=True):
+        drawn |= {id(record): split for record in rest[first:end]}
     return drawn
+
+
+def _place(seed: int, key: str) -> float:
+    """Where a record stands, 0 up to 1, as if drawn at random, but the same on every machine."""
+    digest = blake2b(f"{seed}:{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def _borders(places: Sequence[float], shares: Sequence[float]) -> list[int]:
+    """Of sorted places, where the part of each share begins, the first share at the end; no part is empty."""
+    borders: list[int] = []
+    below, last = 1.0, len(places)
+    for number, share in enumerate(shares):
+        below -= share
+        begin = 0 if below < 1e-9 else bisect_left(places, below)  # fractions of 1 in sum leave nothing over
+        last = max(min(begin, last - 1), len(shares) - 1 - number)
+        borders.append(last)
+    return borders
