@@ -103,6 +103,7 @@ def test_every_task_has_its_training_pictures_whole(faces):
     batches = list(semi.eval_dataloader("train"))
     assert joined(batches, "target").shape == (8, 1, 32, 32)
     assert torch.equal(joined(batches, "target")[0], joined(batches, "target")[5])
+    assert joined(batches, "target_truth").shape == (8, 3, 32, 32)
     labelled = faces(task="labelled", channels_b=3)
     assert joined(labelled.eval_dataloader("train"), "a").shape == (8, 3, 32, 32)
 

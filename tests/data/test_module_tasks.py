@@ -106,6 +106,11 @@ def test_targets_stand_beside_pairs(faces):
     (evaluated,) = data.test_dataloader()
     assert torch.equal(evaluated["target"][0], evaluated["target"][3])
     assert not torch.equal(evaluated["target"][0], evaluated["target"][1])
+    assert evaluated["fresh_target"].tolist() == [True, True, True, False]
+    assert evaluated["fresh_a"].all()
+    assert evaluated["key_target"][0] == evaluated["key_target"][3]
+    assert batch["fresh_target"].all()
+    assert len(batch["key_target"]) == 4
 
 
 def test_targets_are_of_the_other_set_and_written_with_the_splits(faces, tmp_path, picture):

@@ -96,7 +96,7 @@ def test_the_fingerprint_follows_the_labels(tmp_path: Path, picture: Callable[..
 def test_pictures_of_the_target(faces: Callable[..., PictureData]) -> None:
     target = {"source": "faces", "style": "loose", "seed": 9, "count": {"train": 5, "test": 3}}
     data = faces(task="semi_supervised", direction="b2a", style="contour", sketch="sobel", target=target)
-    assert data.real_names == ("a", "b", "target")
+    assert data.real_names == ("a", "b", "target", "target_truth")
     assert len(joined(data, "train", "target")) == 5
     (batch,) = data.test_dataloader()
     evaluated = {picture.numpy().tobytes() for picture in batch["target"]}

@@ -12,13 +12,15 @@ loader to the device they are uint8.
 | `drawing_side`              | a or b                       | with the loader's `drawings`: the side that they are of |
 | `erased`                    | (B, 2, times, 4) int64       | self_supervised: rectangles, see sketching/strokes.py   |
 | `target`                    | (B, Ca, H, W)                | semi_supervised: pictures of the style to adapt to      |
+| `target_truth`              | (B, Cb, H, W)                | semi_supervised, never in training: their photos (a2b:  |
+|                             |                              | drawings), where the split has them for every target    |
 | `label`                     | (B,) int64                   | labelled: the class of `a`                              |
 | `paired`                    | bool                         | always: `a[i]` and `b[i]` show the same scene           |
 | `index`                     | (B,) int64                   | always: position in the split, drops a sampler's repeats|
-| `fresh_a`, `fresh_b`        | (B,) bool                    | with `a`, `b`: False where the shorter side of an       |
-|                             |                              | unpaired evaluation set comes round again; True in      |
-|                             |                              | training                                                |
-| `key`, `key_b`              | list of str                  | with `a`, `b`: their record's key                       |
+| `fresh_a`, `fresh_b`,       | (B,) bool                    | with `a`, `b`, `target`: False where the shorter side   |
+| `fresh_target`              |                              | of an evaluation set comes round again, also pairs      |
+|                             |                              | beside more targets; True in training                   |
+| `key`, `key_b`, `key_target`| list of str                  | with `a`, `b`, `target`: their record's key             |
 """
 
 from typing import Any

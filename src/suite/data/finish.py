@@ -12,7 +12,7 @@ from suite.data.keys import DataKeys
 from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
 from suite.sketching import bold, erase, simulate
 
-_PICTURES = ("a", "b", "drawings", "target")
+_PICTURES = ("a", "b", "drawings", "target", "target_truth")
 STROKES = 4  # sketches of a picture in the task self_supervised: as it is, bold, erased, bold and erased
 
 

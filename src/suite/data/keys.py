@@ -16,7 +16,7 @@ from suite.data.splits import Needs, Wanted
 
 Task = Literal["unpaired", "paired", "labelled", "semi_supervised", "self_supervised"]
 Side = Literal["a", "b"]
-PictureKey = Literal["a", "b", "target"]  # of a batch
+PictureKey = Literal["a", "b", "target", "target_truth"]  # of a batch
 Streaming = Annotated[str, Filled("the folder or URL of a packed set")]
 Workers = Annotated[int, Range(least=0, most=256)]  # processes; more would be thousands of megabytes
 
@@ -82,20 +82,20 @@ class DataKeys:
 
     @property
     def picture_keys(self) -> tuple[PictureKey, ...]:
-        """The keys of a batch that hold pictures of one kind each, see batch.py."""
+        """The keys of any batch that hold pictures of one kind each, see batch.py."""
         if self.task == "labelled":
             return ("a",)
         return ("a", "b", "target") if self.task == "semi_supervised" else ("a", "b")
 
     def kind(self, key: PictureKey) -> Kind:
-        """Whether `a`, `b` or `target` of a batch are photos or drawings; targets are what `a` is."""
-        return "drawing" if (key == "b") != self.swap else "photo"
+        """Whether pictures of a batch are photos or drawings; targets are what `a` is, their truth is what `b` is."""
+        return "drawing" if (key in ("b", "target_truth")) != self.swap else "photo"
 
     def of_target(self, key: PictureKey) -> bool:
-        """Whether they are those of the set `data.target`: its `target`; of the task unpaired its drawings."""
+        """Whether they are of the set `data.target`: targets and their truth; of the task unpaired the drawings."""
         if self.task == "unpaired":
             return self.target is not None and self.kind(key) == "drawing"
-        return key == "target"
+        return key in ("target", "target_truth")
 
     # The data sets they come from -------------------------------------------------------------------------------------
 
@@ -133,7 +133,8 @@ class DataKeys:
         """What the task wants of `data.target`, or of the set of `data` itself."""
         kinds = tuple(self.kind(key) for key in self.picture_keys if self.of_target(key) is of_target)
         if of_target:
-            return Needs("data.target", kinds)
+            truth = self.kind("target_truth") if self.task == "semi_supervised" else None
+            return Needs("data.target", kinds, truth=truth)
         both = self.task == "unpaired" and len(kinds) == 2
         paired = self.task not in ("unpaired", "labelled")
         return Needs(f"data.task={self.task}", kinds, paired, disjoint=self.disjoint and both)

@@ -152,8 +152,13 @@ class PictureData(DataKeys, LightningDataModule):
 
     @property
     def real_names(self) -> tuple[str, ...]:
-        """What `reals` can give: `a`, `b`, `target`, as batches have them, and for labelled `label=<name>` of `a`."""
-        return (*self.picture_keys, *(f"{_LABEL}{name}" for name in self.label_names))
+        """What `reals` can give: `a`, `b`, `target`, as batches have them, and for labelled `label=<name>` of `a`.
+
+        After `setup`: `target_truth` is there where a split has it.
+        """
+        splits = () if self._target is None else self._target.served.names
+        truth = ["target_truth"] if any(map(self._has_target_truth, splits)) else []
+        return (*self.picture_keys, *truth, *(f"{_LABEL}{name}" for name in self.label_names))
 
     def reals(self, split: str, name: str) -> Loader:
         """The pictures of a name as {`picture`: uint8 (B, C, size, size), `index`: (B,)}, in evaluation form.
@@ -164,6 +169,8 @@ class PictureData(DataKeys, LightningDataModule):
         if name not in self.real_names:
             raise UserError(f"no real pictures are called {name}: choose from {', '.join(self.real_names)}")
         key = cast(PictureKey, "a" if name.startswith(_LABEL) else name)
+        if key == "target_truth" and not self._has_target_truth(split):
+            raise UserError(f"no target_truth: not every {self.kind('target')} of data.target's split {split} has one")
         pictures = self._set_of(key).reals(split, self.kind(key))
         if key != name:
             pictures = pictures.of_label(self.label_names.index(name.removeprefix(_LABEL)))
@@ -214,8 +221,12 @@ class PictureData(DataKeys, LightningDataModule):
         return opened
 
     def _pictures(self, key: PictureKey, split: str, training: bool) -> PictureList:
-        """What `a`, `b` or `target` of a batch are taken from."""
+        """What a key of a batch is taken from."""
         return self._set_of(key).pictures(split, self.kind(key), training)
+
+    def _has_target_truth(self, split: str) -> bool:
+        """Whether evaluation knows what the targets of the split should look like."""
+        return self._target is not None and self._target.served.has_truth(split)
 
     def _evaluates_pairs(self, split: str) -> bool:
         """Whether `a` and `b` show one scene in evaluation: unpaired models, too, are measured where all have truth."""
@@ -239,7 +250,10 @@ class PictureData(DataKeys, LightningDataModule):
         if self.task == "self_supervised":
             return SelfSupervisedPictures(pairs, self.size, self.seed)
         if self.task == "semi_supervised":
-            return SemiSupervisedPictures(pairs, self._pictures("target", split, training))
+            truth = None
+            if not training and self._has_target_truth(split):
+                truth = self._pictures("target_truth", split, training)
+            return SemiSupervisedPictures(pairs, self._pictures("target", split, training), truth)
         return pairs
 
     def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:

@@ -83,6 +83,7 @@ class Needs:
     kinds: tuple[Kind, ...]  # pictures of each of them
     paired: bool = False  # of both in one record
     disjoint: bool = False  # pairs of the train split give either their photo or their drawing, half of them each
+    truth: Kind | None = None  # what evaluation compares with, in the splits where every picture of `kinds` has it
 
 
 class Shown(NamedTuple):
@@ -140,6 +141,14 @@ class ServedSplits:
         """Whether every picture of the split has its counterpart there, which none has on disjoint sides."""
         resolved = self.resolve(split)
         return not self._disjoint(resolved) and all(record.paired for record in self.records[resolved])
+
+    def has_truth(self, split: str) -> bool:
+        """Whether every picture that serves, of the split or with `all` of the catalog, has its `truth` beside it."""
+        if (truth := self.needs.truth) is None:
+            return False
+        records = self.catalog.records if split == "all" else self.records[self.resolve(split)]
+        served = [record for record in records if any(_has(record, kind) for kind in self.needs.kinds)]
+        return bool(served) and all(_has(record, truth) for record in served)
 
     def _disjoint(self, split: Split) -> bool:
         return self.needs.disjoint and split == "train"

@@ -12,7 +12,7 @@ from suite.errors import UserError
 
 
 class OpenedSplits:
-    """The pictures of the splits that serve.
+    """The pictures of the splits that serve; of their truth those of val and test, as no training looks at it.
 
     `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None for no cache. Raises
     UserError for broken pictures: for the first one, or with `skip_broken` for more than 1 %.
@@ -25,7 +25,8 @@ class OpenedSplits:
         self.lists: dict[tuple[Split, Kind], PictureList] = {
             (split, kind): self._open(served.pictures(split, kind), fit(kind, split == "train"), build=True)
             for split in served.names
-            for kind in served.needs.kinds
+            for kind in self._kinds(split)
+            if kind in served.needs.kinds or split != "train"
         }
         self._report_broken()
         self.records: Splits = {split: self._readable(split) for split in served.names}
@@ -44,9 +45,14 @@ class OpenedSplits:
         """A hash that changes when what `reals` gives of any kind does."""
         hashes = [
             cache.fingerprint([shown.picture for shown in self.served.pictures(split, kind)], self.fit(kind, False))
-            for kind in self.served.needs.kinds
+            for kind in self._kinds(split)
         ]
         return "-".join(hashes)
+
+    def _kinds(self, split: str) -> tuple[Kind, ...]:
+        """What there is to open of a split: what the task needs, and the truth of it where it is complete."""
+        needs = self.served.needs
+        return (*needs.kinds, needs.truth) if needs.truth is not None and self.served.has_truth(split) else needs.kinds
 
     def _open(self, pictures: list[Shown], fit: Fit, build: bool) -> PictureList:
         """Reads through the cache; without `build`, only where it is there or is needed to find the broken ones."""

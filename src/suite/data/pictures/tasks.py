@@ -175,25 +175,39 @@ class UnpairedPictures(Dataset[dict[str, Any]]):
 class SemiSupervisedPictures(Dataset[dict[str, Any]]):
     """Pairs, and beside each a `target`: a picture of another set whose style is to be learnt, of no pair.
 
-    In training a random one, in evaluation one after the other, again and again.
+    In training a random one. In evaluation both are gone through in order, the shorter again and again, and where
+    `truth` is given, each target has its `target_truth`: the first picture there of the same scene.
     """
 
-    def __init__(self, pairs: PairedPictures, target: PictureList) -> None:
-        self.pairs, self.target = pairs, target
+    def __init__(self, pairs: PairedPictures, target: PictureList, truth: PictureList | None = None) -> None:
+        self.pairs, self.target, self.truth = pairs, target, truth
         self.population = pairs.population
+        self.targets = list(range(len(target)))  # the places of those that are shown
+        self.truth_of: dict[int, int] = {}  # scene -> place
+        if truth is not None:
+            for place, scene in enumerate(truth.scenes):
+                self.truth_of.setdefault(scene, place)
+            # As of pairs, a broken picture takes its counterpart with it.
+            self.targets = [place for place in self.targets if target.scenes[place] in self.truth_of]
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.pairs) if self.pairs.sampling is not None else max(len(self.pairs), len(self.targets))
 
     def __getitem__(self, place: Place | int) -> dict[str, Any]:
         epoch, index = place if isinstance(place, tuple) else (0, place)
         if (sampling := self.pairs.sampling) is None:
-            target = self.target.picture(index % len(self.target))
+            chosen = self.targets[index % len(self.targets)]
+            sample = self.pairs[epoch, index % len(self.pairs)] | {"index": index}
+            sample["fresh_a"] = sample["fresh_b"] = index < len(self.pairs)
+            sample |= {"target": self.target.picture(chosen), "fresh_target": index < len(self.targets)}
+            if self.truth is not None:
+                sample["target_truth"] = self.truth.picture(self.truth_of[self.target.scenes[chosen]])
         else:
             generator = sampling.generator(epoch, index, _TARGET)
             chosen = int(generator.integers(len(self.target)))
             target = self.target.picture(chosen, sampling.view(generator))
-        return self.pairs[epoch, index] | {"target": target}
+            sample = self.pairs[epoch, index] | {"target": target, "fresh_target": True}
+        return sample | {"key_target": self.target.keys[chosen]}
 
 
 class SelfSupervisedPictures(Dataset[dict[str, Any]]):
