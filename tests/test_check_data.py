@@ -110,11 +110,27 @@ def test_a_target_is_listed_beside_its_data_set(pairs, figures, tmp_path):
     target = f"data.target={{source: cufsf, root: {tmp_path / 'target'}, split: {{train: 3, test: 1}}}}"
     for number in range(4):
         picture(tmp_path / "target" / "cropped_sketch" / f"{number:05d}.jpg")
-    counted, above = figures(*pairs, "data.task=semi_supervised", target)
+    counted, above = figures(*pairs, "data.task=semi_supervised", "data.direction=b2a", target)
     assert counted["pairs"] == 10
     assert counted["target"]["dataset"] == "cufsf"
     assert counted["target"]["split"]["train"] == {"photos": 0, "sketches": 3, "pairs": 0}
     assert f"cufsf in {tmp_path / 'target'}" in above
+    with pytest.raises(UserError, match=r"data\.target needs photos, .* at all; data\.direction=b2a takes"):
+        run(*pairs, "data.task=semi_supervised", target)
+
+
+def test_a_target_that_training_would_not_take_is_shown_and_refused(pairs, figures, capsys, tmp_path):
+    words = [*pairs, "data.task=semi_supervised", "data.direction=b2a"]
+    same = f"{{source: paired_folders, root: {tmp_path / 'set'}, a: photos, b: sketches}}"
+    with pytest.raises(UserError, match=r"^data\.root=.* and data\.target\.root=.*: 10 pictures of data\.target"):
+        run(*words, f"data.target={same}")
+    counted = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert counted["target"]["sketches"] == 10
+    _, above = figures(*words, f"data.target={same}", "data.sketch=sobel")
+    assert "10 of 10 photos of the pairs of data.target are among the photos of data" in " ".join(above.split())
+    photos = f"{{source: celeba_hq, root: {tmp_path / 'set' / 'sketches'}}}"
+    with pytest.raises(UserError, match=r"^celeba_hq: 10 photos: data\.target needs drawings"):
+        run(*words, f"data.target={photos}")
 
 
 @pytest.mark.parametrize(

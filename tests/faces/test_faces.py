@@ -160,7 +160,7 @@ def test_what_can_not_be_drawn_is_refused_in_one_line(style: Style, size: int, h
 
 def test_a_face_is_a_picture_of_a_catalog() -> None:
     face = Face(2, 12, "photo", 40)
-    assert face.name == "face 12 (photo)"
+    assert face.name == "face 12 of series 2 (photo)"
     assert face.load().size == (40, 40)
     assert face.load().mode == "RGB"
     others = [Face(3, 12, "photo", 40), Face(2, 13, "photo", 40), Face(2, 12, "cartoon", 40), Face(2, 12, "photo", 41)]

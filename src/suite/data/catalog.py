@@ -3,7 +3,7 @@
 root ─► source ─► Catalog(records, problems)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -105,6 +105,12 @@ class Record:
     def paired(self) -> bool:
         return self.photo is not None and bool(self.drawings)
 
+    def pictures(self, kind: Kind) -> tuple[Picture, ...]:
+        """Its photo, if it has one, or its drawings."""
+        if kind == "drawing":
+            return self.drawings
+        return () if self.photo is None else (self.photo,)
+
 
 @dataclass
 class Catalog:
@@ -128,6 +134,10 @@ class Catalog:
 
     def drawn(self) -> list[Record]:
         return [record for record in self.records if record.drawings]
+
+    def pictures(self, *kinds: Kind) -> Iterator[Picture]:
+        """Those of these kinds of every record."""
+        return (picture for record in self.records for kind in kinds for picture in record.pictures(kind))
 
     def summary(self) -> str:
         """One line for a log: how much was found and how much was not."""

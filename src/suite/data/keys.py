@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 from suite.arguments import Example, File, Filled, Name, Positive, Range, Seed, Share, Size
 from suite.data.catalog import Catalog, Kind
 from suite.data.checks import check
-from suite.data.listing import SetKeys, check_several_drawings, list_source, with_labels, with_sketches
+from suite.data.listing import SetKeys, check_several_drawings, list_source, shared, with_labels, with_sketches
 from suite.data.pictures.decode import Fit, Resize
 from suite.data.splits import Needs, Wanted
+from suite.errors import UserError
 
 Task = Literal["unpaired", "paired", "labelled", "semi_supervised", "self_supervised"]
 Side = Literal["a", "b"]
@@ -128,6 +129,31 @@ class DataKeys:
     def list_target(self) -> Catalog | None:
         """What the source of `data.target` finds, where there is one."""
         return None if self.target_set is None else list_source(self.target_set, self.drawn_size)
+
+    def check_apart(self, own: Catalog, target: Catalog) -> None:
+        """Raises UserError where a picture of `data.target` is one of those of `data`, too."""
+        of_both = [self.needs(of_target).kinds for of_target in (False, True)]
+        if twice := shared(target.pictures(*of_both[1]), own.pictures(*of_both[0])):
+            sets = " and ".join(one.place for one in (self.own_set, self.target_set) if one is not None)
+            raise UserError(
+                f"{sets}: {len(twice)} pictures of data.target are among those of data, too, such as {twice[0]}; "
+                "give each set a folder of its own, neither inside the other (built-in faces: another data.target.seed)"
+            )
+
+    def warn_of_pairs(self, own: Catalog, target: Catalog) -> None:
+        """Add a warning to the target's where photos of its sketches are photos of `data`: there is a pair after all.
+
+        For semi_supervised, which is to learn the style of sketches that it knows no photo of.
+        """
+        if self.task != "semi_supervised":
+            return
+        kind = self.kind("target_truth")
+        truth = [picture for record in target.records if record.paired for picture in record.pictures(kind)]
+        if known := shared(truth, own.pictures(kind)):
+            target.warnings.append(
+                f"{len(known)} of {len(truth)} {kind}s of the pairs of data.target are among the {kind}s of data, "
+                f"such as {known[0]}: what is to be learnt without pairs is trained with them; take a target of others"
+            )
 
     def needs(self, of_target: bool) -> Needs:
         """What the task wants of `data.target`, or of the set of `data` itself."""

@@ -3,11 +3,13 @@
 data.source ─► list_source ─► [with_sketches] ─► [with_labels] ─► catalog
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from suite.data.catalog import Catalog
+from suite.data.catalog import Catalog, Picture
 from suite.data.sources import find_source, source_arguments, source_options
 from suite.data.sources.shards import open_shards
 from suite.data.splits import Wanted
@@ -24,6 +26,11 @@ class SetKeys:
     streaming: str | None
     options: Mapping[str, Any]  # of the source
     split: Wanted | None
+
+    @property
+    def place(self) -> str:
+        """Its key and root, for a message."""
+        return self.key if self.root is None else f"{self.key}.root={self.root}"
 
 
 def list_source(wanted: SetKeys, size: int) -> Catalog:
@@ -71,3 +78,17 @@ def with_sketches(catalog: Catalog, style: str) -> Catalog:
     if not pairs:
         raise UserError(f"{catalog.summary()}: data.sketch={style} draws from photos, and there are none")
     return replace(catalog, records=pairs, simulated=style, orphan_photos=[], orphan_drawings=[])
+
+
+def shared(pictures: Iterable[Picture], others: Iterable[Picture]) -> list[str]:
+    """The names of those that are among the others, too: one file, whichever way its folder is reached."""
+    real_folder = cache(os.path.realpath)
+
+    def place(name: str) -> tuple[str, str]:
+        folder, file = os.path.split(name)
+        return real_folder(folder), file
+
+    places = {place(picture.name): picture.name for picture in pictures}
+    files = {file for _, file in places}
+    there = {place(other.name) for other in others if os.path.basename(other.name) in files}
+    return [name for where, name in places.items() if where in there]

@@ -193,17 +193,32 @@ class PictureData(DataKeys, LightningDataModule):
     # From the data sets to samples ------------------------------------------------------------------------------------
 
     @cached_property
+    def _served(self) -> tuple[ServedSplits, ServedSplits | None]:
+        """Both sets, checked before either is decoded: that may take an hour."""
+
+        def serve(wanted: SetKeys, catalog: Catalog, of_target: bool) -> ServedSplits:
+            return ServedSplits(catalog, wanted.split, self.seed, wanted.key, self.needs(of_target))
+
+        own = serve(self.own_set, self.list_pictures(), of_target=False)
+        if self.target_set is None or (catalog := self.list_target()) is None:
+            return own, None
+        target = serve(self.target_set, catalog, of_target=True)
+        self.check_apart(own.catalog, catalog)
+        self.warn_of_pairs(own.catalog, catalog)
+        return own, target
+
+    @cached_property
     def _own(self) -> OpenedSplits:
-        return self._open(self.own_set, self.list_pictures(), of_target=False)
+        return self._open(self.own_set, self._served[0], of_target=False)
 
     @cached_property
     def _target(self) -> OpenedSplits | None:
-        if self.target_set is None or (catalog := self.list_target()) is None:
+        if self.target_set is None or (served := self._served[1]) is None:
             return None
-        return self._open(self.target_set, catalog, of_target=True)
+        return self._open(self.target_set, served, of_target=True)
 
-    def _open(self, wanted: SetKeys, catalog: Catalog, of_target: bool) -> OpenedSplits:
-        served = ServedSplits(catalog, wanted.split, self.seed, wanted.key, self.needs(of_target))
+    def _open(self, wanted: SetKeys, served: ServedSplits, of_target: bool) -> OpenedSplits:
+        catalog = served.catalog
         folder = None if wanted.streaming else self.cache_folder  # what fits no disk is not decoded onto one
         opened = OpenedSplits(served, partial(self.fit, of_target=of_target), folder, self.skip_broken)
         if self._rank_and_world()[0] == 0:

@@ -25,6 +25,10 @@ Splits = dict[Split, list[Record]]
 Wanted = Annotated[Mapping[Split, Positive | ShareAboveZero], Example("{train: 0.9, test: 0.1}")]  # counts, or shares
 _HALVES = 2  # keeps this use of the seed apart from the others, see pictures/tasks.py and pictures/loading.py
 _INSTEAD: dict[str, tuple[Split, ...]] = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}
+_OTHER_TARGETS: dict[Kind, str] = {  # where the set that lacks it is data.target
+    "photo": "; data.direction=b2a takes its drawings",
+    "drawing": "; name a set that has them in data.target.source and data.target.root",
+}
 _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a task that needs both
     "photo": "; drawings alone serve as data.target of another set, or beside your own photos as "
     "data=unpaired_folders data.root=… data.a=<photos> data.b=<drawings>",
@@ -147,8 +151,8 @@ class ServedSplits:
         if (truth := self.needs.truth) is None:
             return False
         records = self.catalog.records if split == "all" else self.records[self.resolve(split)]
-        served = [record for record in records if any(_has(record, kind) for kind in self.needs.kinds)]
-        return bool(served) and all(_has(record, truth) for record in served)
+        served = [record for record in records if any(record.pictures(kind) for kind in self.needs.kinds)]
+        return bool(served) and all(record.pictures(truth) for record in served)
 
     def _disjoint(self, split: Split) -> bool:
         return self.needs.disjoint and split == "train"
@@ -157,16 +161,17 @@ class ServedSplits:
         records = self.records.get(split, [])
         if self.needs.paired:
             return any(record.paired for record in records)
-        return all(any(_has(record, kind) for record in records) for kind in self.needs.kinds)
+        return all(any(record.pictures(kind) for record in records) for kind in self.needs.kinds)
 
     def _no_split(self, split: str) -> UserError:
         records, needs = self.catalog.records, self.needs
         need = "pairs" if needs.paired else " and ".join(f"{kind}s" for kind in needs.kinds)
         wanted = f"{self.catalog.summary()}: {needs.task} needs {need}, and"
         for kind in needs.kinds:
-            if not any(_has(record, kind) for record in records):
-                other = _OTHER_WAYS[kind] if len(needs.kinds) > 1 else ""
-                if other and kind == "drawing" and not needs.paired:
+            if not any(record.pictures(kind) for record in records):
+                both = len(needs.kinds) > 1
+                other = _OTHER_TARGETS[kind] if self.key == "data.target" else _OTHER_WAYS[kind] if both else ""
+                if both and kind == "drawing" and not needs.paired:
                     other += ", and data.target={source: …, root: …} takes those of another set"
                 return UserError(f"{wanted} there are no {kind}s at all{other}")
         mend = f"'{self.key}.split={{train: 0.9, test: 0.1}}' draws new splits"
@@ -175,14 +180,9 @@ class ServedSplits:
         return UserError(f"{wanted} the split {split} has none; {mend}")
 
 
-def _has(record: Record, kind: Kind) -> bool:
-    return record.photo is not None if kind == "photo" else bool(record.drawings)
-
-
 def _of_kind(records: Iterable[tuple[int, Record]], kind: Kind) -> Iterable[Shown]:
     for scene, record in records:
-        pictures = record.drawings if kind == "drawing" else () if record.photo is None else (record.photo,)
-        yield from (Shown(scene, record.key, record.label, picture) for picture in pictures)
+        yield from (Shown(scene, record.key, record.label, picture) for picture in record.pictures(kind))
 
 
 def halves(scenes: Sequence[int], seed: int) -> tuple[list[int], list[int]]:

@@ -67,7 +67,7 @@ class Face:
 
     @property
     def name(self) -> str:
-        return f"face {self.index} ({self.style})"
+        return f"face {self.index} of series {self.seed} ({self.style})"
 
 
 def contact_sheet(rows: int, size: int, seed: int) -> NDArray[np.uint8]:

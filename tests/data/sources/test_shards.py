@@ -99,7 +99,8 @@ def test_drawn_pictures_keep_their_size_and_labels(tmp_path: Path) -> None:
 
 
 def test_a_second_set_for_the_style_can_lie_in_shards_too(paired: MakeData, tmp_path: Path) -> None:
-    files = paired(pairs=12)
+    files = paired(pairs=12, root=str(tmp_path / "style"))
+    shutil.copytree(tmp_path / "pairs", tmp_path / "style")
     where = packed(files, tmp_path / "shards")
     style = {"source": "paired_folders", **files.options}
     of_files = paired(pairs=12, task="semi_supervised", target=style | {"root": files.root})

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from suite.data.catalog import Catalog, Picture, Record, flatten
 from suite.data.keys import DataKeys
 from suite.data.pictures.decode import MOST_BROKEN, workers_for
-from suite.data.splits import Splits, assign_splits
+from suite.data.splits import ServedSplits, Splits, assign_splits
 from suite.errors import UserError
 
 _AT_ONCE = 16  # pictures that a process decodes before it answers
@@ -105,8 +105,17 @@ def list_sets(data: DataKeys) -> list[tuple[Catalog, Splits]]:
     """The data set and, where it has one, its `data.target`, with their splits. Opens no picture."""
     sets = [(data.own_set, data.list_pictures())]
     if data.target_set is not None and (of_target := data.list_target()) is not None:
+        data.warn_of_pairs(sets[0][1], of_target)
         sets.append((data.target_set, of_target))
     return [(catalog, assign_splits(catalog, one.split, data.seed, one.key)) for one, catalog in sets]
+
+
+def check_target(data: DataKeys, own: Catalog, target: Catalog) -> None:
+    """Raises UserError where `suite.train` would not take the two sets together."""
+    if (wanted := data.target_set) is not None:
+        unwarned = replace(target, warnings=[])  # it has been told of its splits
+        ServedSplits(unwarned, wanted.split, data.seed, wanted.key, data.needs(of_target=True))
+        data.check_apart(own, target)
 
 
 def count(records: Sequence[Record]) -> dict[str, int]:
