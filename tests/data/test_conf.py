@@ -59,7 +59,7 @@ def test_every_key_is_explained_where_it_first_stands(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_composed_can_be_built_without_any_file(composed, name):
     needed = [] if name == "faces" else ["data.root=/nowhere"]
-    needed += ["data.target.root=/nowhere"] if name == "celeba_dagan" else []
+    needed += ["data.target.root=/nowhere"] if name.startswith("celeba_dagan") else []
     data = composed(f"data={name}", *needed, "data.batch_size=3")
     values = OmegaConf.to_container(data, resolve=True, throw_on_missing=True)
     module = PictureData(**values)
@@ -68,3 +68,39 @@ def test_what_is_composed_can_be_built_without_any_file(composed, name):
 
 def test_a_split_can_be_typed(composed):
     assert composed("data=anime_faces", "data.split={train: 1000, test: 1000}").split == {"train": 1000, "test": 1000}
+
+
+def test_another_target_replaces_the_paper_s(composed):
+    data = composed("data=celeba_dagan_cufs", "data.root=/nowhere", "data.target.root=/elsewhere")
+    split = {"train": 0.75, "test": 0.25}
+    assert data.target == {"source": "cufs", "root": "/elsewhere", "split": split}
+    assert (data.source, data.partition, data.sketch) == ("celeba", "dagan", "sobel")
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["data=faces_adapt"], 512),
+        (["data=faces_adapt", "model=dagan"], 512),
+        (["data=faces", "model=dagan"], 512),
+        (["data=faces_smoke", "model=dagan"], 8),
+        (["data=faces_smoke", "model=csi"], 8),
+    ],
+)
+def test_the_built_in_faces_for_domain_adaptation(composed, tmp_path, words, count):
+    (tmp_path / "model").mkdir()
+    for paper in ("dagan", "csi"):
+        (tmp_path / "model" / f"{paper}.yaml").write_text("{}")
+    main = tmp_path / "main.yaml"
+    main.write_text(main.read_text().replace("data: faces]", "data: faces, model: null]"))
+    values = OmegaConf.to_container(composed(*words), resolve=True, throw_on_missing=True)
+    assert values["count"]["train"] == values["target"]["count"]["train"] == count
+    small = composed(*words, "data.count={train: 6, val: 2, test: 3}", "data.size=32", "data.load_size=32")
+    data = PictureData(**(OmegaConf.to_container(small, resolve=True) | {"workers": 0, "batch_size": 2}))
+    data.setup()
+    batch = next(iter(data.train_dataloader()))
+    assert [batch[key].shape[1] for key in ("a", "b", "target")] == [3, 3, 1]  # `a` will be a sketch of that photo
+    assert data.finish(batch)["a"].shape == (2, 1, 32, 32)
+    assert (data.catalog.simulated, data.swap) == ("sobel", True)
+    assert len(next(iter(data.reals("train", "target")))["picture"]) == 6
+    assert len(data.test_dataloader().dataset) == 3

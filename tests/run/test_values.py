@@ -40,7 +40,7 @@ FOLLOWED = [
     "model.adversarial.critic_steps",
 ]  # fmt: skip
 # One file of each source, and those that have a second one as target.
-DATA = [*SOURCES, "celeba_dagan", "faces_adapt"]
+DATA = [*SOURCES, "celeba_dagan", "celeba_dagan_cufs", "faces_adapt"]
 
 Check = Callable[[DictConfig], object]
 
@@ -122,7 +122,7 @@ def test_train(experiment: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", DATA)
 def test_data(name: str, tmp_path: Path) -> None:
     root = [] if name.startswith("faces") else ["data.root=/nowhere"]
-    target = ["data.target.root=/nowhere"] if name == "celeba_dagan" else []
+    target = ["data.target.root=/nowhere"] if name.startswith("celeba_dagan") else []
     config = compose("check_data", f"data={name}", *root, *target, f"cache_dir={tmp_path}", "seed=0")
     OmegaConf.resolve(config)
     if name == "photo_sketch":
