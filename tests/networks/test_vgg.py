@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from suite.networks.vgg import VGG
+from suite.networks.vgg import VGG, calibration
 
 CASES = {
     "vgg19_conv3_4": (19, "conv3_4", slice(17)),  # before its ReLU
@@ -91,9 +91,7 @@ def test_what_comes_out_of_every_layer_of_a_random_one_has_a_root_mean_square_of
     for layer in network.layers:
         if isinstance(layer, nn.Conv2d):  # a hook sees it before the ReLU behind it works in place
             layer.register_forward_hook(lambda _, __, out: sizes.append(out.square().mean().sqrt().item()))
-    # The first numbers of the seed are the noise: eight pictures of 8 x 8 colours, smoothed to 64 x 64.
-    coarse = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
-    network(nn.functional.interpolate(coarse, size=64, mode="bilinear") * 2 - 1)
+    network(calibration(torch.Generator().manual_seed(seed)) * 2 - 1)  # the first numbers of the seed
     assert sizes == pytest.approx([1.0] * convolutions, rel=1e-3)
 
     # On other smooth colours it is near: the signal neither dies nor grows from layer to layer.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from suite.images import signed_to_unit, to_rgb
 
+MEAN, DEVIATION = 0.8, 0.6  # of every channel of random weights, before its ReLU
 VGG_WIDTH = 64  # channels of VGG's first block; those of the others are multiples of it
 _CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # of each block, by how many weight layers there are
 _MULTIPLES = (1, 2, 4, 8, 8)
@@ -21,11 +22,15 @@ class VGG(nn.Module):
     """VGG-16 or VGG-19 up to a layer, its weights torchvision's, or random ones that need no file.
 
     (B, 1 or 3, H, W) in [-1, 1] to float32 (B, C, H', W'), under any autocast. Frozen, but gradients reach the
-    pictures. Random weights depend on `seed` alone: normal, biases 0, each layer scaled so that what comes out of it
-    has a root mean square of 1 on smooth coloured noise: losses of features then keep their size beside other terms,
-    whatever the layer. `width`: channels of the first block; fewer than VGG's own are faster. `identity` says in words
-    which network it is. Source: Simonyan & Zisserman 2015, configurations D and E; the pictures' mean and deviation are
-    torchvision's.
+    pictures. `identity` says in words which network it is.
+
+    Random weights depend on `seed` alone. They are normal, and in each layer scaled and shifted so that every channel
+    has the mean MEAN and the deviation DEVIATION on noise, a root mean square of 1: losses keep their size beside other
+    terms, whatever the layer, and most of a channel passes its ReLU. Centred at 0 instead, eight layers fold so much
+    that quite other pictures have the same features; for the same reason pooling is average, not maximum. `width`:
+    channels of the first block; fewer than VGG's own are faster.
+
+    Source: Simonyan & Zisserman 2015, configurations D and E; the pictures' mean and deviation are torchvision's.
     """
 
     mean: Tensor
@@ -37,7 +42,7 @@ class VGG(nn.Module):
         super().__init__()
         # On the meta device neither memory nor random numbers are spent on weights that will be others.
         with torch.device("meta"):
-            layers = _layers(depth, layer, width)
+            layers = _layers(depth, layer, width, nn.AvgPool2d(2) if weights is None else nn.MaxPool2d(2))
         self.layers = layers.to_empty(device="cpu")
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
@@ -58,15 +63,23 @@ class VGG(nn.Module):
 
     @torch.no_grad()
     def _draw(self, generator: torch.Generator) -> None:
-        x = F.interpolate(torch.rand(8, 3, 8, 8, generator=generator), scale_factor=8, mode="bilinear")
-        x = (x - self.mean) / self.std
+        x = (calibration(generator) - self.mean) / self.std
         for layer in self.layers:
             if isinstance(layer, nn.Conv2d):
                 assert layer.bias is not None
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-                nn.init.zeros_(layer.bias)
-                layer.weight /= layer(x).square().mean().sqrt()
+                layer.weight.normal_(generator=generator)
+                layer.bias.zero_()
+                seen = layer(x)
+                scale = DEVIATION / seen.std(dim=(0, 2, 3), correction=0)
+                layer.weight *= scale[:, None, None, None]
+                layer.bias += MEAN - scale * seen.mean(dim=(0, 2, 3))
             x = layer(x)
+
+
+def calibration(generator: torch.Generator) -> Tensor:
+    """Coloured clouds and a little noise, (8, 3, 64, 64) in [0, 1]: what random weights are scaled on."""
+    clouds = F.interpolate(torch.rand(8, 3, 8, 8, generator=generator), scale_factor=8, mode="bilinear")
+    return 0.8 * clouds + 0.2 * torch.rand(8, 3, 64, 64, generator=generator)
 
 
 def vgg_identity(depth: int, layer: str, weights: Path | None, width: int = VGG_WIDTH, seed: int = 0) -> str:
@@ -77,7 +90,7 @@ def vgg_identity(depth: int, layer: str, weights: Path | None, width: int = VGG_
         return f"vgg{depth} {layer}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _layers(depth: Literal[16, 19], last: str, width: int) -> nn.Sequential:
+def _layers(depth: Literal[16, 19], last: str, width: int, pool: nn.Module) -> nn.Sequential:
     """In torchvision's order, so that its numbers are those of the weights; ends with the layer of that name."""
     match = _LAYER.fullmatch(last)
     assert match, f"{last}: layers are called conv1_1 or relu1_1"
@@ -90,5 +103,5 @@ def _layers(depth: Literal[16, 19], last: str, width: int) -> nn.Sequential:
             if (of_block, of_number) == (block, number):
                 return nn.Sequential(*layers, *([nn.ReLU()] if kind == "relu" else []))
             layers.append(nn.ReLU(inplace=True))
-        layers.append(nn.MaxPool2d(2))
+        layers.append(pool)
     raise AssertionError(f"VGG-{depth} has no {last}")
