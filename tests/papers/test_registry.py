@@ -157,7 +157,8 @@ def test_an_unknown_name_is_one_line_with_the_known_ones() -> None:
     register(make_class())
     with pytest.raises(UserError) as error:
         find_paper("latent")
-    assert str(error.value) == ("model.paper=latent: there is no such paper; choose from csi, cyclegan, dagan, pix2pix, latents")
+    known = "csi, cyclegan, dagan, pix2pix, latents"
+    assert str(error.value) == f"model.paper=latent: there is no such paper; choose from {known}"
 
 
 def test_a_checkpoint_of_a_paper_that_is_not_there_is_one_line(
