@@ -1,10 +1,14 @@
 """What papers and the data may ask of any network, by whatever name it is built."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from suite.networks.build import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from suite.networks.contract import Discriminator, Generator
+from suite.networks.csi import SketchInversionNetwork
+from suite.networks.inversion import InversionNetwork
 
 # Small ones, without the normalisation that needs several pixels.
 SMALL_GENERATORS = {
@@ -19,9 +23,17 @@ SMALL_DISCRIMINATORS = {
 }
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+# A paper's own, which no name builds.
+OWN_GENERATORS: dict[str, Callable[[int, int], Generator]] = {
+    "dagan": lambda a, b: InversionNetwork(a, b, 2, "none", "nearest", "split", 2),
+    "csi": lambda a, b: SketchInversionNetwork(a, b, 4, "none"),
+}
+
+
+@pytest.mark.parametrize("name", [*GENERATORS, *OWN_GENERATORS])
 def test_a_generator_says_its_channels_and_what_sides_it_keeps(name: str) -> None:
-    network = build_generator({"name": name, **SMALL_GENERATORS[name]}, 1, 3)
+    build = OWN_GENERATORS.get(name, lambda a, b: build_generator({"name": name, **SMALL_GENERATORS[name]}, a, b))
+    network = build(1, 3)
     assert isinstance(network, Generator)
     assert (network.in_channels, network.out_channels) == (1, 3)
     side = network.divisor

@@ -1,4 +1,4 @@
-"""A pix2pix small enough to train in a test, and batches of photos with several drawings."""
+"""Papers small enough to train in a test, and batches for them; a small CycleGAN is in tests/conftest.py."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,6 +10,9 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor
 
 from suite.data.batch import Batch
+from suite.papers.base import Paper
+from suite.papers.csi import CSI
+from suite.papers.dagan import DAGAN
 from suite.papers.pix2pix import Pix2Pix
 from suite.run.config import defaults_of
 
@@ -63,6 +66,48 @@ def make_pairs() -> Callable[..., list[Batch]]:
                 batch |= {"drawings": drawings, "drawing_count": torch.tensor(counts)}
             batches.append(batch)
         return batches
+
+    return make
+
+
+PERCEPTUAL = {"features": "random_vgg", "features_width": 4, "features_weights": None, "epochs": 1, "decay_epochs": 1}
+
+
+def maker(paper: type[Paper], **small: Any) -> Callable[..., Any]:
+    """Builds equal models from equal changes: the weights are drawn from one seed."""
+
+    def make(**changes: Any) -> Any:
+        torch.manual_seed(0)
+        settings = defaults_of(paper.name) | {"channels_a": 1, "channels_b": 3} | PERCEPTUAL | small | changes
+        return paper(**settings)
+
+    return make
+
+
+@pytest.fixture
+def make_dagan() -> Callable[..., DAGAN]:
+    return maker(DAGAN, width=2, size=32)
+
+
+@pytest.fixture
+def make_csi() -> Callable[..., CSI]:
+    return maker(CSI, width=2)
+
+
+@pytest.fixture
+def make_sketch_batches() -> Callable[..., list[Batch]]:
+    """Batches of noise as `semi_supervised` has them: grey sketches, their colour photos, sketches of another style."""
+
+    def make(count: int, batch_size: int = 2, size: int = 32, dtype: torch.dtype = torch.float32) -> list[Batch]:
+        random = torch.Generator().manual_seed(1)
+        return [
+            {
+                side: (torch.rand(batch_size, channels, size, size, generator=random) * 2 - 1).to(dtype)
+                for side, channels in (("a", 1), ("b", 3), ("target", 1))
+            }
+            | {"paired": True}
+            for _ in range(count)
+        ]
 
     return make
 

@@ -101,8 +101,10 @@ def test_discriminators_see_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     model = four(pool_size=2)
     model.step(picture(0.8), picture(0.4))  # fills both pools
     slots = iter([0, 1, 0, 1])  # each side's two pictures, from slots of their own
-    monkeypatch.setattr("suite.papers.reference.torch.rand", lambda count: torch.zeros(count))
-    monkeypatch.setattr("suite.papers.reference.torch.randint", lambda high, shape: torch.tensor([next(slots)]))
+    monkeypatch.setattr("suite.papers.reference.cyclegan.torch.rand", lambda count: torch.zeros(count))
+    monkeypatch.setattr(
+        "suite.papers.reference.cyclegan.torch.randint", lambda high, shape: torch.tensor([next(slots)])
+    )
     with torch.no_grad():
         model.F.weight.zero_()  # a fake of now would be black
         model.D_A.weight.fill_(1.0)
@@ -113,8 +115,10 @@ def test_discriminators_see_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pool_fills_then_swaps_one_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
     luck = iter([0.1, 0.1, 0.49, 0.5, 0.0])
     slots = iter([0, 0, 1, 0, 1])
-    monkeypatch.setattr("suite.papers.reference.torch.rand", lambda count: torch.tensor([next(luck)]))
-    monkeypatch.setattr("suite.papers.reference.torch.randint", lambda high, shape: torch.tensor([next(slots)]))
+    monkeypatch.setattr("suite.papers.reference.cyclegan.torch.rand", lambda count: torch.tensor([next(luck)]))
+    monkeypatch.setattr(
+        "suite.papers.reference.cyclegan.torch.randint", lambda high, shape: torch.tensor([next(slots)])
+    )
     pool = PicturePool(2)
     assert torch.equal(pool.query(torch.arange(2.0)), torch.tensor([0.0, 1.0]))
     assert torch.equal(pool.query(torch.tensor([10.0, 11.0, 12.0])), torch.tensor([1.0, 11.0, 10.0]))
