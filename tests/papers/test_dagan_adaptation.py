@@ -16,11 +16,13 @@ PALE = 0.8  # brightness of the paper of the second pencil
 
 
 def photos(count: int, random: torch.Generator) -> Tensor:
-    """Two by two squares, dark or light, moved by up to three pixels: (count, 3, 32, 32) in [0, 1]."""
-    squares = F.interpolate(torch.randint(2, (count, 1, 2, 2), generator=random).float(), size=(24, 24))
+    """Up to four dark squares on a light ground, moved by up to three pixels: (count, 3, 32, 32) in [0, 1]."""
+    there = torch.randint(2, (count, 1, 2, 2), generator=random).float()
+    square = F.pad(torch.ones(1, 1, 8, 8), (4,) * 4)
+    squares = F.interpolate(there, size=(32, 32)) * square.repeat(1, 1, 2, 2)
     moves = torch.randint(-3, 4, (count, 2), generator=random).tolist()
-    moved = [one.roll(move, (1, 2)) for one, move in zip(F.pad(squares, (4,) * 4, value=0.5), moves, strict=True)]
-    return 0.1 + 0.8 * torch.stack(moved).expand(-1, 3, -1, -1)
+    moved = [one.roll(move, (1, 2)) for one, move in zip(squares, moves, strict=True)]
+    return 0.9 - 0.8 * torch.stack(moved).expand(-1, 3, -1, -1)
 
 
 def pictures(count: int, seed: int) -> Batch:
@@ -86,7 +88,7 @@ def fresh_probe(model: DAGAN, held_out: Batch) -> float:
 
 
 def test_a_fresh_probe_no_longer_tells_the_styles_apart_where_the_encoder_adapts(make_dagan: Callable) -> None:
-    data, held_out = pictures(256, seed=0), pictures(128, seed=1)
+    data, held_out = pictures(256, seed=0), pictures(256, seed=1)
 
     def accuracy(**changes: int) -> float:
         # D sees means, as the probe does. Of samples, it can't see what is smaller than their noise.
@@ -97,8 +99,8 @@ def test_a_fresh_probe_no_longer_tells_the_styles_apart_where_the_encoder_adapts
         train(model, data, steps=300, batch_size=16)
         return fresh_probe(model, held_out)
 
-    assert accuracy(g_steps=0, d_steps=0) > 0.95
-    assert accuracy() < 0.85
+    assert accuracy(g_steps=0, d_steps=0) > 0.9
+    assert accuracy() < 0.8
 
 
 # The posterior --------------------------------------------------------------------------------------------------------
@@ -122,8 +124,8 @@ def test_a_code_says_something_where_both_losses_are_sums_and_nothing_where_only
     features = 16 * 8 * 8  # what L_p is divided by where it is a mean and KL is not
     found = []
     for lambda_kl in (1.0, float(features)):
-        model = make_dagan(lr=1e-3, g_steps=0, d_steps=0, lambda_kl=lambda_kl)
-        train(model, data, steps=200, batch_size=8)
+        model = make_dagan(lr=2e-3, g_steps=0, d_steps=0, lambda_kl=lambda_kl)
+        train(model, data, steps=300, batch_size=8)
         assert model.features(data["b"][:1]).numel() == features
         found.append(inverted(model, held_out))
     (kl, own, others), (collapsed_kl, collapsed_own, collapsed_others) = found
