@@ -14,7 +14,8 @@ from suite.metrics.callback import MetricsCallback
 
 # Eight pictures a side: two batches of two for each of two ranks, none seen twice; and five in validation, so that
 # one rank has more of them than the other.
-DATA = ["scale=smoke", "data.epoch_length=max", "data.count={train: 16, val: 5, test: 4}"]
+DATA = ["scale=smoke", "data.epoch_length=max"]
+UNPAIRED, PAIRED = "data.count={train: 16, val: 5, test: 4}", "data.count={train: 8, val: 5, test: 4}"
 
 SCRIPT = """
 import sys
@@ -27,7 +28,7 @@ import suite
 from suite.run.callbacks import StepSeeds
 from suite.metrics.callback import MetricsCallback
 
-folder, *data_words = sys.argv[1:]
+folder, experiment, *data_words = sys.argv[1:]
 
 
 class Recorder(pl.Callback):
@@ -40,7 +41,7 @@ class Recorder(pl.Callback):
 
 
 torch.manual_seed(0)
-model, data = suite.build("cyclegan_lsgan", data_words)
+model, data = suite.build(experiment, data_words)
 metrics = MetricsCallback(["fid", "kid", "psnr", "ssim", "l1"], folder, features="random_vgg")
 recorder = Recorder()
 trainer = pl.Trainer(
@@ -98,13 +99,15 @@ def test_two_ranks_make_one_run(python, tmp_path):
     }
 
 
-def test_ranks_share_weights_and_metrics_but_no_pictures_and_no_noise(python, tmp_path):
+@pytest.mark.parametrize(("experiment", "count"), [("cyclegan_lsgan", UNPAIRED), ("dagan_celeba_cufsf", PAIRED)])
+def test_ranks_share_weights_and_metrics_but_no_pictures_and_no_noise(experiment, count, python, tmp_path):
+    words = [*DATA, count]
     script = tmp_path / "two_ranks.py"
     script.write_text(SCRIPT)
-    python(str(script), str(tmp_path), *DATA)
+    python(str(script), str(tmp_path), experiment, *words)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
 
-    model, data = suite.build("cyclegan_lsgan", DATA)
+    model, data = suite.build(experiment, words)
     for name, _ in model.named_parameters():
         assert torch.equal(first["weights"][name], second["weights"][name]), name
     assert len(first["keys"]) == len(second["keys"]) == 4

@@ -15,28 +15,32 @@ TINY = [
     "trainer.limit_train_batches=1.0",
     "model.epochs=2",
     "model.decay_epochs=2",
-    "model.backbone.width=4",
-    "model.discriminator.width=4",
 ]
+NARROW = ["model.backbone.width=4", "model.discriminator.width=4"]
+CRITIC = ["model.adversarial.critic_steps=2"]
+DISTURBED = ["model.backbone.dropout=0.5", "model.noise=0.1", "data.drawings=one"]
+DAGAN = ["experiment=dagan_celeba_cufsf", "model.width=2"]
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        ["experiment=cyclegan_lsgan", "model.pool_size=0"],
-        ["experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9"],
-        ["experiment=cyclegan_wgan_gp", "model.adversarial.critic_steps=2", "model.pool_size=3", "data.workers=1"],
+        [*NARROW, "experiment=cyclegan_lsgan", "model.pool_size=0"],
+        [*NARROW, "experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9"],
+        [*NARROW, "experiment=cyclegan_wgan_gp", *CRITIC, "model.pool_size=3", "data.workers=1"],
+        # Ten batches are three iterations and a part of the fourth.
+        [*DAGAN, "model.inv_steps=3", "model.ema_decay=0.9", "trainer.limit_train_batches=5"],
     ],
-    ids=["no pool", "pool and EMA", "critic steps and a loader process"],
+    ids=["no pool", "pool and EMA", "critic steps and a loader process", "within an iteration of DA-GAN"],
 )
 def test_four_epochs_equal_two_and_two(settings, command, tmp_path, monkeypatch):
     at_once, stopped = tmp_path / "at_once", tmp_path / "stopped"
-    assert command("train", *settings, *TINY, f"hydra.run.dir={at_once}") == 0
+    assert command("train", *TINY, *settings, f"hydra.run.dir={at_once}") == 0
 
     with monkeypatch.context() as patch:
         patch.setattr(LastCheckpoint, "on_train_epoch_end", interrupt_after(2, LastCheckpoint.on_train_epoch_end))
         # Grids of training pictures draw nothing that training would.
-        assert command("train", *settings, *TINY, "images.train=2", f"hydra.run.dir={stopped}") == 130
+        assert command("train", *TINY, *settings, "images.train=2", f"hydra.run.dir={stopped}") == 130
     assert read(stopped)["done"]["epochs"] == 2
     assert command("train", f"resume={stopped}") == 0
 
@@ -50,16 +54,18 @@ def test_four_epochs_equal_two_and_two(settings, command, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
-        (["experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9", "data.load_size=40"], 13),
-        (["experiment=cyclegan_wgan_gp", "model.adversarial.critic_steps=2", "data.workers=2"], 11),
-        (["experiment=pix2pix_final", "model.backbone.dropout=0.5", "model.noise=0.1", "data.drawings=one"], 17),
-        (["experiment=pix2pix_unet", "data.workers=1"], 20),
+        ([*NARROW, "experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9", "data.load_size=40"], 13),
+        ([*NARROW, "experiment=cyclegan_wgan_gp", *CRITIC, "data.workers=2"], 11),
+        ([*NARROW, "experiment=pix2pix_final", *DISTURBED], 17),
+        ([*NARROW, "experiment=pix2pix_unet", "data.workers=1"], 20),
+        ([*DAGAN, "model.inv_steps=2"], 13),
     ],
     ids=[
         "crops, pool and EMA",
         "critic steps, penalty and loader processes",
         "dropout, noise, erasing",
         "at an epoch's end",
+        "noise of codes",
     ],
 )
 def test_any_step_will_do(settings, steps, command, tmp_path, monkeypatch):
@@ -84,7 +90,7 @@ def test_any_step_will_do(settings, steps, command, tmp_path, monkeypatch):
 @pytest.mark.parametrize("hook", ["on_train_batch_end", "on_validation_end"], ids=["before", "after"])
 def test_a_validation_within_an_epoch_is_made_once(hook, command, tmp_path, monkeypatch):
     """Stopped before and after the validation of a step that is saved, too."""
-    words = ["experiment=cyclegan_lsgan", *TINY, "model.steps=6", "trainer.limit_train_batches=1.0", "metrics=pixel"]
+    words = ["experiment=cyclegan_lsgan", *TINY, *NARROW, "model.steps=6", "metrics=pixel"]
     words += ["validation.every_n_steps=2", "checkpoint.every_n_steps=2", "data.epoch_length=20"]
     at_once, stopped = tmp_path / "at_once", tmp_path / "stopped"
     assert command("train", *words, f"hydra.run.dir={at_once}") == 0
