@@ -92,7 +92,7 @@ def test_a_fresh_probe_no_longer_tells_the_styles_apart_where_the_encoder_adapts
 
     def accuracy(**changes: int) -> float:
         # D sees means, as the probe does. Of samples, it can't see what is smaller than their noise.
-        model = make_dagan(lr=1e-3, lr_adversarial=2e-3, da_sees="mean", **changes)
+        model = make_dagan(lr=1e-3, lr_g=2e-3, lr_d=2e-3, da_sees="mean", **changes)
         model.Inv = LinearInversion()
         if model.D is not None:
             model.D = nn.Sequential(nn.Flatten(), nn.Linear(32, 32), nn.LeakyReLU(0.2), nn.Linear(32, 1))
@@ -157,7 +157,7 @@ def test_of_the_literal_loss_d_learns_to_call_everything_the_same(apart: float, 
     target = target + apart
 
     def play(loss: str) -> tuple[float, list[float]]:
-        model = make_dagan(width=4, da_loss=loss, lr_adversarial=1e-2, g_steps=0)
+        model = make_dagan(width=4, da_loss=loss, lr_g=1e-2, lr_d=1e-2, g_steps=0)
         return played_alone(model, source, target, 100)
 
     lowest, right = play("literal")

@@ -54,7 +54,7 @@ def test_an_update_moves_its_own_networks_and_leaves_gradients_nowhere_else(
 def test_the_encoder_is_one_network_with_a_state_of_adam_for_each_of_its_optimizers(
     make_dagan: Callable, make_sketch_batches: Callable
 ) -> None:
-    model, (batch,) = make_dagan(lr_adversarial=3e-4), make_sketch_batches(1)
+    model, (batch,) = make_dagan(lr_g=3e-4, lr_d=3e-4), make_sketch_batches(1)
     assert model.networks()["encoder"] is model.networks()["Inv"].encoder
     model.training_step(batch, 0)
     of_inversion, of_game, of_domain = model.optimizers()
@@ -122,7 +122,7 @@ def test_each_update_reads_codes_of_the_encoder_that_the_one_before_it_moved(
 
 @pytest.mark.parametrize("loss", ["bce", "literal"])
 def test_d_and_the_encoder_pull_in_opposite_directions(loss: str, make_dagan: Callable) -> None:
-    model = make_dagan(width=4, da_loss=loss, da_sees="mean", lr_adversarial=1e-3)
+    model = make_dagan(width=4, da_loss=loss, da_sees="mean", lr_g=1e-3, lr_d=1e-3)
     light, dark = torch.full((4, 1, 32, 32), 0.9), torch.full((4, 1, 32, 32), -0.5)
     batch = {"a": light, "b": light.expand(-1, 3, -1, -1), "target": dark, "paired": True}
 

@@ -56,7 +56,7 @@ def assert_losses(ours: list[dict[str, Tensor]], step: Callable[[Batch], Any], b
 @pytest.mark.usefixtures("all_in_fp64")
 def test_three_steps_of_dagan_are_the_references(make_dagan: Callable, make_sketch_batches: Callable) -> None:
     # Adversarial rates at which the game shows in the encoder, within three steps.
-    changes = {"lr_adversarial": 1e-3, "lambda_vae": 0.5, "lambda_kl": 2.0, "lambda_tv": 0.1}
+    changes = {"lr_g": 1e-3, "lr_d": 1e-3, "lambda_vae": 0.5, "lambda_kl": 2.0, "lambda_tv": 0.1}
     model, batches = make_dagan(**changes), make_sketch_batches(3, dtype=torch.float64)
     model.hold_features()
     networks = copy.deepcopy(networks_of(model))

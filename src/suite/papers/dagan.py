@@ -63,7 +63,8 @@ class DAGAN(PerceptualPaper):
         inv_steps: Positive,
         g_steps: Count,
         d_steps: Count,
-        lr_adversarial: NonNegative,
+        lr_g: NonNegative,
+        lr_d: NonNegative,
         betas_adversarial: tuple[ShareBelowOne, ShareBelowOne],
         **shared: Any,
     ) -> None:
@@ -76,7 +77,7 @@ class DAGAN(PerceptualPaper):
         self.variational, self.da_sees, self.da_loss, self.da_moves = variational, da_sees, da_loss, da_moves
         self.lambda_vae, self.lambda_kl, self.lambda_tv = lambda_vae, lambda_kl, lambda_tv
         self.reduction = reduction
-        self.lr_adversarial, self.betas_adversarial = lr_adversarial, betas_adversarial
+        self.lr_g, self.lr_d, self.betas_adversarial = lr_g, lr_d, betas_adversarial
         a, b = self.hparams["channels_a"], self.hparams["channels_b"]
         self.Inv = InversionNetwork(a, b, width, norm, upsampling, latent_heads, decoder_hidden)
         self.D = DomainNetwork(width, max(1, size // self.Inv.divisor), da_input_layer) if d_steps > 0 else None
@@ -99,7 +100,9 @@ class DAGAN(PerceptualPaper):
         return {"Inv": self.Inv}
 
     def rates(self, name: str) -> tuple[float, tuple[float, float]]:
-        return (self.lr, self.betas) if name == "Inv" else (self.lr_adversarial, self.betas_adversarial)
+        if name == "Inv":
+            return self.lr, self.betas
+        return (self.lr_g if name == "G" else self.lr_d), self.betas_adversarial
 
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferenceDAGAN.step_of(self)

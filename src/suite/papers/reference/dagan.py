@@ -27,14 +27,15 @@ class ReferenceDAGAN:
         lambda_tv: float = 1e-5,
         lr: float = 1e-4,
         betas: tuple[float, float] = (0.9, 0.999),
-        lr_adversarial: float = 1e-4,
+        lr_g: float = 1e-4,
+        lr_d: float = 1e-4,
         betas_adversarial: tuple[float, float] = (0.5, 0.999),
     ) -> None:
         self.Inv, self.D, self.features = Inv, D, features
         self.lambda_vae, self.lambda_kl, self.lambda_tv = lambda_vae, lambda_kl, lambda_tv
         self.opt_Inv = torch.optim.Adam(Inv.parameters(), lr, betas)
-        self.opt_G = torch.optim.Adam(Inv.encoder.parameters(), lr_adversarial, betas_adversarial)
-        self.opt_D = torch.optim.Adam(D.parameters(), lr_adversarial, betas_adversarial)
+        self.opt_G = torch.optim.Adam(Inv.encoder.parameters(), lr_g, betas_adversarial)
+        self.opt_D = torch.optim.Adam(D.parameters(), lr_d, betas_adversarial)
 
     @classmethod
     def step_of(cls, model: "DAGAN") -> "Callable[[Batch], object] | None":
@@ -55,7 +56,8 @@ class ReferenceDAGAN:
             model.lambda_tv,
             model.lr,
             model.betas,
-            model.lr_adversarial,
+            model.lr_g,
+            model.lr_d,
             model.betas_adversarial,
         )
         return lambda batch: plain.step(batch["a"], batch["b"], batch["target"])
