@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from suite.metrics.callback import MetricsCallback
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-CHOICES = sorted(path.stem for path in (CONF / "metrics").glob("*.yaml"))
+CHOICES = sorted(path.stem for path in (CONF / "metrics").glob("[!_]*.yaml"))
 
 
 def composed(choice: str) -> dict:

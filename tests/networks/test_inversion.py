@@ -126,14 +126,14 @@ def test_a_picture_is_that_of_the_codes_mean() -> None:
 def test_codes_may_be_negative_and_nothing_makes_them_smaller() -> None:
     # Behind a LeakyReLU, a constant of -3 would come out as -0.6.
     network = small()
-    last = network.encoder.layers[-1]
+    last, sketches = network.encoder.layers[-1], torch.rand(2, 1, 32, 32)
     with torch.no_grad():
         for weight in last.residual[-2].parameters():
             weight.zero_()
-        before = network.encoder(torch.rand(2, 1, 32, 32))[0]
+        before = network.encoder(sketches)[0]
         last.residual[-2].bias.fill_(-3)
-        after = network.encoder(torch.rand(2, 1, 32, 32))[0]
-    assert after.mean().item() == pytest.approx(-3 + before.mean().item(), abs=0.01)
+        after = network.encoder(sketches)[0]
+    assert after.mean().item() == pytest.approx(-3 + before.mean().item(), abs=1e-4)
 
 
 def test_codes_before_the_first_step_neither_explode_nor_vanish() -> None:
@@ -141,6 +141,6 @@ def test_codes_before_the_first_step_neither_explode_nor_vanish() -> None:
     network = inversion()
     with torch.no_grad():
         for part in network.encoder(sketches):
-            assert 5e-3 < part.std() < 1
-        init_normal(network)  # N(0, 0.02), what other networks begin with: a tenth of that
+            assert 0.3 < part.std() < 3
+        init_normal(network)  # N(0, 0.02), what other networks begin with
         assert network.encoder(sketches)[0].std() < 5e-3

@@ -125,7 +125,7 @@ def test_a_code_says_something_where_both_losses_are_sums_and_nothing_where_only
     found = []
     for lambda_kl in (1.0, float(features)):
         model = make_dagan(lr=2e-3, g_steps=0, d_steps=0, lambda_kl=lambda_kl)
-        train(model, data, steps=300, batch_size=8)
+        train(model, data, steps=400, batch_size=8)
         assert model.features(data["b"][:1]).numel() == features
         found.append(inverted(model, held_out))
     (kl, own, others), (collapsed_kl, collapsed_own, collapsed_others) = found
@@ -151,16 +151,18 @@ def played_alone(model: DAGAN, source: Tensor, target: Tensor, steps: int) -> tu
         return domain.discriminator(model.da_loss, *logits).item(), right
 
 
-@pytest.mark.parametrize("apart", [3.0, 0.0], ids=["told apart easily", "all alike"])
-def test_of_the_literal_loss_d_learns_to_call_everything_the_same(apart: float, make_dagan: Callable) -> None:
+def test_of_the_literal_loss_d_learns_to_call_everything_the_same(make_dagan: Callable) -> None:
     source, target = torch.randn(2, 32, 64, 2, 2, generator=torch.Generator().manual_seed(0))
-    target = target + apart
 
-    def play(loss: str) -> tuple[float, list[float]]:
-        model = make_dagan(width=4, da_loss=loss, lr_g=1e-2, lr_d=1e-2, g_steps=0)
-        return played_alone(model, source, target, 100)
+    def play(loss: str, apart: float) -> tuple[float, list[float]]:
+        model = make_dagan(width=4, da_loss=loss, lr_d=1e-2, g_steps=0)
+        return played_alone(model, source, target + apart, 100)
 
-    lowest, right = play("literal")
+    lowest, right = play("literal", apart=0.0)
     assert lowest == pytest.approx(domain.LEAST_LOG, abs=1e-3)  # of one logarithm, where it ends but for that bound
     assert sorted(right) == [0, 1]
-    assert play("bce")[1] == [1, 1]
+    # Codes that are far apart hide the fault: both logarithms fall.
+    lowest, right = play("literal", apart=3.0)
+    assert lowest < 1.5 * domain.LEAST_LOG
+    assert min(right) > 0.9
+    assert min(play("bce", apart=3.0)[1]) > 0.9
