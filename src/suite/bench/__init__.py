@@ -86,6 +86,8 @@ def measure(
     warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")
     settle(config.seed, config.threads)
     config.model.steps, config.model.decay_steps = None, 0  # a short schedule would end a turn
+    if "features" in config.model:
+        config.model.features = "random_vgg"  # as much work as the published ones, which would have to be there
     model, data = instantiate(config)
     # Whole rounds of critic steps, or turns would hold unequally many generator steps.
     steps, warmup = (-(-number // model.batches_per_step) * model.batches_per_step for number in (steps, warmup))
