@@ -26,10 +26,10 @@ SMALL = [
 ]
 
 
-def compose(*more: str) -> tuple[DictConfig, dict[str, Any]]:
+def compose(*more: str, small: list[str] = SMALL) -> tuple[DictConfig, dict[str, Any]]:
     register_resolvers()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("bench", [*SMALL, "name=bench", *more])  # else a command's own, and here is none
+        config = hydra.compose("bench", [*small, "name=bench", *more])  # else a command's own, and here is none
     return OmegaConf.masked_copy(config, [key for key in config if key != "bench"]), plain(config.bench)
 
 
@@ -70,6 +70,16 @@ def test_pix2pix_draws_its_own_faces_and_has_its_reference(experiment: str, tmp_
     assert figures["reference_over_ours"] == pytest.approx(
         figures["s_per_step_reference"] / figures["s_per_step_bare"], rel=1e-2
     )
+
+
+@pytest.mark.parametrize("experiment", ["dagan_celeba_cufsf", "csi_celeba"])
+def test_perceptual_papers_need_no_published_weights_and_have_a_plain_step(experiment: str, tmp_path: Path) -> None:
+    small = [word for word in SMALL if not word.startswith(("experiment", "model"))]
+    more = [f"experiment={experiment}", "data.load_size=32", "data.count={train: 8, val: 1, test: 1}", "model.width=2"]
+    config, options = compose("data.batch_size=2", f"cache_dir={tmp_path}", small=[*small, *more])
+    assert config.model.features == "vgg"
+    check(config, options)
+    assert measure(config, **options)["s_per_step_reference"] > 0
 
 
 def test_whole_rounds_of_critic_steps_and_no_reference(tmp_path: Path) -> None:
