@@ -123,6 +123,7 @@ def quiet_lightning() -> None:
         ".*in eval mode at the start of training.*",  # the EMA's copies
         ".*your dataloader is not resumable.*",  # its sampler asks how far the epoch has come
         ".*treespec, LeafSpec.*",  # Lightning's own use of torch
+        ".*but have no logger configured.*",  # `suite.evaluate` has none, and shows its figures itself
     ):
         warnings.filterwarnings("ignore", hint)
 
