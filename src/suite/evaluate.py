@@ -1,6 +1,7 @@
 """`python -m suite.evaluate run=<run folder>`: measure a trained model on its test, validation or training pictures."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -12,6 +13,8 @@ from suite.errors import UserError
 from suite.files import write_whole
 from suite.run import cli, console, folder
 from suite.run.checks import Accelerator, check_values, checked
+
+log = logging.getLogger("suite")
 
 
 class Keys(TypedDict):
@@ -80,6 +83,8 @@ def of_run(config: DictConfig, run: Path) -> DictConfig:
     saved.cache_dir = saved.data.cache_dir = config.cache_dir
     if config.get("metrics"):
         references = saved.metrics.references  # the paper's protocol, whatever the features
+        if left_out := [name for name in saved.metrics.names if name not in config.metrics.names]:
+            log.info("not measured here, though in training: %s; metrics.names=[…] adds them", ", ".join(left_out))
         saved.metrics = config.metrics
         saved.metrics.references = references
     saved.metrics.cache_dir = config.cache_dir

@@ -102,7 +102,8 @@ def test_how_many_are_grey_is_said_once_by_the_names_of_what_is_measured(evaluat
     callback, model = metrics(names=["fid", "ssim", "psnr", "l1_closest"]), by_luma()
     for _ in range(2):
         evaluated(callback, model, mixed)
-    assert warned(caplog) == ["val: 4 of 10 true pictures are grey: psnr, ssim compare luma there"]
+    said = "psnr, ssim compare luma there, fid the colours as they are"
+    assert warned(caplog) == [f"val: 4 of 10 true pictures are grey: {said}"]
 
 
 def test_where_nothing_is_compared_with_the_truth_nothing_is_said_of_it(evaluated, metrics, by_luma, mixed, caplog):

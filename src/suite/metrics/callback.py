@@ -266,7 +266,9 @@ class MetricsCallback(Callback):
             missing = [*missing, f"{', '.join(of_sets)} left out: this model names no real pictures to compare with"]
         if "grey_truth" in table and (grey := int(table["grey_truth"].sum())):
             of_all = f"{grey} of {len(table['grey_truth'])} true pictures are grey"
-            missing = [*missing, f"{of_all}: {', '.join(self.to_truth)} compare luma there"]
+            of_sets = [name for name in self.names if name in SET_METRICS]
+            colours = f", {' and '.join(of_sets)} the colours as they are" if of_sets else ""
+            missing = [*missing, f"{of_all}: {', '.join(self.to_truth)} compare luma there{colours}"]
         for sentence in missing:
             if (section, sentence) not in self._told:
                 self._told.add((section, sentence))

@@ -47,7 +47,7 @@ class VGG(nn.Module):
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
         self.requires_grad_(False).eval()
-        self.identity = vgg_identity(depth, layer, weights, width, seed)
+        self.identity = _identity(depth, layer, weights, width, seed)
         if weights is None:
             self._draw(torch.Generator().manual_seed(seed))
         else:
@@ -82,7 +82,7 @@ def calibration(generator: torch.Generator) -> Tensor:
     return 0.8 * clouds + 0.2 * torch.rand(8, 3, 64, 64, generator=generator)
 
 
-def vgg_identity(depth: int, layer: str, weights: Path | None, width: int = VGG_WIDTH, seed: int = 0) -> str:
+def _identity(depth: int, layer: str, weights: Path | None, width: int = VGG_WIDTH, seed: int = 0) -> str:
     """In words, which network it is: by the bytes of its file, or by what its weights are drawn from."""
     if weights is None:
         return f"random vgg{depth} {layer}, width {width}, seed {seed}"

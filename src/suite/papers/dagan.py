@@ -104,6 +104,11 @@ class DAGAN(PerceptualPaper):
             return self.lr, self.betas
         return (self.lr_g if name == "G" else self.lr_d), self.betas_adversarial
 
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if stage == "fit" and self.compile_networks:
+            self.Inv.decoder.compile()  # a step calls encoder and decoder, never the whole
+
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferenceDAGAN.step_of(self)
 

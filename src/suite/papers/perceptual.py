@@ -11,7 +11,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.networks import weights
 from suite.networks.layers import Width
-from suite.networks.vgg import VGG, VGG_WIDTH, vgg_identity
+from suite.networks.vgg import VGG, VGG_WIDTH
 from suite.papers.base import Paper
 from suite.papers.translation import Translation, between_sides, of_target
 
@@ -57,19 +57,19 @@ class PerceptualPaper(Paper):
 
     def find_weights(self) -> None:
         """Raises UserError where the published ones can't be had, or a checkpoint was trained with others."""
-        identity = vgg_identity(self.depth, self.layer, self._weights_file(), self.features_width)
-        if self._features_before not in (None, identity):
-            raise UserError(
-                f"model.features: the checkpoint was trained with {self._features_before}, not with {identity}; "
-                "go on with the same ones"
-            )
+        self.hold_features()
 
     def hold_features(self) -> None:
-        """Load the feature network, where it is not there yet."""
-        if "features" not in self.held:
-            self.find_weights()
-            vgg = VGG(self.depth, self.layer, self._weights_file(), self.features_width)
-            self.held["features"] = vgg.to(self.device)
+        """Load the feature network, where it is not there yet. Raises as `find_weights` does."""
+        if "features" in self.held:
+            return
+        vgg = VGG(self.depth, self.layer, self._weights_file(), self.features_width)
+        if self._features_before not in (None, vgg.identity):
+            raise UserError(
+                f"model.features: the checkpoint was trained with {self._features_before}, not with {vgg.identity}; "
+                "go on with the same ones"
+            )
+        self.held["features"] = vgg.to(self.device)
 
     def _weights_file(self) -> Path | None:
         if not self.published_features:

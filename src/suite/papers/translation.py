@@ -54,14 +54,14 @@ def between_sides(batch: Batch, direction: str, output: Tensor, luma_where_grey:
 def of_target(batch: Batch, output: Tensor) -> Translation:
     """What a paper makes of the pictures `target` of a batch, those of a second set: `output` (B, C, H, W).
 
-    With the truth where that set has it; where not, outputs should look like the pictures of `b`.
+    With the truth where that set has it. Where not there is nothing to measure: the photos of `b` are of other faces.
     """
     truth = batch.get("target_truth")
     return Translation(
         name="target",
         output=output,
         row={"input": batch["target"], "output": output} | ({} if truth is None else {"truth": truth}),
-        reals="b" if truth is None else "target_truth",
+        reals=None if truth is None else "target_truth",
         truth=truth,
         counts=batch.get("fresh_target"),
         luma_where_grey=True,

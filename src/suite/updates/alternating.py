@@ -103,7 +103,7 @@ class AlternatingUpdates(pl.LightningModule):
         """To be called when the networks are there: freezes what is not trained, and begins the average."""
         for name in self.freeze_names:
             try:
-                weights = list(self.get_submodule(name).parameters())
+                weights = list((self.networks().get(name) or self.get_submodule(name)).parameters())
             except AttributeError:
                 weights = []
             if not weights:
