@@ -50,7 +50,7 @@ def main(runs: Path, output: Path, *wanted: str) -> None:
 
 
 def sweeps(runs: Path) -> dict[str, Runs]:
-    """Finished runs by sweep and arm; the arm that all compare with is trained once, in `dagan`, and shown in each."""
+    """Finished runs by sweep and arm; what the readings are compared with is trained in `dagan`, and shown in both."""
     latest: dict[tuple[str, str, str], Path] = {}
     for run in finished(runs.glob("dagan*/*/*-*")):
         arm, seed = arm_and_seed(run)
@@ -60,7 +60,7 @@ def sweeps(runs: Path) -> dict[str, Runs]:
     for sweep in SWEEPS:
         arms: Runs = defaultdict(list)
         for (of_sweep, arm, _), run in sorted(latest.items()):
-            if of_sweep == sweep or (of_sweep == "dagan" and arm == MAIN):
+            if of_sweep == sweep or (of_sweep, arm, sweep) == ("dagan", MAIN, "dagan_readings"):
                 arms[arm].append(run)
         if any(of_sweep == sweep for of_sweep, _, _ in latest):
             found[sweep] = arms
