@@ -88,6 +88,7 @@ def fresh_probe(model: DAGAN, held_out: Batch) -> float:
 
 
 def test_a_fresh_probe_no_longer_tells_the_styles_apart_where_the_encoder_adapts(make_dagan: Callable) -> None:
+    """The game of the three updates, on a linear toy; `experiments/dagan` measures it on the networks of Table 1."""
     data, held_out = pictures(256, seed=0), pictures(256, seed=1)
 
     def accuracy(**changes: int) -> float:
@@ -124,7 +125,8 @@ def test_a_code_says_something_where_both_losses_are_sums_and_nothing_where_only
     features = 16 * 8 * 8  # what L_p is divided by where it is a mean and KL is not
     found = []
     for lambda_kl in (1.0, float(features)):
-        model = make_dagan(lr=2e-3, g_steps=0, d_steps=0, lambda_kl=lambda_kl)
+        model = make_dagan(lr=2e-3, lambda_kl=lambda_kl)  # the adversary moves the encoder, too
+        assert model.parts == (("Inv", "G", "D"),)
         train(model, data, steps=400, batch_size=8)
         assert model.features(data["b"][:1]).numel() == features
         found.append(inverted(model, held_out))
