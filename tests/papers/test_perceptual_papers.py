@@ -167,6 +167,9 @@ def test_features_are_frozen_in_eval_mode_and_see_float32(make: Callable, make_s
     network = model.held["features"]
     assert not any(weight.requires_grad for weight in network.parameters())
     assert not any(module.training for module in network.modules())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for pictures in (batch["b"], batch["b"].bfloat16()):
+            assert model.features(pictures).dtype == torch.float32
     moved = model.to("meta").held["features"]
     assert next(moved.parameters()).device.type == "meta"
 
