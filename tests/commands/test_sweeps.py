@@ -96,6 +96,19 @@ def test_figures_of_gao_find_every_arm(tmp_path: Path, monkeypatch: pytest.Monke
     }
 
 
+def test_figures_of_dagan_find_every_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from experiments.dagan.figures import sweeps
+
+    finished_runs([sweep for sweep in SWEEPS if sweep.startswith("dagan")], tmp_path, monkeypatch)
+    # What differs from DA-GAN's own run is the name of an arm: the values that it has are in the script, too.
+    assert {sweep: list(arms) for sweep, arms in sweeps(tmp_path / "runs").items()} == {
+        "dagan": ["csi_celeba", "dagan_celeba_cufsf", "dagan_no_adaptation"],
+        "dagan_readings": ["dagan_celeba_cufsf", "kl1.0", "sees_mean", "tv0.1", "vae_False"],
+        "dagan_ratio": ["dagan_celeba_cufsf", "g1_d2", "g1_d5", "g2_d1", "g5_d1"],
+    }
+
+
 def test_summary_of_dalva_finds_every_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     from experiments.dalva.summarise import ARMS, found
