@@ -10,11 +10,16 @@ import pytest
 from suite.evaluate import evaluate
 from suite.run import cli
 from suite.train import train
+from suite.translate import translate
 
-JOBS = {"train": train, "evaluate": evaluate}
+JOBS = {"train": train, "evaluate": evaluate, "translate": translate}
 # On a GPU, runs are in bfloat16 and not reproducible to the bit. Both of training's words keep the first one from being
 # said: one chooses for itself, the other takes what the run had.
-ON_CPU = {"train": ("trainer=cpu", ("trainer=", "resume=")), "evaluate": ("accelerator=cpu", ("accelerator=",))}
+ON_CPU = {
+    "train": ("trainer=cpu", ("trainer=", "resume=")),
+    "evaluate": ("accelerator=cpu", ("accelerator=",)),
+    "translate": ("device=cpu", ("device=",)),
+}
 
 
 @pytest.fixture(scope="session")

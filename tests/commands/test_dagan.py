@@ -1,33 +1,33 @@
 """Runs of DA-GAN and CSI by their commands: the features that their losses need, and what goes on without them."""
 
+import csv
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
-import suite
 from suite.networks import weights
 from suite.networks.vgg import VGG
 
-TINY = ["scale=smoke", "metrics.names=[]", "images.count=0"]
+TINY = ["scale=smoke", "model.epochs=1", "model.decay_epochs=0", "trainer.max_epochs=1"]
 PUBLISHED = ["model.features=vgg", "model.features_width=64"]
 PAPERS = {"dagan_celeba_cufsf": ("vgg19", 19, "conv3_4"), "csi_celeba": ("vgg16", 16, "relu2_2")}
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """By experiment, random weights of full width under torchvision's names, known to the suite as the published."""
-    found = {}
-    for experiment, (name, depth, layer) in PAPERS.items():
-        layers = VGG(depth, layer, None).layers  # type: ignore[arg-type]
-        found[experiment] = tmp_path / f"{name}.pth"
-        torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, found[experiment])
-        digest = hashlib.sha256(found[experiment].read_bytes()).hexdigest()
-        known = dataclasses.replace(weights.WEIGHTS[name], sha256=digest[:8])
-        monkeypatch.setitem(weights.WEIGHTS, name, known)
-    return found
+def file(experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Random weights of full width under torchvision's names, known to the suite as the experiment's published ones."""
+    name, depth, layer = PAPERS[experiment]
+    layers = VGG(depth, layer, None).layers  # type: ignore[arg-type]
+    path = tmp_path / f"{name}.pth"
+    torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(weights.WEIGHTS, name, dataclasses.replace(weights.WEIGHTS[name], sha256=digest[:8]))
+    return path
 
 
 def the_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -47,17 +47,17 @@ def test_missing_features_end_the_command_before_there_is_a_run(experiment, comm
 
 
 @pytest.mark.parametrize("experiment", PAPERS)
-def test_published_features_are_for_training_alone(experiment, command, files, tmp_path, capsys):
-    run, file = tmp_path / "run", files[experiment]
-    words = [f"experiment={experiment}", *TINY, *PUBLISHED, f"model.features_weights={file}", "model.epochs=1"]
-    assert command("train", *words, "model.decay_epochs=0", "trainer.max_epochs=1", f"hydra.run.dir={run}") == 0
+def test_published_features_are_for_training_alone(experiment, command, file, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = [f"experiment={experiment}", *TINY, *PUBLISHED, f"model.features_weights={file}"]
+    assert command("train", *words, f"hydra.run.dir={run}") == 0
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["features"].endswith(hashlib.sha256(file.read_bytes()).hexdigest())
     assert f"{PAPERS[experiment][0]} {PAPERS[experiment][2]}" in (run / "log.txt").read_text(encoding="utf-8")
 
     file.rename(tmp_path / "away.pth")
-    translated = suite.load(run).translate(torch.rand(2, 1, 32, 32) * 2 - 1)
-    assert translated.shape == (2, 3, 32, 32)
+    assert_both_styles_are_measured_and_shown(run)
+    assert_table_2_and_photos_are_made(run, command)
     capsys.readouterr()
     longer = [f"resume={run}", "model.epochs=2", "trainer.max_epochs=2"]
     assert command("train", *longer) == 2
@@ -65,3 +65,26 @@ def test_published_features_are_for_training_alone(experiment, command, files, t
     assert command("train", *longer, "+model.features=random_vgg") == 2
     assert "model.features: the checkpoint was trained with vgg" in the_line(capsys)
     assert command("train", *longer, f"+model.features_weights={tmp_path / 'away.pth'}") == 0
+
+
+def assert_both_styles_are_measured_and_shown(run: Path) -> None:
+    """By a run's validation: simulated sketches as val, hand-drawn ones as val_target."""
+    with (run / "metrics.csv").open(newline="", encoding="utf-8") as rows:
+        *_, measured = (row for row in csv.DictReader(rows) if row["val/psnr"])
+    for name in ("lp_sum_random_vgg19", "lp_mean_random_vgg19", "lp_norm_random_vgg19", "psnr", "ssim"):
+        assert float(measured[f"val/{name}"]) != float(measured[f"val_target/{name}"]), name
+    assert {path.name for path in (run / "images").iterdir()} == {"a2b_epoch0001.png", "target_epoch0001.png"}
+
+
+def assert_table_2_and_photos_are_made(run: Path, command) -> None:
+    """By the commands that follow a run."""
+    assert command("evaluate", f"run={run}") == 0
+    figures = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["test/last"]
+    table = ("lp_mean_random_vgg19", "psnr", "ssim")
+    assert {f"{section}/{name}" for section in ("test", "test_target") for name in table} <= figures.keys()
+
+    sketch, photo = run.parent / "sketch.png", run.parent / "photo.png"
+    Image.linear_gradient("L").resize((48, 33)).save(sketch)
+    assert command("translate", f"run={run}", f"input={sketch}", f"output={photo}") == 0
+    with Image.open(photo) as made:
+        assert (made.mode, made.size) == ("RGB", (48, 33))
