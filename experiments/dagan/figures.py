@@ -8,7 +8,8 @@ run twice with a seed the later run counts, and only runs that ended. ± is half
 
     python -m experiments.dagan.figures grids <run of CSI> <run of DA-GAN> <folder>
 
-writes fig3.png and fig4.png of any two runs, whatever their data.
+writes fig1.png, fig3.png and fig4.png of any two runs, whatever their data; fig4.png without photos where hand-drawn
+sketches have none.
 """
 
 import sys
@@ -115,9 +116,9 @@ def grids(arms: Mapping[str, Path], output: Path) -> None:
 
 
 def columns(arms: Mapping[str, Path], domain: str) -> dict[str, Tensor]:
-    """Sketch, photo, and what each arm makes of the sketch, by title."""
+    """Sketch, photo where all are there, and what each arm makes of the sketch, by title."""
     shown: Faces = faces(next(iter(arms.values())), "test", domain)
-    found = {"sketch": shown.sketches, "photo": shown.photos}
+    found = {"sketch": shown.sketches} | ({} if shown.photos is None else {"photo": shown.photos})
     order = sorted(arms, key=lambda arm: (arm != "csi_celeba", arm != MAIN))
     return found | {TITLES.get(arm, arm): suite.load(arms[arm]).translate(shown.sketches) for arm in order}
 

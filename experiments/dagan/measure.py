@@ -39,10 +39,10 @@ OF_CODES = {
 
 @dataclass
 class Faces:
-    """Test or training faces of one domain: sketches (N, 1, H, W) and their photos (N, 3, H, W), in [-1, 1]."""
+    """Faces of one domain and split: sketches (N, 1, H, W) and their photos (N, 3, H, W), in [-1, 1]."""
 
     sketches: Tensor
-    photos: Tensor
+    photos: Tensor | None  # None: of hand-drawn sketches, not every one has its photo
 
 
 @cache
@@ -52,8 +52,8 @@ def measure(run: Path) -> dict[str, float]:
     test = {domain: faces(run, "test", domain) for domain in DOMAINS}
     figures: dict[str, float] = {"steps": model.steps}
     for domain, unseen in test.items():
-        made = model.translate(unseen.sketches)
-        figures |= {f"{domain}/{name}": value for name, value in compare(made, unseen.photos).items()}
+        photos, made = photos_of(run, "test", domain), model.translate(unseen.sketches)
+        figures |= {f"{domain}/{name}": value for name, value in compare(made, photos).items()}
     if isinstance(model, DAGAN):
         figures |= of_codes(model, test, {domain: faces(run, "train", domain) for domain in DOMAINS})
     return figures
@@ -115,10 +115,10 @@ def probe(source: Tensor, target: Tensor, unseen_source: Tensor, unseen_target: 
 
 def yardsticks(run: Path) -> dict[str, dict[str, float]]:
     """What the mean photo of the training faces scores."""
-    mean = faces(run, "train", "source").photos.mean(dim=0, keepdim=True)
+    mean = photos_of(run, "train", "source").mean(dim=0, keepdim=True)
     figures: dict[str, float] = {}
     for domain in DOMAINS:
-        photos = faces(run, "test", domain).photos
+        photos = photos_of(run, "test", domain)
         figures |= {f"{domain}/{name}": value for name, value in compare(mean.expand_as(photos), photos).items()}
     return {"the mean photo": figures}
 
@@ -132,7 +132,18 @@ def faces(run: Path, split: str, domain: str) -> Faces:
     batch: Batch = data.finish(next(iter(data.eval_dataloader(split))))
     if domain == "source":
         return Faces(batch["a"], batch["b"])
-    return Faces(batch["target"], batch["target_truth"])
+    return Faces(batch["target"], batch.get("target_truth"))
+
+
+def photos_of(run: Path, split: str, domain: str) -> Tensor:
+    """Those of `faces`. Ends the command where there are none."""
+    photos = faces(run, split, domain).photos
+    if photos is None:
+        raise SystemExit(
+            f"{run}: not every {split} sketch of data.target has its photo, and tables need them; pictures do not: "
+            "python -m experiments.dagan.figures grids <run of CSI> <run of DA-GAN> <folder>"
+        )
+    return photos
 
 
 @cache

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 from suite.networks import weights
 from suite.networks.vgg import VGG
+from suite.run.config import compose, instantiate, plain
+from suite.run.folder import write_config
 
+ROOT = Path(__file__).parents[2]
 TINY = ["scale=smoke", "model.epochs=1", "model.decay_epochs=0", "trainer.max_epochs=1"]
 PUBLISHED = ["model.features=vgg", "model.features_width=64"]
 PAPERS = {"dagan_celeba_cufsf": ("vgg19", 19, "conv3_4"), "csi_celeba": ("vgg16", 16, "relu2_2")}
@@ -88,3 +92,46 @@ def assert_table_2_and_photos_are_made(run: Path, command) -> None:
     assert command("translate", f"run={run}", f"input={sketch}", f"output={photo}") == 0
     with Image.open(photo) as made:
         assert (made.mode, made.size) == ("RGB", (48, 33))
+
+
+# The paper's figures --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_photos(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Untrained runs by experiment, whose hand-drawn sketches come alone, as CUFSF's without FERET do."""
+    monkeypatch.setenv("SUITE_CACHE", str(cache))
+    (tmp_path / "cufsf" / "cropped_sketch").mkdir(parents=True)
+    for number in range(1, 5):
+        noise = Image.effect_noise((32, 32), 64 + number)
+        noise.save(tmp_path / "cufsf" / "cropped_sketch" / f"{number:05d}.jpg")
+    target = f"+data.target={{source: cufsf, root: {tmp_path / 'cufsf'}, split: {{train: 2, test: 2}}}}"
+    runs = {experiment: tmp_path / experiment for experiment in PAPERS}
+    for experiment, run in runs.items():
+        config = compose("train", [f"experiment={experiment}", *TINY, "~data.target", target])
+        model, _ = instantiate(config)
+        content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "epoch": 0}
+        model.on_save_checkpoint(content)
+        (run / "checkpoints").mkdir(parents=True)
+        torch.save(content, run / "checkpoints" / "last.ckpt")
+        write_config(OmegaConf.create({"data": plain(config.data)}), run)
+    return runs
+
+
+def test_figures_do_without_photos_of_hand_drawn_sketches_and_tables_say_that_they_need_them(
+    without_photos, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(ROOT)
+    from experiments.dagan.figures import columns, grids, table
+    from experiments.dagan.measure import measure
+
+    grids(without_photos, tmp_path / "figures")
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"fig1.png", "fig3.png", "fig4.png"}
+    assert list(columns(without_photos, "source")) == ["sketch", "photo", "CSI", "DA-GAN"]
+    assert list(columns(without_photos, "target")) == ["sketch", "CSI", "DA-GAN"]
+
+    run = without_photos["csi_celeba"]
+    for figures in (lambda: table({"csi_celeba": [run]}, "target"), lambda: measure(run)):
+        with pytest.raises(SystemExit) as end:
+            figures()
+        assert str(end.value).startswith(f"{run}: not every test sketch of data.target has its photo")
