@@ -125,7 +125,7 @@ def test_a_target_that_training_would_not_take_is_shown_and_refused(pairs, figur
     with pytest.raises(UserError, match=r"^data\.root=.* and data\.target\.root=.*: 10 pictures of data\.target"):
         run(*words, f"data.target={same}")
     counted = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert counted["target"]["sketches"] == 10
+    assert counted["target"]["sketches"] == 12  # those of its two without photo, too
     _, above = figures(*words, f"data.target={same}", "data.sketch=sobel")
     assert "10 of 10 photos of the pairs of data.target are among the photos of data" in " ".join(above.split())
     photos = f"{{source: celeba_hq, root: {tmp_path / 'set' / 'sketches'}}}"

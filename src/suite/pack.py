@@ -40,7 +40,8 @@ def pack(config: DictConfig) -> None:
         raise UserError(f"data.streaming={data.streaming} is packed already: give data.root, and leave it out")
     catalog = list_source(data.own_set, data.drawn_size)
     print(catalog.summary())
-    total = len(catalog.photos()) + sum(len(record.drawings) for record in catalog.records)
+    packed_records = (*catalog.records, *catalog.orphans)
+    total = sum(len(record.drawings) + (record.photo is not None) for record in packed_records)
 
     with counting(disable=not cli.on_terminal()) as progress:
         bar = progress.add_task("packing", total=total)

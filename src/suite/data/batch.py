@@ -13,7 +13,7 @@ loader to the device they are uint8.
 | `erased`                    | (B, 2, times, 4) int64       | self_supervised: rectangles, see sketching/strokes.py   |
 | `target`                    | (B, Ca, H, W)                | semi_supervised: pictures of the style to adapt to      |
 | `target_truth`              | (B, Cb, H, W)                | semi_supervised, never in training: their photos (a2b:  |
-|                             |                              | drawings), where the split has them for every target    |
+|                             |                              | drawings), where the split has any: of these targets    |
 | `label`                     | (B,) int64                   | labelled: the class of `a`                              |
 | `paired`                    | bool                         | always: `a[i]` and `b[i]` show the same scene           |
 | `index`                     | (B,) int64                   | always: position in the split, drops a sampler's repeats|

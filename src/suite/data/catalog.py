@@ -121,6 +121,7 @@ class Catalog:
     records: list[Record]
     orphan_photos: list[str] = field(default_factory=list)  # photos whose drawing is missing, by name
     orphan_drawings: list[str] = field(default_factory=list)  # drawings whose photo is missing, by name
+    orphans: list[Record] = field(default_factory=list)  # records of all orphans of a kind, where the source gives them
     missing: list[str] = field(default_factory=list)  # listed by an annotation, not on disk
     warnings: list[str] = field(default_factory=list)  # one line each, for people
     simulated: str | None = None  # the style of sketch that stands for every drawing; they are drawn from the photos

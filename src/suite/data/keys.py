@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal
 from suite.arguments import Example, File, Filled, Name, Positive, Range, Seed, Share, Size
 from suite.data.catalog import Catalog, Kind
 from suite.data.checks import check
-from suite.data.listing import SetKeys, check_several_drawings, list_source, shared, with_labels, with_sketches
+from suite.data.listing import (
+    SetKeys,
+    check_several_drawings,
+    list_source,
+    shared,
+    with_labels,
+    with_orphans,
+    with_sketches,
+)
 from suite.data.pictures.decode import Fit, Resize
 from suite.data.splits import Needs, Wanted
 from suite.errors import UserError
@@ -127,8 +135,14 @@ class DataKeys:
         return with_labels(catalog, self.source) if self.task == "labelled" else catalog
 
     def list_target(self) -> Catalog | None:
-        """What the source of `data.target` finds, where there is one."""
-        return None if self.target_set is None else list_source(self.target_set, self.drawn_size)
+        """What the source of `data.target` finds, where there is one; for semi_supervised also what has no counterpart.
+
+        A style is learnt from sketches alone: that a photo is missing says nothing against them.
+        """
+        if self.target_set is None:
+            return None
+        catalog = list_source(self.target_set, self.drawn_size)
+        return with_orphans(catalog, self.kind("target")) if self.task == "semi_supervised" else catalog
 
     def check_apart(self, own: Catalog, target: Catalog) -> None:
         """Raises UserError where a picture of `data.target` is one of those of `data`, too."""

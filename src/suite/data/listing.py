@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from suite.data.catalog import Catalog, Picture
+from suite.data.catalog import Catalog, Kind, Picture, Record
 from suite.data.sources import find_source, source_arguments, source_options
+from suite.data.sources.helpers.walking import natural_order
 from suite.data.sources.shards import open_shards
-from suite.data.splits import Wanted
+from suite.data.splits import SPLITS, Wanted
 from suite.errors import UserError
 
 
@@ -77,7 +78,25 @@ def with_sketches(catalog: Catalog, style: str) -> Catalog:
     pairs = [replace(record, drawings=(record.photo,)) for record in catalog.records if record.photo is not None]
     if not pairs:
         raise UserError(f"{catalog.summary()}: data.sketch={style} draws from photos, and there are none")
-    return replace(catalog, records=pairs, simulated=style, orphan_photos=[], orphan_drawings=[])
+    return replace(catalog, records=pairs, simulated=style, orphan_photos=[], orphan_drawings=[], orphans=[])
+
+
+def with_orphans(catalog: Catalog, kind: Kind) -> Catalog:
+    """The records, and those of the pictures of a kind that have no counterpart, which are then no orphans any more."""
+    joined = [record for record in catalog.orphans if record.pictures(kind)]
+    if not joined:
+        return catalog
+
+    def place(record: Record) -> tuple[Any, ...]:  # the same for whichever of them has a counterpart
+        return natural_order(record.key), [] if record.split is None else [SPLITS.index(record.split)]
+
+    return replace(
+        catalog,
+        records=sorted([*catalog.records, *joined], key=place),
+        orphans=[record for record in catalog.orphans if not record.pictures(kind)],
+        orphan_photos=[] if kind == "photo" else catalog.orphan_photos,
+        orphan_drawings=[] if kind == "drawing" else catalog.orphan_drawings,
+    )
 
 
 def shared(pictures: Iterable[Picture], others: Iterable[Picture]) -> list[str]:

@@ -163,14 +163,15 @@ class PictureData(DataKeys, LightningDataModule):
     def reals(self, split: str, name: str) -> Loader:
         """The pictures of a name as {`picture`: uint8 (B, C, size, size), `index`: (B,)}, in evaluation form.
 
-        `split` is train, val, test, or all: every picture of the data set, also those of no split. Each rank gets them
-        all, in the same order. A label may have none in a split. Raises UserError for what is not in `real_names`.
+        `split` is train, val, test, or all: every picture of the data set, also those of no split. Of a split that has
+        target_truth, the targets are those with truth. Each rank gets them all, in the same order. A label may have
+        none in a split. Raises UserError for what is not in `real_names`.
         """
         if name not in self.real_names:
             raise UserError(f"no real pictures are called {name}: choose from {', '.join(self.real_names)}")
         key = cast(PictureKey, "a" if name.startswith(_LABEL) else name)
         if key == "target_truth" and not self._has_target_truth(split):
-            raise UserError(f"no target_truth: not every {self.kind('target')} of data.target's split {split} has one")
+            raise UserError(f"no target_truth: no {self.kind('target')} of data.target's split {split} has one")
         pictures = self._set_of(key).reals(split, self.kind(key))
         if key != name:
             pictures = pictures.of_label(self.label_names.index(name.removeprefix(_LABEL)))
@@ -228,6 +229,13 @@ class PictureData(DataKeys, LightningDataModule):
             if served.validates_on_test and not (of_target and self.task == "semi_supervised"):
                 told = "no validation pictures%s: validation, and the choice of best.ckpt, use the test pictures"
                 _log.info(told, " in data.target" if of_target else "")
+            for split in opened.served.names:
+                if split != "train" and (lacking := served.without_truth(split)):
+                    kind, truth = self.kind("target"), self.kind("target_truth")
+                    _log.info(
+                        f"data.target: {lacking} of {lacking + len(opened.records[split])} {kind}s of {split} have no "
+                        f"{truth} and are left out of it"
+                    )
         return opened
 
     def _set_of(self, key: PictureKey) -> OpenedSplits:
@@ -240,7 +248,7 @@ class PictureData(DataKeys, LightningDataModule):
         return self._set_of(key).pictures(split, self.kind(key), training)
 
     def _has_target_truth(self, split: str) -> bool:
-        """Whether evaluation knows what the targets of the split should look like."""
+        """Whether evaluation knows what targets of the split should look like; it then leaves the others out."""
         return self._target is not None and self._target.served.has_truth(split)
 
     def _evaluates_pairs(self, split: str) -> bool:

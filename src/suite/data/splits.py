@@ -36,17 +36,23 @@ _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a ta
 }
 
 
-def assign_splits(catalog: Catalog, wanted: Wanted | None, seed: int, key: str = "data") -> Splits:
+def assign_splits(
+    catalog: Catalog, wanted: Wanted | None, seed: int, key: str = "data", together: Kind | None = None
+) -> Splits:
     """The records of each split, in the catalog's order; a split without records is left out.
 
-    Pairs, photos and drawings are each divided on their own, so 1000 means 1000 of each. `wanted` (counts, or
-    fractions of 1) draws anew, from (seed, key) alone: see `_draw`. Without it the source's splits are kept, records
-    that it names no split for become train, and a kind of record that has no val or test at all gives up a tenth as
-    test. `key` is where the data set stands in the configuration. Raises UserError where there are too few records.
+    Pairs, photos and drawings are each divided on their own, so 1000 means 1000 of each; but all records with a picture
+    of the kind `together` as one, whether they have the other kind or not. `wanted` (counts, or fractions of 1) draws
+    anew, from seed and keys: see `_draw`. Without it the source's splits are kept, records that it names no split for
+    become train, and a kind of record that has no val or test at all gives up a tenth as test. `key` is where the data
+    set stands in the configuration. Raises UserError where there are too few records.
     """
     kinds: dict[str, list[Record]] = {"pairs": [], "photos": [], "drawings": []}
     for record in catalog.records:
-        kinds["pairs" if record.paired else "photos" if record.photo is not None else "drawings"].append(record)
+        if together is not None and record.pictures(together):
+            kinds[f"{together}s"].append(record)
+        else:
+            kinds["pairs" if record.paired else "photos" if record.photo is not None else "drawings"].append(record)
     where = catalog.dataset + ("" if catalog.root is None else f" in {catalog.root}")
     split_of: dict[int, Split] = {}
     for kind, records in kinds.items():
@@ -87,7 +93,12 @@ class Needs:
     kinds: tuple[Kind, ...]  # pictures of each of them
     paired: bool = False  # of both in one record
     disjoint: bool = False  # pairs of the train split give either their photo or their drawing, half of them each
-    truth: Kind | None = None  # what evaluation compares with, in the splits where every picture of `kinds` has it
+    truth: Kind | None = None  # what evaluation compares pictures of the one kind with, where it is there
+
+    @property
+    def together(self) -> Kind | None:
+        """The kind whose splits must not depend on the truth: what was trained on must not become a test with it."""
+        return None if self.truth is None else self.kinds[0]
 
 
 class Shown(NamedTuple):
@@ -107,7 +118,7 @@ class ServedSplits:
 
     def __init__(self, catalog: Catalog, wanted: Wanted | None, seed: int, key: str, needs: Needs) -> None:
         self.catalog, self.seed, self.key, self.needs = catalog, seed, key, needs
-        self.records: Splits = assign_splits(catalog, wanted, seed, key)
+        self.records: Splits = assign_splits(catalog, wanted, seed, key, needs.together)
         self.names: tuple[Split, ...] = tuple(split for split in SPLITS if self._serves(split))
         if not self.names:
             raise self._no_split("train")
@@ -125,8 +136,11 @@ class ServedSplits:
         """Whether validation has no pictures of its own, so that what is best in it is best on the test pictures."""
         return "test" in self.names and "val" not in self.names
 
-    def pictures(self, split: str, kind: Kind) -> list[Shown]:
-        """Those of one kind of a split that serves, or with `all` of every record of the catalog."""
+    def pictures(self, split: str, kind: Kind, training: bool = False) -> list[Shown]:
+        """Those of one kind of a split that serves, or with `all` of every record of the catalog.
+
+        Where some of a split have their truth, only they are evaluated; in `training` all serve.
+        """
         if split == "all":
             return list(_of_kind(enumerate(self.catalog.records), kind))
         resolved = self.resolve(split)
@@ -136,6 +150,8 @@ class ServedSplits:
             first, second = halves([scene for scene, record in enumerate(records) if record.paired], self.seed)
             left_out = second if kind == "photo" else first
         kept = set(range(len(records))).difference(left_out)
+        if not training and self.has_truth(resolved):
+            kept = {scene for scene in kept if records[scene].paired}
         found = list(_of_kind(((scene, records[scene]) for scene in sorted(kept)), kind))
         if not found:
             raise self._no_split(resolved)
@@ -147,12 +163,15 @@ class ServedSplits:
         return not self._disjoint(resolved) and all(record.paired for record in self.records[resolved])
 
     def has_truth(self, split: str) -> bool:
-        """Whether every picture that serves, of the split or with `all` of the catalog, has its `truth` beside it."""
-        if (truth := self.needs.truth) is None:
-            return False
+        """Whether a picture that serves, of the split or with `all` of the catalog, has its `truth` beside it."""
         records = self.catalog.records if split == "all" else self.records[self.resolve(split)]
-        served = [record for record in records if any(record.pictures(kind) for kind in self.needs.kinds)]
-        return bool(served) and all(record.pictures(truth) for record in served)
+        return self.needs.truth is not None and any(record.paired for record in records)
+
+    def without_truth(self, split: Split) -> int:
+        """How many records of a split that has truth are not evaluated, as they have none."""
+        if not self.has_truth(split):
+            return 0
+        return sum(bool(record.pictures(self.needs.kinds[0])) and not record.paired for record in self.records[split])
 
     def _disjoint(self, split: Split) -> bool:
         return self.needs.disjoint and split == "train"
@@ -193,11 +212,12 @@ def halves(scenes: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
 
 
 def _draw(records: Sequence[Record], wanted: Wanted, seed: int, too_few: str) -> dict[int, Split]:
-    """Each record's split, as its key says: the same however many others there are, and whatever each has beside it.
+    """Each record's split, as seed and key say, whatever it has beside it.
 
-    Counts take the records of the smallest places, test first; fractions are borders among the places of the rest, so
-    that a fraction f is about f of the records, and at least one. Raises UserError, `too_few`, where there are fewer
-    records than that.
+    Counts take the records of the smallest places, test first, so that others that come or go may move some. Fractions
+    are borders among the places of the rest: a fraction f is about f of the records, and where no count is asked for,
+    others move none, except that each part has at least one. Raises UserError, `too_few`, where there are fewer records
+    than that.
     """
     ordered = sorted(records, key=lambda record: _place(seed, record.key))
     counts = {split: amount for split in reversed(SPLITS) if isinstance(amount := wanted.get(split), int)}

@@ -23,8 +23,9 @@ class OpenedSplits:
     ) -> None:
         self.served, self.fit, self.folder, self.skip_broken = served, fit, folder, skip_broken
         self.lists: dict[tuple[Split, Kind], PictureList] = {
-            (split, kind): self._open(served.pictures(split, kind), fit(kind, split == "train"), build=True)
+            (split, kind): self._open(served.pictures(split, kind, training), fit(kind, training), build=True)
             for split in served.names
+            for training in (split == "train",)
             for kind in self._kinds(split)
             if kind in served.needs.kinds or split != "train"
         }
@@ -50,7 +51,7 @@ class OpenedSplits:
         return "-".join(hashes)
 
     def _kinds(self, split: str) -> tuple[Kind, ...]:
-        """What there is to open of a split: what the task needs, and the truth of it where it is complete."""
+        """What there is to open of a split: what the task needs, and the truth of it where there is some."""
         needs = self.served.needs
         return (*needs.kinds, needs.truth) if needs.truth is not None and self.served.has_truth(split) else needs.kinds
 

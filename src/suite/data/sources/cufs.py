@@ -109,6 +109,7 @@ def cufs(*, root: str, part: str = "all", version: Literal["auto", "cropped", "o
             catalog.records.append(Record(key, photo, (pictures[0],), group=one or None, split=split))
     catalog.records.sort(key=lambda record: natural_order(record.key))
     if any(record.paired for record in catalog.records):
+        catalog.orphans = [record for record in catalog.records if not record.paired]
         catalog.records = [record for record in catalog.records if record.paired]
     elif not catalog.records:
         raise UserError(f"{folder}: no sketch of data.part={part}, data.version={version}")

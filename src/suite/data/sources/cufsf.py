@@ -128,7 +128,8 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
         catalog.records.append(Record(number, pictures[1] if photo else None, (pictures[0],), split=split))
     catalog.orphan_photos = [str(found[0].path) for number, found in sorted(shots.items()) if number not in chosen]
     if any(record.paired for record in catalog.records):
-        catalog.orphan_drawings = [record.drawings[0].name for record in catalog.records if not record.paired]
+        catalog.orphans = [record for record in catalog.records if not record.paired]
+        catalog.orphan_drawings = [record.drawings[0].name for record in catalog.orphans]
         catalog.records = [record for record in catalog.records if record.paired]
     elif photos is not None:
         raise UserError(

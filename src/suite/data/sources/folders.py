@@ -118,8 +118,12 @@ def pair_up(catalog: Catalog, photos: Pictures, drawings: Pictures, split: Split
         for key, photo in photos.items()
         if key in drawings
     ]
-    catalog.orphan_photos += [str(path) for key, path in photos.items() if key not in drawings]
-    catalog.orphan_drawings += [str(path) for key, path in drawings.items() if key not in photos]
+    alone_a = {key: path for key, path in photos.items() if key not in drawings}
+    alone_b = {key: path for key, path in drawings.items() if key not in photos}
+    catalog.orphan_photos += map(str, alone_a.values())
+    catalog.orphan_drawings += map(str, alone_b.values())
+    catalog.orphans += [Record(key, photo=PictureFile(path), split=split) for key, path in alone_a.items()]
+    catalog.orphans += [Record(key, drawings=(PictureFile(path),), split=split) for key, path in alone_b.items()]
 
 
 def _sides(root: str, a: str | None, b: str | None) -> tuple[Path, list[tuple[Split | None, Path, Path]]]:

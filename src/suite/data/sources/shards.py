@@ -142,11 +142,15 @@ def open_shards(key: str, where: str, source: str, options: Mapping[str, Any], s
         shard, start, length, crc32 = (0, 0, 0, 0) if isinstance(place, str) else place
         reason = place if isinstance(place, str) else None
         pictures.append(ShardPicture(shards, shards.files[shard], start, length, crc32, name, reason))
-    records = [
-        Record(key, None if photo is None else pictures[photo], tuple(pictures[one] for one in drawings), *rest)
-        for key, photo, drawings, *rest in content["records"]
-    ]
-    return Catalog(content["dataset"], None, records, label_names=tuple(content["label_names"]), **content["problems"])
+    records, orphans = (
+        [
+            Record(key, None if photo is None else pictures[photo], tuple(pictures[one] for one in drawings), *rest)
+            for key, photo, drawings, *rest in content.get(name, [])  # sets packed before had no orphans
+        ]
+        for name in ("records", "orphans")
+    )
+    names = tuple(content["label_names"])
+    return Catalog(content["dataset"], None, records, orphans=orphans, label_names=names, **content["problems"])
 
 
 def _read_catalog(packed: Shards) -> dict[str, Any]:

@@ -103,11 +103,13 @@ class Findings:
 
 def list_sets(data: DataKeys) -> list[tuple[Catalog, Splits]]:
     """The data set and, where it has one, its `data.target`, with their splits. Opens no picture."""
-    sets = [(data.own_set, data.list_pictures())]
+    sets = [(data.own_set, data.list_pictures(), data.needs(of_target=False))]
     if data.target_set is not None and (of_target := data.list_target()) is not None:
         data.warn_of_pairs(sets[0][1], of_target)
-        sets.append((data.target_set, of_target))
-    return [(catalog, assign_splits(catalog, one.split, data.seed, one.key)) for one, catalog in sets]
+        sets.append((data.target_set, of_target, data.needs(of_target=True)))
+    return [
+        (catalog, assign_splits(catalog, one.split, data.seed, one.key, needs.together)) for one, catalog, needs in sets
+    ]
 
 
 def check_target(data: DataKeys, own: Catalog, target: Catalog) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import Dataset
 
-from suite.data.catalog import Catalog, Picture, PictureFile, flatten, upright
+from suite.data.catalog import Catalog, Picture, PictureFile, Record, flatten, upright
 from suite.data.pictures.decode import MOST_BROKEN, broken
 from suite.data.pictures.loading import by_all_cores
 from suite.data.sources.shards import CATALOG, FORMAT, VERSION, drawn_size, source_settings
@@ -56,7 +56,7 @@ def pack(
     """
     numbered = [
         (number, side, picture)
-        for number, record in enumerate(catalog.records)
+        for number, record in enumerate([*catalog.records, *catalog.orphans])
         for side, picture in [("photo", record.photo)] * (record.photo is not None)
         + [(f"drawing{place}", drawing) for place, drawing in enumerate(record.drawings)]
     ]
@@ -197,18 +197,15 @@ def _content(catalog: Catalog, pictures: list[Picture], places: list[Any]) -> di
             name: getattr(catalog, name) for name in ("orphan_photos", "orphan_drawings", "missing", "warnings")
         },
         "pictures": [(picture.name.removeprefix(root), place) for picture, place in zip(pictures, places, strict=True)],
-        "records": [
-            (
-                record.key,
-                None if record.photo is None else next(numbers),
-                [next(numbers) for _ in record.drawings],
-                record.label,
-                record.group,
-                record.split,
-            )
-            for record in catalog.records
-        ],
+        "records": [_row(record, numbers) for record in catalog.records],
+        "orphans": [_row(record, numbers) for record in catalog.orphans],  # a data.target may learn from them
     }
+
+
+def _row(record: Record, numbers: Iterator[int]) -> tuple[Any, ...]:
+    photo = None if record.photo is None else next(numbers)
+    drawings = [next(numbers) for _ in record.drawings]
+    return record.key, photo, drawings, record.label, record.group, record.split
 
 
 def _put_in_place(finished: Path, output: Path) -> None:
