@@ -28,6 +28,7 @@ class Keys(TypedDict):
     references: Sequence[Literal["train", "val", "test", "all"]] | None
     data_root: File | None
     data_streaming: File | None
+    data_target_root: File | None
     batch_size: Positive | None
     accelerator: Accelerator
     log: bool
@@ -96,6 +97,11 @@ def of_run(config: DictConfig, run: Path) -> DictConfig:
         saved.data.root, saved.data.streaming = config.data_root, None
     if config.data_streaming is not None:
         saved.data.streaming = config.data_streaming
+    if config.data_target_root is not None:
+        if saved.data.get("target") is None:
+            raise UserError(f"data_target_root={config.data_target_root}: {run} has no data.target; leave it out")
+        saved.data.target.root = config.data_target_root
+        saved.data.target.pop("streaming", None)
     if config.batch_size is not None:
         saved.data.eval_batch_size = config.batch_size
     OmegaConf.resolve(saved)

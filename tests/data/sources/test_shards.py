@@ -138,6 +138,22 @@ def test_a_run_is_evaluated_where_its_pictures_lie_now(tmp_path: Path) -> None:
         assert (saved.data.root, saved.data.streaming) == expected
 
 
+@pytest.mark.parametrize("was", ["root: old", "streaming: old"])
+def test_a_run_is_evaluated_where_the_pictures_of_its_target_lie_now(tmp_path: Path, was: str) -> None:
+    words = ["experiment=cyclegan_lsgan", "scale=smoke", "data=celeba", "data.root=set", "metrics=pixel"]
+    target = [f"data.target={{source: cufsf, {was}, split: {{train: 720, test: 240}}}}"]
+    for run, more in (("with", target), ("without", [])):
+        (tmp_path / run).mkdir()
+        write_config(compose("train", [*words, *more, "name=run", f"hydra.run.dir={tmp_path / run}"]), tmp_path / run)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        command = hydra.compose("evaluate", [f"run={tmp_path}", "data_target_root=new"])
+    saved = of_run(command, tmp_path / "with")
+    assert saved.data.target == {"source": "cufsf", "root": "new", "split": {"train": 720, "test": 240}}
+    assert saved.data.root == "set"
+    with pytest.raises(UserError, match=r"^data_target_root=new: .*without has no data\.target; leave it out$"):
+        of_run(command, tmp_path / "without")
+
+
 # Broken pictures ------------------------------------------------------------------------------------------------------
 
 
