@@ -105,11 +105,26 @@ def test_train(experiment: str, tmp_path: Path) -> None:
     passed = walk(config, check_config, keys)
     assert len(passed) < 150
 
+    config.logger = {}  # its names and notes go to W&B as they are
+    check_built(config, passed, tmp_path)
+
+
+@pytest.mark.parametrize("experiment", ["dagan_celeba_cufsf", "csi_celeba"])
+def test_train_of_papers_with_networks_of_their_own(experiment: str, tmp_path: Path) -> None:
+    config = compose("train", f"experiment={experiment}", "scale=smoke", "trainer=cpu", *NAMED, f"cache_dir={tmp_path}")
+    config.logger = {}
+    OmegaConf.resolve(config)
+    passed = walk(config, check_config, [key for key in every_key(config) if key.startswith("model.")])
+    check_built(config, passed, tmp_path)
+
+
+def check_built(config: DictConfig, passed: list[tuple[str, Any]], folder: Path) -> None:
+    """What passed the checks is built, or refused by name."""
+
     def build(changed: DictConfig) -> None:
         model, _ = instantiate(changed)
-        build_trainer(changed, tmp_path, model)
+        build_trainer(changed, folder, model)
 
-    config.logger = {}  # its names and notes go to W&B as they are
     for key, value in passed:
         # A list of processors is a matter of the machine; a model's networks are compiled when they are first used.
         if key.split(".")[0] not in ("logger", "seed", "name", "resume") and key not in ("trainer.devices",):
@@ -199,7 +214,7 @@ RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=cpu"]
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("model=1", "model=1: choose from cyclegan, pix2pix"),
+        ("model=1", "model=1: choose from csi, cyclegan, dagan, pix2pix"),
         ("data=null", "data=null: choose from anime_faces, "),
         ("data={a: 1}", "unknown key data.a: "),
         ("early_stopping=1", "early_stopping=1: it has keys of its own, as in early_stopping.loss=…"),
