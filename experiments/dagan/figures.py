@@ -29,7 +29,7 @@ from suite.images import signed_to_uint8, to_pil, to_rgb
 SWEEPS = ("dagan", "dagan_readings", "dagan_ratio")
 MAIN = "dagan_celeba_cufsf"
 # sweep=dagan_readings names its runs by all that may differ; what is as in DA-GAN's own run is left out.
-DEFAULTS = {"sees_sample", "kl0.02", "vae_True", "tv1e-05"}
+DEFAULTS = {"sees_sample", "kl0.02", "vae_True", "tv1e-05", "bce"}
 TITLES = {"csi_celeba": "CSI", MAIN: "DA-GAN", "dagan_no_adaptation": "not adapted"}
 DIGITS = {"psnr": 2, "ssim": 3, "fd": 2, "lp_mean": 3, "lp_norm": 1, "lp_sum": 0, "probe": 2, "nats": 3, "shuffled": 2}
 
@@ -55,7 +55,7 @@ def sweeps(runs: Path) -> dict[str, Runs]:
     latest: dict[tuple[str, str, str], Path] = {}
     for run in finished(runs.glob("dagan*/*/*-*")):
         arm, seed = arm_and_seed(run)
-        arm = "+".join(part for part in arm.split("+") if part not in DEFAULTS)
+        arm = "__".join(part for part in arm.split("__") if part not in DEFAULTS)
         latest[run.parents[1].name, arm, seed] = run
     found: dict[str, Runs] = {}
     for sweep in SWEEPS:

@@ -66,9 +66,9 @@ def test_published_features_are_for_training_alone(experiment, command, file, tm
     longer = [f"resume={run}", "model.epochs=2", "trainer.max_epochs=2"]
     assert command("train", *longer) == 2
     assert f"there is no file {file}" in the_line(capsys)
-    assert command("train", *longer, "+model.features=random_vgg") == 2
+    assert command("train", *longer, "model.features=random_vgg") == 2
     assert "model.features: the checkpoint was trained with vgg" in the_line(capsys)
-    assert command("train", *longer, f"+model.features_weights={tmp_path / 'away.pth'}") == 0
+    assert command("train", *longer, f"model.features_weights={tmp_path / 'away.pth'}") == 0
 
 
 def assert_both_styles_are_measured_and_shown(run: Path) -> None:

@@ -104,8 +104,8 @@ def test_figures_of_dagan_find_every_arm(tmp_path: Path, monkeypatch: pytest.Mon
     # What differs from DA-GAN's own run is the name of an arm: the values that it has are in the script, too.
     assert {sweep: list(arms) for sweep, arms in sweeps(tmp_path / "runs").items()} == {
         "dagan": ["csi_celeba", "dagan_celeba_cufsf", "dagan_no_adaptation"],
-        "dagan_readings": ["dagan_celeba_cufsf", "kl1.0", "sees_mean", "tv0.1", "vae_False"],
-        "dagan_ratio": ["dagan_celeba_cufsf", "g1_d2", "g1_d5", "g2_d1", "g5_d1"],
+        "dagan_readings": ["dagan_celeba_cufsf", "kl1.0", "literal", "sees_mean", "tv0.1", "vae_False"],
+        "dagan_ratio": ["g1_d1", "g1_d2", "g1_d5", "g2_d1", "g5_d1"],
     }
 
 

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -64,6 +65,8 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
+    if any(word.startswith("resume=") for word in words):
+        sys.argv[1:] = [_composed_anyway(word) for word in sys.argv[1:]]
     if "--config-dir" in sys.argv[1:-1]:
         words.append(f"hydra.searchpath=[file://{Path(sys.argv[sys.argv.index('--config-dir') + 1]).resolve()}]")
     try:
@@ -81,6 +84,16 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
         failed = True
     if failed:
         sys.exit(2)
+
+
+def _composed_anyway(word: str) -> str:
+    """A change of a resumed run's own configuration, whose keys the one that Hydra composes beside it may lack."""
+    return f"++{word}" if re.match(r"(?!hydra\.)\w+\.[\w.]+=", word) else word
+
+
+def typed(word: str) -> str:
+    """The word of the command, without what `run` has put in front of it."""
+    return word.removeprefix("++")
 
 
 def _rank() -> int:

@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
 from suite.run import folder
+from suite.run.cli import typed
 from suite.run.config import CONF, epochs_of
 
 
@@ -25,7 +26,8 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     if config.resume is not None and command.mode == RunMode.MULTIRUN:
         raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
     if config.resume is not None and not folder.has_stages(run):
-        resume, overrides = config.resume, [word for word in command.overrides.task if not word.startswith("resume=")]
+        resume = config.resume
+        overrides = [typed(word) for word in command.overrides.task if not word.startswith("resume=")]
         config = changed(folder.read_config(run), overrides)
         config.resume = resume
     elif config.resume is not None:
@@ -59,6 +61,7 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     from suite.run.checks import check_values
+    from suite.run.messages import unknown_key
 
     for word in overrides:
         key = word.partition("=")[0]
@@ -66,6 +69,10 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
             raise UserError(
                 f"{word}: a resumed run keeps its groups, name and seed; change single values, as in model.epochs=300"
             )
+        where, _, name = key.rpartition(".")
+        node = OmegaConf.select(saved, where) if where else saved
+        if not key.startswith("+") and (not isinstance(node, DictConfig) or name not in node):
+            raise UserError(unknown_key(key, [str(known) for known in node or ()], saved))
         change = OverridesParser.create().parse_override(word)
         OmegaConf.set_struct(saved, not key.startswith("+"))
         OmegaConf.update(saved, change.key_or_group, change.value(), merge=True)

@@ -18,6 +18,7 @@ from suite.files import write_whole
 from suite.papers import find_paper
 from suite.run import console, folder
 from suite.run.checks import check_config
+from suite.run.cli import typed
 from suite.run.config import compose_again, instantiate
 from suite.run.fit import fit
 from suite.run.request import changed, new_id
@@ -78,7 +79,7 @@ def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, D
 def resumed_stages(run: Path, words: list[str]) -> dict[str, DictConfig]:
     """As they were when the run began, or since they began; with what the words change in those that go on."""
     configs = folder.read_stages(run)
-    changes = [word for word in words if not word.startswith("resume=")]
+    changes = [typed(word) for word in words if not word.startswith("resume=")]
     for number, name in enumerate(configs, start=1):
         own = run / f"{number}_{name}"
         if (own / "config.yaml").is_file():  # it may have been resumed alone, with changes
