@@ -43,9 +43,11 @@ def to_rgb(pictures: Tensor) -> Tensor:
 
 
 def luma(pictures: Tensor) -> Tensor:
-    """(B, 3, H, W), float of either range, to (B, 1, H, W) of the same: ITU-R 601, as files are read to grey."""
-    weights = pictures.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-    return (pictures * weights).sum(dim=1, keepdim=True)
+    """(B, 1 or 3, H, W) of either range to float32 (B, 1, H, W) of the same: ITU-R 601, as files are read to grey."""
+    from kornia.color import rgb_to_grayscale  # half a second, which few need
+
+    pictures = pictures.float()
+    return pictures if pictures.shape[1] == 1 else rgb_to_grayscale(pictures)
 
 
 def is_grey(pictures: Tensor) -> Tensor:

@@ -21,9 +21,7 @@ class Translation:
     row: Mapping[str, Tensor] = field(default_factory=dict)  # the grid's columns in order, by title; empty: no grid
     reals: str | None = None  # the set of real pictures that outputs should look like: a, b, label=<name>; None: none
     truth: Tensor | None = None  # the true counterparts, where they are known
-    luma_where_grey: bool = (
-        False  # a truth of three equal channels is compared with the output's luma: nobody knows its colours
-    )
+    luma_where_grey: bool = False  # compare luma where the truth has three equal channels: its colours are unknown
     drawings: Tensor | None = None  # (B, K, C, H, W), where there are several, padded to K
     drawing_count: Tensor | None = None  # (B,) int64, how many there are of each
     counts: Tensor | None = None  # (B,) bool: False where an input has been measured before; None: all True

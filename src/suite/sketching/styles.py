@@ -5,10 +5,10 @@ from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
 from suite.arguments import Range, ShareBelowOne
+from suite.images import luma
 
 # What the options may be. Widths are in pixels, at 256.
 Sigma = Annotated[float, Range(least=0, below=65)]
@@ -38,7 +38,7 @@ def sobel(
     white, the rest is stretched over the whole range and raised to `gamma` (above 1: faint lines fade). Scaling a
     photo's brightness changes nothing, unless it has no edge worth the name.
     """
-    grey = _blur(_luma(photo), sigma * scale(photo))
+    grey = _blur(luma(photo), sigma * scale(photo))
     # kornia's spatial_gradient copies its kernels from the host, which waits for the device, and is slower on a CPU.
     padded = F.pad(grey, (1, 1, 1, 1), "replicate")
     across, down = padded[..., 2:] - padded[..., :-2], padded[..., 2:, :] - padded[..., :-2, :]
@@ -59,7 +59,7 @@ def dodge(photo: Tensor, sigma: Sigma = 3.5, paper: ShareBelowOne = 0.04, contra
     than its surroundings by a share of up to `paper` is left white; `contrast`, an exponent, darkens the lines. Those
     two are ours: the plain recipe, `paper=0 contrast=1`, is faint and shows the grain of the photo.
     """
-    grey = _luma(photo)
+    grey = luma(photo)
     ratio = (grey + _DARKEST) / (_blur(grey, max(sigma * scale(photo), 1.0)) + _DARKEST)
     return _power((ratio / (1 - paper)).clamp(0, 1), contrast)
 
@@ -81,18 +81,12 @@ def xdog(
     threshold fits all exposures, and `tone`: 1 is the published filter, which fills what is darker than `threshold`
     times the mean with black, 0 draws lines alone.
     """
-    grey, fine = _luma(photo), max(sigma * scale(photo), 0.6)
+    grey, fine = luma(photo), max(sigma * scale(photo), 0.6)
     narrow, wide = _blur(grey, fine), _blur(grey, fine * ratio)
     # One by one: how a sum is shared out among threads depends on how many sums there are.
     mean = torch.stack([picture.mean() for picture in grey])[:, None, None, None]
     u = 1 + (tone * (narrow - mean) + sharpness * (narrow - wide)) / mean.clamp_min(_DARKEST)
     return torch.where(u >= threshold, 1.0, 1 + torch.tanh(steepness * (u - threshold)))
-
-
-def _luma(photo: Tensor) -> Tensor:
-    """(B, 1, H, W), float32."""
-    photo = photo.float()
-    return photo if photo.shape[1] == 1 else rgb_to_grayscale(photo)
 
 
 def _power(share: Tensor, exponent: float) -> Tensor:
