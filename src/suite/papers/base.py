@@ -43,6 +43,8 @@ class Paper(AlternatingUpdates):
     tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `step` can read
     stages: tuple[str, ...] = ()  # values of model.stage, in order; () trains all in one
     or_other_networks: tuple[str, str] = ("", "")  # what else helps where a size does not divide, or is too small
+    fixed_size: int | None = None  # pixels: the one side of pictures that the networks read; None: any that divides
+    trains_on_pictures = True  # False: a step reads no pictures, and its batches have none
     mode: Mode = "eval"  # train, for a trained model: translate with `keep_training_behaviour` of the generators
 
     def __init__(
@@ -76,6 +78,10 @@ class Paper(AlternatingUpdates):
         x = batch if isinstance(batch, Tensor) else batch[source_side(direction)]
         return self.translator(self.directions[direction])(x)
 
+    def towards(self, target: str) -> Direction:
+        """The direction to the label of that name. Raises UserError where the model knows no such label."""
+        raise UserError(f"target={target}: {type(self).__name__} knows no labels; say direction=")
+
     def predict(self, batch: Batch) -> list[Translation]:
         """What metrics measure of a batch, and picture grids show; the first is the paper's main one."""
         return [between_sides(batch, direction, self.translate(batch, direction)) for direction in self.directions]
@@ -84,6 +90,8 @@ class Paper(AlternatingUpdates):
         """Refuse data that this model can't be trained on, before the first step."""
         if data.task not in self.tasks:
             raise UserError(f"data.task={data.task}: {type(self).__name__} trains on data.task={'|'.join(self.tasks)}")
+        if self.fixed_size is not None and data.size != self.fixed_size:
+            raise UserError(f"model.size={self.fixed_size}: it follows data.size, set that")
         if data.size % self.divisor:
             nearest = max(self.divisor, round(data.size / self.divisor) * self.divisor)
             raise UserError(
@@ -96,6 +104,12 @@ class Paper(AlternatingUpdates):
                 f"data.size={data.size} is too small for the networks, which need {smallest}: "
                 f"use a larger data.size{self.or_other_networks[1]}"
             )
+
+    def check_labels(self, names: tuple[str, ...], counts: Mapping[str, int]) -> None:
+        """Refuse labelled data that this model can't be trained on, when they are listed and nothing is written yet.
+
+        names: of all labels. counts: of each name the training pictures.
+        """
 
     def find_weights(self) -> None:
         """Find or download files that training needs beside the data, before a run is begun. Raises UserError."""
