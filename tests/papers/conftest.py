@@ -14,6 +14,7 @@ from suite.papers.base import Paper
 from suite.papers.csi import CSI
 from suite.papers.dagan import DAGAN
 from suite.papers.pix2pix import Pix2Pix
+from suite.papers.two_step import TwoStep
 from suite.run.config import defaults_of
 
 
@@ -106,6 +107,37 @@ def make_sketch_batches() -> Callable[..., list[Batch]]:
                 for side, channels in (("a", 1), ("b", 3), ("target", 1))
             }
             | {"paired": True}
+            for _ in range(count)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def make_two_step() -> Callable[..., TwoStep]:
+    """Builds equal models from equal changes: the weights are drawn from one seed. Of step 1 unless told otherwise."""
+
+    def make(**changes: Any) -> TwoStep:
+        torch.manual_seed(0)
+        small = {"size": 16, "width": 4, "width_d": 4, "latent": 8, "labels": ["female", "male"], "stage": "generator"}
+        return TwoStep(**defaults_of("two_step") | {"epochs": 1} | small | changes)
+
+    return make
+
+
+@pytest.fixture
+def make_labelled() -> Callable[..., list[Batch]]:
+    """Batches of coloured noise, of labels 0 and 1 in turns."""
+
+    def make(count: int, batch_size: int = 4, size: int = 16, dtype: torch.dtype = torch.float32) -> list[Batch]:
+        random = torch.Generator().manual_seed(1)
+        return [
+            {
+                "a": (torch.rand(batch_size, 3, size, size, generator=random) * 2 - 1).to(dtype),
+                "label": torch.arange(batch_size) % 2,
+                "index": torch.arange(batch_size),
+                "paired": False,
+            }
             for _ in range(count)
         ]
 

@@ -46,6 +46,12 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "dagan, average": ("dagan", {"ema_decay": 0.9, "clip_norm": 0.1}, ()),
     "dagan, no adversary": ("dagan", {"g_steps": 0, "d_steps": 0}, ()),
     "dagan, auto-encoder": ("dagan", {"variational": False, "reduction": "mean", "lambda_tv": 0.0}, ()),
+    "two_step": ("two_step", {}, ()),
+    "two_step, twice": ("two_step", {"g_steps": 2, "aux_on_fake": True, "embedding": 0, "ema_decay": 0.9}, ()),
+    "two_step, encoder": ("two_step", {"stage": "encoder"}, ()),
+    "two_step, told": ("two_step", {"stage": "encoder", "encoder_class": True, "encoder_labels": ["male"]}, ()),
+    "two_step, pictures": ("two_step", {"stage": "encoder", "encoder_learns": "pictures"}, ()),
+    "two_step, joint": ("two_step", {"stage": "joint", "ema_decay": 0.9, "clip_norm": 0.1}, ()),
     "csi": ("csi", {}, ()),
     "csi, average": ("csi", {"norm": "instance", "ema_decay": 0.9, "clip_norm": 0.1, "lambda_tv": 0.0}, ()),
 }
@@ -65,6 +71,8 @@ def case(
     make_dagan: Callable,
     make_csi: Callable,
     make_sketch_batches: Callable,
+    make_two_step: Callable,
+    make_labelled: Callable,
 ) -> tuple[Callable[..., Paper], list[Batch]]:
     """What builds equal models, and batches for four steps."""
     paper, changes, counts = CASES[request.param]
@@ -73,6 +81,7 @@ def case(
         "pix2pix": (make_pix2pix, make_pairs(8, counts)),
         "dagan": (make_dagan, make_sketch_batches(12)),
         "csi": (make_csi, make_sketch_batches(8)),
+        "two_step": (make_two_step, make_labelled(8)),
     }[paper]
     return partial(make, **changes), batches[: 4 * make(**changes).batches_per_step]
 

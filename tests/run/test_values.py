@@ -214,7 +214,7 @@ RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=cpu"]
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("model=1", "model=1: choose from csi, cyclegan, dagan, pix2pix"),
+        ("model=1", "model=1: choose from csi, cyclegan, dagan, pix2pix, two_step"),
         ("data=null", "data=null: choose from anime_faces, "),
         ("data={a: 1}", "unknown key data.a: "),
         ("early_stopping=1", "early_stopping=1: it has keys of its own, as in early_stopping.loss=…"),

@@ -8,5 +8,6 @@ from suite.papers.reference.csi import ReferenceCSI
 from suite.papers.reference.cyclegan import PicturePool, ReferenceCycleGAN
 from suite.papers.reference.dagan import ReferenceDAGAN
 from suite.papers.reference.pix2pix import ReferencePix2Pix
+from suite.papers.reference.two_step import ReferenceTwoStep
 
-__all__ = ["PicturePool", "ReferenceCSI", "ReferenceCycleGAN", "ReferenceDAGAN", "ReferencePix2Pix"]
+__all__ = ["PicturePool", "ReferenceCSI", "ReferenceCycleGAN", "ReferenceDAGAN", "ReferencePix2Pix", "ReferenceTwoStep"]
