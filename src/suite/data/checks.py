@@ -39,6 +39,8 @@ def _check_together(given: Mapping[str, Any]) -> None:
         )
     if given["drawings"] == "all" and task not in ("paired", "semi_supervised"):
         raise UserError(f"data.drawings=all is for data.task=paired or semi_supervised, not {task}: set one of them")
+    if given["balanced"] and task != "labelled":
+        raise UserError(f"data.balanced=true is for data.task=labelled, not {task}: set one of them")
     streamed = given["streaming"] is not None and (target is None or "streaming" in target)
     if given["on_broken"] == "skip" and not given["cache"] and not streamed:
         raise UserError("data.on_broken=skip needs data.cache=true: broken pictures are found while it is built")

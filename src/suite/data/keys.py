@@ -62,6 +62,7 @@ class DataKeys:
         split: Wanted | None = None,
         epoch_length: Literal["max", "min", "a", "b"] | Positive = "max",
         disjoint: bool = False,
+        balanced: bool = False,
         drawings: Literal["one", "all"] = "one",
         on_broken: Literal["error", "skip"] = "error",
         cache: bool = True,
@@ -79,7 +80,7 @@ class DataKeys:
         self.sketch, self.sketch_options, self.target = sketch, sketch_options, target
         self.batch_size, self.eval_batch_size, self.workers = batch_size, eval_batch_size, workers
         self.seed, self.split, self.epoch_length = seed, split, epoch_length
-        self.disjoint, self.drawings = disjoint, drawings
+        self.disjoint, self.balanced, self.drawings = disjoint, balanced, drawings
         self.on_broken, self.cache, self.cache_dir = on_broken, cache, cache_dir
 
     # Which pictures a batch holds -------------------------------------------------------------------------------------

@@ -26,10 +26,12 @@ from suite.data.batch import Batch
 from suite.data.catalog import Catalog
 from suite.data.finish import Finish, Sketched, sketcher
 from suite.data.keys import DataKeys, PictureKey
+from suite.data.labels import check_balanced, count_by_name, names_of
 from suite.data.listing import SetKeys
 from suite.data.pictures.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, collate, make_loader
 from suite.data.pictures.opened import OpenedSplits
 from suite.data.pictures.tasks import (
+    BalancedPictures,
     EpochLength,
     LabelledPictures,
     PairedPictures,
@@ -72,9 +74,7 @@ class PictureData(DataKeys, LightningDataModule):
         """For the task labelled the name of each label, of one without name its number; after `setup`."""
         if self.task != "labelled":
             return ()
-        names = self.catalog.label_names
-        count = max([len(names), *(record.label + 1 for record in self.catalog.records if record.label is not None)])
-        return tuple(names[label] if label < len(names) else str(label) for label in range(count))
+        return names_of(self.catalog)
 
     @property
     def has_truth(self) -> bool:
@@ -97,6 +97,12 @@ class PictureData(DataKeys, LightningDataModule):
         """List the source and open the cache, on every rank; a second call does nothing."""
         _ = self._own, self._target
 
+    def check_training(self) -> None:
+        """Raises UserError where `setup` has found too little for the batches that are asked for."""
+        if self.balanced:
+            labels = self._pictures("a", "train", training=True).labels
+            check_balanced(count_by_name(self.label_names, labels), self.batch_size)
+
     def write_splits(self, path: str | Path) -> None:
         """Write the record keys of each split and side as JSON; those of `data.target` under `target`."""
         content: dict[str, Any] = {"dataset": self.catalog.dataset, "seed": self.seed}
@@ -111,6 +117,7 @@ class PictureData(DataKeys, LightningDataModule):
     # Batches ----------------------------------------------------------------------------------------------------------
 
     def train_dataloader(self) -> Loader:
+        self.check_training()
         dataset = self._dataset("train", Sampling(self.seed, self.size if self.crop else None, self.flip))
         rank, world = self._rank_and_world()
         if len(dataset) // world < self.batch_size:
@@ -118,9 +125,9 @@ class PictureData(DataKeys, LightningDataModule):
                 f"data.batch_size={self.batch_size}: an epoch has only {len(dataset) // world} samples on each device; "
                 "lower it, or raise data.epoch_length"
             )
-        sampler = TrainSampler(
-            len(dataset), dataset.population, self.seed, rank, world, self._samples_done, self.rounds, self.batch_size
-        )
+        group = len(self.label_names) if self.balanced else 1
+        whole = {"rounds": self.rounds, "batch_size": self.batch_size, "group": group}
+        sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world, self._samples_done, **whole)
         return self._loader(dataset, sampler, training=True)
 
     def val_dataloader(self) -> Loader:
@@ -262,6 +269,8 @@ class PictureData(DataKeys, LightningDataModule):
         training = sampling is not None
         length: EpochLength = self.epoch_length if training else "max"
         a = self._pictures("a", split, training)
+        if self.balanced and sampling is not None:
+            return BalancedPictures(a, len(self.label_names), length, sampling)
         if self.task == "labelled":
             return LabelledPictures(a, length, sampling)
         b = self._pictures("b", split, training)

@@ -56,6 +56,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         folder.refuse_another(run, resumed=bool(config.resume))  # before data are decoded for nothing
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
+        data.check_training()
         model.find_weights()
         if metrics := metrics_callback(config):
             metrics.find_weights(data)

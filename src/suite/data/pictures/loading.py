@@ -29,6 +29,9 @@ class TrainSampler(Sampler[Place]):
     how many samples of the epoch this rank has already had, when its first batch is asked for: a run that is resumed
     within an epoch goes on there.
 
+    Each `group` consecutive indices (0 up to `group`, and so on) stay together: whole groups are put in order and given
+    to the ranks. `batch_size` is a multiple of it; `length` and `population` are rounded down to whole groups.
+
     With `rounds` an epoch is as many of these one after the other, no batch in two of them: epoch e has the orders, and
     the places, that without rounds epochs e * rounds, e * rounds + 1, ... would have.
     """
@@ -43,10 +46,11 @@ class TrainSampler(Sampler[Place]):
         done: Callable[[], int] = lambda: 0,
         rounds: int = 1,
         batch_size: int = 1,
+        group: int = 1,
     ) -> None:
-        self.length, self.population, self.seed = length, population, seed
+        self.length, self.population, self.seed, self.group = length, population, seed, group
         self.rank, self.world, self.done, self.rounds = rank, world, done, rounds
-        self.of_round = length // world // batch_size * batch_size  # samples of this rank
+        self.of_round = length // group // world * group // batch_size * batch_size  # samples of this rank
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -59,8 +63,10 @@ class TrainSampler(Sampler[Place]):
     def __iter__(self) -> Iterator[Place]:
         done = self.done()
         for epoch in range(self.epoch * self.rounds, (self.epoch + 1) * self.rounds):
-            order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.population)[: self.length]
-            for index in order[self.rank :: self.world][: self.of_round][done:].tolist():
+            groups = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.population // self.group)
+            of_rank = groups[: self.length // self.group][self.rank :: self.world]
+            order = (of_rank[:, None] * self.group + np.arange(self.group)).ravel()
+            for index in order[: self.of_round][done:].tolist():
                 yield epoch, index
             done = max(0, done - self.of_round)
 

@@ -46,9 +46,13 @@ class PictureList:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def places_of(self, label: int) -> list[int]:
+        """Where those of one label are, in order."""
+        return [place for place, one in enumerate(self.labels) if one == label]
+
     def of_label(self, label: int) -> "PictureList":
         """Those of one label."""
-        places = [place for place, one in enumerate(self.labels) if one == label]
+        places = self.places_of(label)
 
         def kept(values: list[Any]) -> list[Any]:
             return [values[place] for place in places]
@@ -248,9 +252,38 @@ class LabelledPictures(Dataset[dict[str, Any]]):
             generator = self.sampling.generator(epoch, index)
             chosen = index if index < len(self.pictures) else int(generator.integers(len(self.pictures)))
             view = self.sampling.view(generator)
-        picture, key = self.pictures.picture(chosen, view), self.pictures.keys[chosen]
-        sample = {"a": picture, "label": self.pictures.labels[chosen], "paired": False, "index": index}
-        return sample | {"fresh_a": True, "key": key}
+        return _labelled(self.pictures, chosen, view, index)
+
+
+class BalancedPictures(Dataset[dict[str, Any]]):
+    """Pictures with their labels, as many of each: row r is r * K .. r * K + K - 1, the labels 0 .. K - 1 in order.
+
+    For training. Row r has the r-th picture of each label; beyond the last one of a label, a random one of it. `length`
+    counts samples, in whole rows; unless a number, as many as show each picture of the largest label once.
+    """
+
+    def __init__(self, pictures: PictureList, labels: int, length: EpochLength, sampling: Sampling) -> None:
+        self.pictures, self.sampling = pictures, sampling
+        self.of_label = [pictures.places_of(label) for label in range(labels)]
+        largest = max(map(len, self.of_label))
+        rows = length // labels if isinstance(length, int) else largest
+        self.length, self.population = rows * labels, max(rows, largest) * labels
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        epoch, index = place if isinstance(place, tuple) else (0, place)
+        row, label = divmod(index, len(self.of_label))
+        places = self.of_label[label]
+        generator = self.sampling.generator(epoch, index)
+        chosen = places[row if row < len(places) else int(generator.integers(len(places)))]
+        return _labelled(self.pictures, chosen, self.sampling.view(generator), index)
+
+
+def _labelled(pictures: PictureList, place: int, view: View, index: int) -> dict[str, Any]:
+    sample = {"a": pictures.picture(place, view), "label": pictures.labels[place], "paired": False, "index": index}
+    return sample | {"fresh_a": True, "key": pictures.keys[place]}
 
 
 class RealPictures(Dataset[dict[str, Any]]):
