@@ -1,5 +1,7 @@
 """What a batch is: a plain dict that every task dataset fills and every paper module reads.
 
+A paper that trains on no pictures has batches of `index` and `paired` alone in training.
+
 Pictures are float32 (B, C, H, W) in [-1, 1] by the time a paper module sees them; on the way from the
 loader to the device they are uint8.
 

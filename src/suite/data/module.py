@@ -28,7 +28,17 @@ from suite.data.finish import Finish, Sketched, sketcher
 from suite.data.keys import DataKeys, PictureKey
 from suite.data.labels import check_balanced, count_by_name, names_of
 from suite.data.listing import SetKeys
-from suite.data.pictures.loading import AtOnce, EvalSampler, Loader, Place, Sampler, TrainSampler, collate, make_loader
+from suite.data.pictures.loading import (
+    AtOnce,
+    EvalSampler,
+    Loader,
+    Place,
+    Sampler,
+    TrainSampler,
+    WithoutPictures,
+    collate,
+    make_loader,
+)
 from suite.data.pictures.opened import OpenedSplits
 from suite.data.pictures.tasks import (
     BalancedPictures,
@@ -59,10 +69,14 @@ class PictureData(DataKeys, LightningDataModule):
     # the data have batches.
     rounds: int = 1
 
+    # Whether a training batch has pictures. False, before `setup`, for a model that trains on none: a batch is then
+    # `index` and `paired` alone, an epoch as long as ever, and no picture of train is opened for it.
+    with_pictures: bool = True
+
     @property
     def catalog(self) -> Catalog:
-        """What the source found; after `setup`."""
-        return self._own.served.catalog
+        """What the source found. Opens no picture."""
+        return self._served[0].catalog
 
     @property
     def splits(self) -> Splits:
@@ -71,7 +85,7 @@ class PictureData(DataKeys, LightningDataModule):
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """For the task labelled the name of each label, of one without name its number; after `setup`."""
+        """For the task labelled the name of each label, of one without name its number. Opens no picture."""
         if self.task != "labelled":
             return ()
         return names_of(self.catalog)
@@ -119,6 +133,8 @@ class PictureData(DataKeys, LightningDataModule):
     def train_dataloader(self) -> Loader:
         self.check_training()
         dataset = self._dataset("train", Sampling(self.seed, self.size if self.crop else None, self.flip))
+        if not self.with_pictures:
+            dataset = WithoutPictures(dataset)
         rank, world = self._rank_and_world()
         if len(dataset) // world < self.batch_size:
             raise UserError(
@@ -228,7 +244,8 @@ class PictureData(DataKeys, LightningDataModule):
     def _open(self, wanted: SetKeys, served: ServedSplits, of_target: bool) -> OpenedSplits:
         catalog = served.catalog
         folder = None if wanted.streaming else self.cache_folder  # what fits no disk is not decoded onto one
-        opened = OpenedSplits(served, partial(self.fit, of_target=of_target), folder, self.skip_broken)
+        fit = partial(self.fit, of_target=of_target)
+        opened = OpenedSplits(served, fit, folder, self.skip_broken, training=self.with_pictures)
         if self._rank_and_world()[0] == 0:
             _log.info(catalog.summary())
             for warning in catalog.warnings:

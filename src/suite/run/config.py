@@ -121,7 +121,7 @@ def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
     values = plain(config.model)
     paper = find_paper(values.pop("paper"))
     model = paper(**values)
-    data.rounds = model.batches_per_step
+    data.rounds, data.with_pictures = model.batches_per_step, model.trains_on_pictures
     model.check_data(data)
     return model, data
 

@@ -99,6 +99,19 @@ class AtOnce(Dataset[Any]):
             return list(threads.map(self.samples.__getitem__, places))
 
 
+class WithoutPictures(Dataset[dict[str, Any]]):
+    """The places of the same samples alone, for a paper that trains on no pictures: none is read."""
+
+    def __init__(self, samples: Any) -> None:
+        self.length, self.population = len(samples), samples.population
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Place | int) -> dict[str, Any]:
+        return {"index": place[1] if isinstance(place, tuple) else place, "paired": False}
+
+
 class Loader(DataLoader[Any]):
     """A DataLoader that asks its sampler when the first batch is wanted, not when the iterator is made.
 

@@ -14,18 +14,23 @@ from suite.errors import UserError
 class OpenedSplits:
     """The pictures of the splits that serve; of their truth those of val and test, as no training looks at it.
 
-    `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None for no cache. Raises
-    UserError for broken pictures: for the first one, or with `skip_broken` for more than 1 %.
+    `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None for no cache. Without
+    `training` those of train are listed and not looked at. Raises UserError for broken pictures: for the first one, or
+    with `skip_broken` for more than 1 %.
     """
 
     def __init__(
-        self, served: ServedSplits, fit: Callable[[Kind, bool], Fit], folder: Path | None, skip_broken: bool
+        self,
+        served: ServedSplits,
+        fit: Callable[[Kind, bool], Fit],
+        folder: Path | None,
+        skip_broken: bool,
+        training: bool = True,
     ) -> None:
-        self.served, self.fit, self.folder, self.skip_broken = served, fit, folder, skip_broken
+        self.served, self.fit, self.folder, self.skip_broken, self.training = served, fit, folder, skip_broken, training
         self.lists: dict[tuple[Split, Kind], PictureList] = {
-            (split, kind): self._open(served.pictures(split, kind, training), fit(kind, training), build=True)
+            (split, kind): self._open_split(split, kind)
             for split in served.names
-            for training in (split == "train",)
             for kind in self._kinds(split)
             if kind in served.needs.kinds or split != "train"
         }
@@ -55,6 +60,13 @@ class OpenedSplits:
         needs = self.served.needs
         return (*needs.kinds, needs.truth) if needs.truth is not None and self.served.has_truth(split) else needs.kinds
 
+    def _open_split(self, split: Split, kind: Kind) -> PictureList:
+        of_train = split == "train"
+        pictures, fit = self.served.pictures(split, kind, of_train), self.fit(kind, of_train)
+        if of_train and not self.training:
+            return self._listed(pictures, cache.DecodedStore([shown.picture for shown in pictures], fit))
+        return self._open(pictures, fit, build=True)
+
     def _open(self, pictures: list[Shown], fit: Fit, build: bool) -> PictureList:
         """Reads through the cache; without `build`, only where it is there or is needed to find the broken ones."""
         only = [shown.picture for shown in pictures]
@@ -65,15 +77,19 @@ class OpenedSplits:
         store = cached or cache.DecodedStore(only, fit)
         if store.broken and not self.skip_broken:
             raise broken(only[min(store.broken)], "found when it was packed")
-        rows = [row for row in range(len(only)) if row not in store.broken]
+        return self._listed(pictures, store)
+
+    def _listed(self, pictures: list[Shown], store: cache.Store) -> PictureList:
+        rows = [row for row in range(len(pictures)) if row not in store.broken]
         shown = [pictures[row] for row in rows]
         return PictureList(
             store, rows, [one.scene for one in shown], [one.key for one in shown], [one.label for one in shown]
         )
 
     def _report_broken(self) -> None:
-        names = [name for pictures in self.lists.values() for name in pictures.store.broken.values()]
-        total = sum(len(pictures) for pictures in self.lists.values()) + len(names)
+        read = [pictures for (split, _), pictures in self.lists.items() if self.training or split != "train"]
+        names = [name for pictures in read for name in pictures.store.broken.values()]
+        total = sum(len(pictures) for pictures in read) + len(names)
         if names:
             some = ", ".join(sorted(names)[:3]) + ", ..." * (len(names) > 3)
             if len(names) > MOST_BROKEN * total:
