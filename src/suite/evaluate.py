@@ -40,7 +40,7 @@ def evaluate(config: DictConfig) -> None:
     """Print the table of metrics, add them to <run>/metrics.json and to the run's W&B run."""
     import torch
 
-    from suite.run.config import instantiate
+    from suite.run.config import check_labels, instantiate
     from suite.run.trainer import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
 
     console.start(speaks=on_rank_zero())
@@ -52,6 +52,7 @@ def evaluate(config: DictConfig) -> None:
     _, data = instantiate(saved)
     data.test_split = "test" if config.split == "val" else config.split
     data.prepare_data()
+    check_labels(model, data)
     metrics = metrics_callback(saved)
     if metrics is None:
         raise UserError("metrics=none measures nothing: choose metrics=full, offline or pixel")

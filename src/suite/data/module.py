@@ -90,6 +90,12 @@ class PictureData(DataKeys, LightningDataModule):
             return ()
         return names_of(self.catalog)
 
+    def label_counts(self, split: str) -> dict[str, int]:
+        """How many pictures of `a` each label has in a split, by its name. Opens none."""
+        served = self._served[0]
+        there = served.pictures(split, self.kind("a"), training=True) if split in served.names else []
+        return count_by_name(self.label_names, (shown.label for shown in there))
+
     @property
     def has_truth(self) -> bool:
         """Whether evaluation knows what a translation should look like: every picture there has its counterpart."""

@@ -112,18 +112,32 @@ def plain(node: DictConfig) -> dict[str, Any]:
 
 
 def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
-    """The model and the data, matched against each other. Opens no file of the data set."""
+    """The model and the data, matched against each other. Opens no file of the data set.
+
+    `model.labels`, where a paper has that key and it is null, becomes in `config` the names that the data's labels
+    have: for them alone the data set is listed. Raises UserError for what can't work.
+    """
     from suite.data.module import PictureData
     from suite.run.checks import check_values
 
     check_values(config, only=("data", "model"))
     data = PictureData(**plain(config.data))
+    paper = find_paper(config.model.paper)
+    if "labels" in config.model and config.model.labels is None:
+        paper.check_task(data.task)
+        config.model.labels = list(data.label_names)
     values = plain(config.model)
-    paper = find_paper(values.pop("paper"))
+    del values["paper"]
     model = paper(**values)
     data.rounds, data.with_pictures = model.batches_per_step, model.trains_on_pictures
     model.check_data(data)
     return model, data
+
+
+def check_labels(model: "Paper", data: "PictureData") -> None:
+    """Match the labels that the data turn out to have with those of the model. Raises UserError."""
+    if data.task == "labelled":
+        model.check_labels(data.label_names, data.label_counts("train"))
 
 
 @cache

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from suite.errors import UserError
 from suite.run import cli, console, folder
-from suite.run.config import instantiate
+from suite.run.config import check_labels, instantiate
 from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
 
@@ -57,6 +57,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
         data.check_training()
+        check_labels(model, data)
         model.find_weights()
         if metrics := metrics_callback(config):
             metrics.find_weights(data)
