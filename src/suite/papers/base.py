@@ -88,7 +88,8 @@ class Paper(AlternatingUpdates):
 
     def check_data(self, data: "PictureData") -> None:
         """Refuse data that this model can't be trained on, before the first step."""
-        self.check_task(data.task)
+        if data.task not in self.tasks:
+            raise UserError(f"data.task={data.task}: {type(self).__name__} trains on data.task={'|'.join(self.tasks)}")
         if self.fixed_size is not None and data.size != self.fixed_size:
             raise UserError(f"model.size={self.fixed_size}: it follows data.size, set that")
         if data.size % self.divisor:
@@ -103,12 +104,6 @@ class Paper(AlternatingUpdates):
                 f"data.size={data.size} is too small for the networks, which need {smallest}: "
                 f"use a larger data.size{self.or_other_networks[1]}"
             )
-
-    @classmethod
-    def check_task(cls, task: str) -> None:
-        """Raises UserError where no step can read the batches of that task."""
-        if task not in cls.tasks:
-            raise UserError(f"data.task={task}: {cls.__name__} trains on data.task={'|'.join(cls.tasks)}")
 
     def check_labels(self, names: tuple[str, ...], counts: Mapping[str, int]) -> None:
         """Refuse labelled data that this model can't be trained on, when they are listed and nothing is written yet.

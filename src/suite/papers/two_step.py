@@ -64,7 +64,8 @@ class TwoStep(Paper):
                 "use encoder_output=linear, or prior=uniform"
             )
         if labels is None or len(labels) < 2:
-            raise UserError(f"model.labels={labels}: two labels at least are needed to translate between")
+            known = "labels" if labels is None else f"{len(labels)} label ({', '.join(labels)})"
+            raise UserError(f"the data have {known}, two at least are needed: is data.task=labelled, and the right root?")
         self.labels = tuple(labels)
         self.fixed_size, self.latent, self.prior = size, latent, prior
         self.g_steps, self.aux_on_fake, self.encoder_learns = g_steps, aux_on_fake, encoder_learns

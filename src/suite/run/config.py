@@ -124,8 +124,7 @@ def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
     data = PictureData(**plain(config.data))
     paper = find_paper(config.model.paper)
     if "labels" in config.model and config.model.labels is None:
-        paper.check_task(data.task)
-        config.model.labels = list(data.label_names)
+        config.model.labels = list(data.label_names) or None
     values = plain(config.model)
     del values["paper"]
     model = paper(**values)
