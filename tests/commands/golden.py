@@ -33,7 +33,9 @@ Losses = dict[str, list[float | None]]  # by name, a value a step; None where a 
 
 
 def losses(run: Path) -> Losses:
-    """What a run of ten steps has logged, step by step."""
+    """What a run of ten steps has logged, step by step; of one in stages each, by <stage>/<name>."""
+    if stages := sorted(run.glob("[0-9]_*")):
+        return {f"{one.name.partition('_')[2]}/{name}": of for one in stages for name, of in losses(one).items()}
     with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["train/lr"]]
     assert [int(row["batch"]) for row in rows] == list(range(1, STEPS + 1))

@@ -16,6 +16,7 @@ import suite
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_pil
 from suite.papers import arguments_of, find_paper
+from suite.run import folder
 from suite.run.config import CONF, compose
 from suite.run.picture_grids import HEADER, arrange
 
@@ -41,17 +42,19 @@ def test_ten_steps_give_the_losses_written_down_and_keep_the_best(name, command,
     differences = golden.difference(expected, golden.losses(tmp_path / "run"))
     for step, (value, most) in enumerate(zip(differences, golden.tolerance(content, name), strict=True), start=1):
         assert value <= most, f"step {step}: another loss than in golden_losses.csv; see golden.py"
-    after = suite.load(tmp_path / "run")
+    run = folder.of_stage(tmp_path / "run")
+    after = suite.load(run)
     for network in before.networks():
         old, new = (model.networks()[network].state_dict() for model in (before, after))
         assert any(not torch.equal(old[weight], new[weight]) for weight in old), network
-    assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
-    assert "no best.ckpt" not in (tmp_path / "run" / "log.txt").read_text()
+    assert (run / "checkpoints" / "best.ckpt").is_file()
+    assert "no best.ckpt" not in (run / "log.txt").read_text()
 
 
 def built(name):
     torch.manual_seed(0)
-    return suite.build(name, golden.WORDS)
+    stages = compose("train", [f"experiment={name}", *golden.WORDS]).stages
+    return suite.build(name, [*golden.WORDS, *([f"stage={stages[-1]}"] if stages else [])])
 
 
 @pytest.mark.parametrize("backbone", ["resnet6", "unet_noskip"])

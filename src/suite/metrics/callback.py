@@ -225,6 +225,7 @@ class MetricsCallback(Callback):
         shards: list[dict[str, Measured]] = gather(self._measured, trainer)
         self._measured = {}
         figures: dict[str, float] = {}
+        seen: set[str] = set()  # columns of any translation so far
         with _aside(pl_module.device):
             for place, name in enumerate(dict.fromkeys(name for shard in shards for name in shard)):
                 of_all = [shard[name] for shard in shards if name in shard]
@@ -238,7 +239,8 @@ class MetricsCallback(Callback):
                 values, missing = summarise(table, reals, self.names, self.features)
                 section = SECTIONS[split] if place == 0 else f"{SECTIONS[split]}_{name}"
                 figures |= {f"{section}/{metric}": value for metric, value in values.items()}
-                self._tell(section, missing, table)
+                seen |= table.keys()
+                self._tell(section, missing, table, seen)
         figures = trainer.strategy.broadcast(figures)
         # All processes hold the same figures; the maximum is their exact agreement where a mean would round.
         # Where no logger is, Lightning returns what it would have shown.
@@ -258,8 +260,8 @@ class MetricsCallback(Callback):
             for other in references
         }
 
-    def _tell(self, section: str, missing: list[str], table: Table) -> None:
-        lacking = [name for name in self.to_truth if PAIRWISE_METRICS[name][0] not in table]
+    def _tell(self, section: str, missing: list[str], table: Table, seen: set[str]) -> None:
+        lacking = [name for name in self.to_truth if PAIRWISE_METRICS[name][0] not in seen]
         if lacking:
             missing = [*missing, f"{', '.join(lacking)} left out: these pictures have no true counterparts (unpaired)"]
         if "features" not in table and (of_sets := [name for name in self.names if name in SET_METRICS]):
