@@ -31,6 +31,20 @@ def ready(data):
         ({"channels_a": 4}, r"data\.channels_a=4: choose from 1, 3"),
         ({"channels_b": 2}, r"data\.channels_b=2"),
         ({"flip": 2}, r"data\.flip=2: give a number from 0 to 1"),
+        (
+            {"augment": 10},
+            r"data\.augment=10: give a mapping in quotes, as in 'data\.augment={zoom: 0\.05, rotation: 10}",
+        ),
+        ({"augment": {"turn": 3}}, r"data\.augment\.turn: choose from zoom, rotation"),
+        (
+            {"augment": {"zoom": 1}, "task": "labelled"},
+            r"data\.augment\.zoom=1: give a number of at least 0 and below 1",
+        ),
+        (
+            {"augment": {"rotation": 190}, "task": "labelled"},
+            r"data\.augment\.rotation=190: give a number from 0 to 180",
+        ),
+        ({"augment": {"zoom": 0.1}}, r"data\.augment={zoom: 0\.1} is for data\.task=labelled, not unpaired"),
         ({"crop": "no"}, r"data\.crop=no: give true or false"),
         ({"disjoint": 1}, r"data\.disjoint=1"),
         ({"cache": None}, r"data\.cache=null"),

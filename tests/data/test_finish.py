@@ -36,9 +36,10 @@ def test_what_is_erased_is_erased_of_the_sketch_and_of_the_bold_one():
 
 def test_the_device_is_never_read():
     """On the meta device there is nothing to read: `.item()`, `.cpu()` or a branch on a value would raise."""
-    for more in ({}, {"erased": rectangles(12, 12, 12).unflatten(0, (6, 2))}):
+    for more in ({}, {"erased": rectangles(12, 12, 12).unflatten(0, (6, 2))}, {"view": torch.zeros(6, 6)}):
         given = batch(True, **more)
         on_meta = {key: value.to("meta") if isinstance(value, torch.Tensor) else value for key, value in given.items()}
-        out = Finish()(on_meta)
+        out = Finish(size=9)(on_meta)
         assert out["b"].shape == (6, 3, 12, 12)
-        assert ("drawings" in out) is bool(more)
+        assert out["a"].shape[-1] == (9 if "view" in more else 12)
+        assert ("drawings" in out) is ("erased" in more)

@@ -17,6 +17,8 @@ loader to the device they are uint8.
 | `target_truth`              | (B, Cb, H, W)                | semi_supervised, never in training: their photos (a2b:  |
 |                             |                              | drawings), where the split has any: of these targets    |
 | `label`                     | (B,) int64                   | labelled: the class of `a`                              |
+| `view`                      | (B, 6) float32               | labelled with `data.augment`, in training, up to the    |
+|                             |                              | device: what is seen of `a`, see `suite.data.finish`    |
 | `paired`                    | bool                         | always: `a[i]` and `b[i]` show the same scene           |
 | `index`                     | (B,) int64                   | always: position in the split, drops a sampler's repeats|
 | `fresh_a`, `fresh_b`,       | (B,) bool                    | with `a`, `b`, `target`: False where the shorter side   |

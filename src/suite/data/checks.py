@@ -2,13 +2,16 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from suite.arguments import arguments_of, check_types, shown
+from suite.arguments import Example, NonNegative, Range, ShareBelowOne, arguments_of, check_types, shown
 from suite.data.sources import check_options, source_arguments
 from suite.data.splits import check_wanted
 from suite.errors import UserError
 
+# What is done to training pictures on the device, and its range; what is left out is 0.
+Augment = Annotated[Mapping[Literal["zoom", "rotation"], NonNegative], Example("{zoom: 0.05, rotation: 10}")]
+_AUGMENT = {"zoom": ShareBelowOne, "rotation": Annotated[float, Range(least=0, most=180)]}
 _OF_TARGET = ("source", "root", "streaming", "split", "seed")  # keys of data.target that are no options of its source
 
 
@@ -41,6 +44,12 @@ def _check_together(given: Mapping[str, Any]) -> None:
         raise UserError(f"data.drawings=all is for data.task=paired or semi_supervised, not {task}: set one of them")
     if given["balanced"] and task != "labelled":
         raise UserError(f"data.balanced=true is for data.task=labelled, not {task}: set one of them")
+    if (augment := given["augment"]) is not None:
+        check_types("data.augment.", _AUGMENT, augment)
+        if task != "labelled":
+            raise UserError(
+                f"data.augment={shown(augment)} is for data.task=labelled, not {task}: set data.augment=null"
+            )
     streamed = given["streaming"] is not None and (target is None or "streaming" in target)
     if given["on_broken"] == "skip" and not given["cache"] and not streamed:
         raise UserError("data.on_broken=skip needs data.cache=true: broken pictures are found while it is built")

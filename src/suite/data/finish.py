@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from suite.data.batch import Batch
 from suite.data.keys import DataKeys
@@ -44,20 +45,45 @@ def sketcher(keys: DataKeys) -> Sketched | None:
     return Sketched(keys.sketch, keys.sketch_options or {}, keys.channels_a if keys.swap else keys.channels_b)
 
 
+def seen(pictures: Tensor, view: Tensor, size: int) -> Tensor:
+    """Square windows of pictures, mirrored, zoomed in and turned, in one bilinear step (Dong 2017, section 4).
+
+    pictures: (B, C, H, W). view: (B, 6) float32, of each: top and left of the window in pixels, 1 where it is mirrored,
+    the share of its height and of its width that is seen, and the degrees that this is turned counterclockwise. Gives
+    (B, C, size, size); what lies beyond the edge of a picture is the pixel there.
+    """
+    top, left, mirrored, down, across, degrees = view[:, :, None, None].unbind(1)
+    centres = (2 * torch.arange(size, device=view.device) + 1) / size - 1  # of pixels: -1 .. 1 from edge to edge
+    y, x = centres[:, None], centres[None, :]
+    cos, sin = torch.deg2rad(degrees).cos(), torch.deg2rad(degrees).sin()
+    # Backwards, from what is seen to what is there. Element by element: affine_grid multiplies matrices, which may be
+    # in TF32, and places would be wrong by a quarter of a pixel.
+    rows, columns = down * (x * sin + y * cos), (1 - 2 * mirrored) * across * (x * cos - y * sin)
+    height, width = pictures.shape[-2:]
+    rows = (2 * top + size * (1 + rows)) / height - 1
+    columns = (2 * left + size * (1 + columns)) / width - 1
+    grid = torch.stack([columns, rows], dim=-1)
+    return grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
 class Finish:
     """uint8 batches to float32 in [-1, 1]. Nothing in it is random, and the device is never waited for.
 
     With `sketch` the pictures of `drawing_side`, which come as photos, become sketches. Where a batch says what is
     `erased`, it gets `drawings`: its sketches as they are, bold, erased, and both (Liu 2021, section on the
-    self-supervised auto-encoder).
+    self-supervised auto-encoder). Where it says what `view` there is of `a`, that is all that is left of `a`: `size`
+    pixels a side.
     """
 
-    def __init__(self, drawing_side: Literal["a", "b"] = "b", sketch: Sketched | None = None) -> None:
-        self.drawing_side, self.sketch = drawing_side, sketch
+    def __init__(self, drawing_side: Literal["a", "b"] = "b", sketch: Sketched | None = None, size: int = 256) -> None:
+        self.drawing_side, self.sketch, self.size = drawing_side, sketch, size
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Batch:
         pictures = {key: uint8_to_unit(batch[key]) for key in _PICTURES if key in batch}
+        if "view" in batch:
+            batch = dict(batch)
+            pictures["a"] = seen(pictures["a"], batch.pop("view"), self.size)
         if self.sketch is not None:
             self._draw(pictures, self.sketch)
         if "erased" in batch:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from suite.arguments import Example, File, Filled, Name, Positive, Range, Seed, Share, Size
 from suite.data.catalog import Catalog, Kind
-from suite.data.checks import check
+from suite.data.checks import Augment, check
 from suite.data.listing import (
     SetKeys,
     check_several_drawings,
@@ -49,6 +49,7 @@ class DataKeys:
         resize: Resize = "squash",
         crop: bool = True,
         flip: Share = 0.5,
+        augment: Augment | None = None,
         channels_a: Literal[1, 3] = 3,
         channels_b: Literal[1, 3] = 3,
         direction: Literal["a2b", "b2a"] = "a2b",
@@ -76,6 +77,7 @@ class DataKeys:
         self.source, self.task, self.streaming, self.options = source, task, streaming, options
         self.root = None if root is None else str(root)
         self.size, self.load_size, self.resize, self.crop, self.flip = size, load_size, resize, crop, flip
+        self.augment = augment
         self.channels_a, self.channels_b, self.direction = channels_a, channels_b, direction
         self.sketch, self.sketch_options, self.target = sketch, sketch_options, target
         self.batch_size, self.eval_batch_size, self.workers = batch_size, eval_batch_size, workers
@@ -188,7 +190,8 @@ class DataKeys:
             kind = "photo"  # of which a sketch is made when it is used: stored once, as the photo that it is
         channels = self.channels_a if self.kind("a") == kind else self.channels_b
         if training and self.crop:
-            return Fit(self.load_size, channels, self.resize, whole=self.resize == "cover")
+            # The device takes its windows out of pictures of one size.
+            return Fit(self.load_size, channels, self.resize, whole=self.resize == "cover" and self.augment is None)
         return Fit(self.size, channels, self.resize)
 
     @property

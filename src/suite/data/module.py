@@ -28,6 +28,7 @@ from suite.data.finish import Finish, Sketched, sketcher
 from suite.data.keys import DataKeys, PictureKey
 from suite.data.labels import check_balanced, count_by_name, names_of
 from suite.data.listing import SetKeys
+from suite.data.pictures.labelled import BalancedPictures, LabelledPictures
 from suite.data.pictures.loading import (
     AtOnce,
     EvalSampler,
@@ -41,9 +42,7 @@ from suite.data.pictures.loading import (
 )
 from suite.data.pictures.opened import OpenedSplits
 from suite.data.pictures.tasks import (
-    BalancedPictures,
     EpochLength,
-    LabelledPictures,
     PairedPictures,
     PictureList,
     RealPictures,
@@ -107,7 +106,7 @@ class PictureData(DataKeys, LightningDataModule):
 
     @cached_property
     def finish(self) -> Finish:
-        return Finish("a" if self.swap else "b", self.sketcher)
+        return Finish("a" if self.swap else "b", self.sketcher, self.size)
 
     def prepare_data(self) -> None:
         """List the source and build the cache, on one rank. Raises UserError for what is wrong with the data."""
@@ -138,7 +137,8 @@ class PictureData(DataKeys, LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         self.check_training()
-        dataset = self._dataset("train", Sampling(self.seed, self.size if self.crop else None, self.flip))
+        augment = None if self.augment is None else (self.augment.get("zoom", 0.0), self.augment.get("rotation", 0.0))
+        dataset = self._dataset("train", Sampling(self.seed, self.size if self.crop else None, self.flip, augment))
         if not self.with_pictures:
             dataset = WithoutPictures(dataset)
         rank, world = self._rank_and_world()

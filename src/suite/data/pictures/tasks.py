@@ -22,12 +22,35 @@ _SAMPLE, _TARGET, _STROKES = 4, 5, 6  # keep these uses of the seed apart from t
 
 
 @dataclass(frozen=True)
+class Warp:
+    """How a picture is changed on the device, `suite.data.finish.seen`: zoomed in, then turned."""
+
+    zooms: tuple[float, float]  # down, across: the share of its length that is seen of each axis
+    degrees: float  # counterclockwise
+
+
+@dataclass(frozen=True)
 class View:
-    """Which part of a picture is seen: the square of side `window` that lies at these shares (0..1) of the rest."""
+    """Which part of a picture is seen: the square of side `window` that lies at these shares (0..1) of the rest.
+
+    With a `warp` all of it happens on the device, which has the whole picture.
+    """
 
     window: int | None = None  # pixels; None: the whole picture
     at: tuple[float, float] = (0.0, 0.0)  # down, across
     mirrored: bool = False
+    warp: Warp | None = None
+
+    def corner(self, height: int, width: int) -> tuple[int, int]:
+        """Top and left of the window in a picture of so many pixels."""
+        window = self.window
+        rest = (0, 0) if window is None else (height - window + 1, width - window + 1)
+        return int(self.at[0] * rest[0]), int(self.at[1] * rest[1])
+
+    def numbers(self, height: int, width: int) -> Tensor:
+        """What the device needs of a picture of so many pixels: (6,) float32, see the batch key `view`."""
+        assert self.warp is not None
+        return torch.tensor([*self.corner(height, width), self.mirrored, *self.warp.zooms, self.warp.degrees])
 
 
 WHOLE = View()
@@ -63,8 +86,7 @@ class PictureList:
         """uint8 (C, H, W), its pixels copied as they are stored."""
         pixels = self.store.read(self.rows[place])
         if (window := view.window) is not None:
-            rest = (length - window + 1 for length in pixels.shape[1:])
-            top, left = (int(share * places) for share, places in zip(view.at, rest, strict=True))
+            top, left = view.corner(*pixels.shape[1:])
             pixels = pixels[:, top : top + window, left : left + window]
         return torch.from_numpy((pixels[..., ::-1] if view.mirrored else pixels).copy())
 
@@ -76,14 +98,20 @@ class Sampling:
     seed: int
     window: int | None = None  # side in pixels of a square cut out at random; None: pictures have their size already
     flip: float = 0.0  # probability of a mirrored picture
+    augment: tuple[float, float] | None = None  # on the device: most that an axis is zoomed in by, and degrees, 0..180
 
     def generator(self, epoch: int, index: int, use: int = _SAMPLE) -> np.random.Generator:
         return np.random.default_rng((self.seed, use, epoch, index))
 
     def view(self, generator: np.random.Generator) -> View:
-        """Where to look, drawn anew: as many numbers whatever is asked for."""
+        """Where to look, drawn anew: as many numbers whatever is asked for, and three more to `augment`."""
         down, across, mirror = generator.random(3).tolist()
-        return View(self.window, (down, across), mirror < self.flip)
+        warp = None
+        if self.augment is not None:
+            most, degrees = self.augment
+            first, second, turn = generator.random(3).tolist()
+            warp = Warp((1 - most * first, 1 - most * second), degrees * (2 * turn - 1))
+        return View(self.window, (down, across), mirror < self.flip, warp)
 
 
 class PairedPictures(Dataset[dict[str, Any]]):
@@ -232,58 +260,6 @@ class SelfSupervisedPictures(Dataset[dict[str, Any]]):
         of = (self.seed, _STROKES, index) if self.pairs.sampling is None else (self.seed, _STROKES, epoch, index)
         generator = torch.Generator().manual_seed(int(np.random.default_rng(of).integers(2**63)))
         return self.pairs[epoch, index] | {"erased": rectangles(2, self.size, self.size, generator=generator)}
-
-
-class LabelledPictures(Dataset[dict[str, Any]]):
-    """Pictures with their labels. In training, an index beyond the last picture takes a random one."""
-
-    def __init__(self, pictures: PictureList, length: EpochLength = "max", sampling: Sampling | None = None) -> None:
-        self.pictures, self.sampling = pictures, sampling
-        self.length = length if isinstance(length, int) else len(pictures)
-        self.population = max(self.length, len(pictures))
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, place: Place | int) -> dict[str, Any]:
-        epoch, index = place if isinstance(place, tuple) else (0, place)
-        chosen, view = index, WHOLE
-        if self.sampling is not None:
-            generator = self.sampling.generator(epoch, index)
-            chosen = index if index < len(self.pictures) else int(generator.integers(len(self.pictures)))
-            view = self.sampling.view(generator)
-        return _labelled(self.pictures, chosen, view, index)
-
-
-class BalancedPictures(Dataset[dict[str, Any]]):
-    """Pictures with their labels, as many of each: row r is r * K .. r * K + K - 1, the labels 0 .. K - 1 in order.
-
-    For training. Row r has the r-th picture of each label; beyond the last one of a label, a random one of it. `length`
-    counts samples, in whole rows; unless a number, as many as show each picture of the largest label once.
-    """
-
-    def __init__(self, pictures: PictureList, labels: int, length: EpochLength, sampling: Sampling) -> None:
-        self.pictures, self.sampling = pictures, sampling
-        self.of_label = [pictures.places_of(label) for label in range(labels)]
-        largest = max(map(len, self.of_label))
-        rows = length // labels if isinstance(length, int) else largest
-        self.length, self.population = rows * labels, max(rows, largest) * labels
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, place: Place | int) -> dict[str, Any]:
-        epoch, index = place if isinstance(place, tuple) else (0, place)
-        row, label = divmod(index, len(self.of_label))
-        places = self.of_label[label]
-        generator = self.sampling.generator(epoch, index)
-        chosen = places[row if row < len(places) else int(generator.integers(len(places)))]
-        return _labelled(self.pictures, chosen, self.sampling.view(generator), index)
-
-
-def _labelled(pictures: PictureList, place: int, view: View, index: int) -> dict[str, Any]:
-    sample = {"a": pictures.picture(place, view), "label": pictures.labels[place], "paired": False, "index": index}
-    return sample | {"fresh_a": True, "key": pictures.keys[place]}
 
 
 class RealPictures(Dataset[dict[str, Any]]):
