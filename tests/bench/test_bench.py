@@ -82,6 +82,16 @@ def test_perceptual_papers_need_no_published_weights_and_have_a_plain_step(exper
     assert measure(config, **options)["s_per_step_reference"] > 0
 
 
+@pytest.mark.parametrize("stage", ["generator", "encoder"])
+def test_each_stage_has_its_plain_step(stage: str, tmp_path: Path) -> None:
+    small = [word for word in SMALL if not word.startswith(("experiment", "model"))]
+    more = ["experiment=two_step_faces", f"stage={stage}", "data.load_size=32", "data.count={train: 16, val: 2, test: 2}"]
+    more += ["data.batch_size=2", "model.width=4", "model.width_d=4", f"cache_dir={tmp_path}"]
+    config, options = compose(*more, small=small)
+    check(config, options)
+    assert measure(config, **options)["s_per_step_reference"] > 0
+
+
 def test_whole_rounds_of_critic_steps_and_no_reference(tmp_path: Path) -> None:
     config, options = compose("adversarial=wgan_gp", f"cache_dir={tmp_path}", "bench.steps=6")
     figures = measure(config, **options)

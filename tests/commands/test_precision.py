@@ -43,10 +43,11 @@ def assert_trained(reports, networks=NETWORKS) -> None:
         ("cyclegan_wgan_gp", NETWORKS),
         ("dagan_celeba_cufsf", ("Inv.encoder.", "Inv.decoder.", "D.")),
         ("csi_celeba", ("G.",)),
+        ("two_step_faces stage=generator", ("G.", "D.")),
     ],
 )
 def test_a_run_in_bfloat16(experiment, networks, command, reports, tmp_path):
-    words = [f"experiment={experiment}", "scale=smoke", "trainer=cpu", "trainer.precision=bf16-mixed"]
+    words = [*f"experiment={experiment}".split(), "scale=smoke", "trainer=cpu", "trainer.precision=bf16-mixed"]
     words += ["metrics.names=[]"]
     assert command("train", *words, f"hydra.run.dir={tmp_path / 'run'}") == 0
     assert all(autocast for _, autocast, _ in reports)
