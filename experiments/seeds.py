@@ -8,13 +8,27 @@ from pathlib import Path
 
 from scipy.stats import t
 
+from suite.run.folder import has_stages, read_stages
+
 Runs = dict[str, list[Path]]  # by arm, a run for each seed
 
 
 def finished(folders: Iterable[Path]) -> list[Path]:
-    """The runs that came to their end, the earliest first."""
-    ended = [run for run in folders if (run / "checkpoints" / "last.ckpt").is_file() and _concluded(run)]
-    return sorted(ended, key=lambda run: (run / "checkpoints" / "last.ckpt").stat().st_mtime)
+    """The runs that came to their end, in stages those whose last stage did, the earliest first."""
+    ended = [run for run in folders if last_checkpoint(run).is_file() and _concluded(last_stage(run))]
+    return sorted(ended, key=lambda run: last_checkpoint(run).stat().st_mtime)
+
+
+def last_stage(run: Path) -> Path:
+    """Where the last of a run's stages is, finished or not; of a run without stages the run itself."""
+    if not has_stages(run):
+        return run
+    *_, name = names = list(read_stages(run))
+    return run / f"{len(names)}_{name}"
+
+
+def last_checkpoint(run: Path) -> Path:
+    return last_stage(run) / "checkpoints" / "last.ckpt"
 
 
 def _concluded(run: Path) -> bool:

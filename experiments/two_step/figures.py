@@ -1,0 +1,219 @@
+"""The two_step sweeps in tables and grids: python -m experiments.two_step.figures runs experiments/two_step [sweep …]
+
+Reads runs/two_step*/<time>/<arm>-<seed>, runs of both stages on built-in faces; prints the tables in Markdown, and
+writes into the second folder <sweep>.png: of the first seed, test faces and what each arm makes of them, of the other
+sex. Of an arm that was run twice with a seed the later run counts, and only runs that ended. ± is half a 95 % interval
+over the seeds (Student's t). The judges are trained first, and kept in runs/two_step.
+
+    python -m experiments.two_step.figures pictures <run> <folder> [count]
+
+writes the paper's figures of any run, whatever its data, of `count` test pictures a label: fig_<direction>.png, inputs
+in odd and translations in even columns, as Fig. 3 and 4; classes.png, an input and it in each class; and
+interpolation.png, from one input's code to another's of its label, in each class.
+"""
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+from experiments.seeds import Runs, arm_and_seed, finished, interval, last_stage, plus_minus
+from experiments.two_step.judges import GROUPS, judges_of
+from experiments.two_step.measure import DIRECTIONS, FIGURES, YARDSTICKS, measure, unseen_faces
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+import suite
+from suite.data.module import PictureData
+from suite.errors import UserError
+from suite.images import signed_to_uint8, to_pil, to_rgb, uint8_to_unit, unit_to_signed
+from suite.run.config import plain
+from suite.run.folder import of_stage, read_config, read_stages
+
+Column = tuple[str, Tensor]  # a title, and pictures (N, 1 or 3, S, S) in [-1, 1]
+
+DIGITS = {"psnr": 2, "fd": 2}  # of the others 3
+PAIRS = 4  # side by side in a row of fig_<direction>.png
+STEPS = 7  # of an interpolation, both ends included
+
+
+def main(runs: Path, output: Path, *wanted: str) -> None:
+    torch.set_num_threads(1)
+    output.mkdir(parents=True, exist_ok=True)
+    for sweep, arms in sweeps(runs).items():
+        if wanted and sweep not in wanted:
+            continue
+        size = read_config(last_stage(next(iter(arms.values()))[0])).data.size
+        judges = judges_of(runs / "two_step", size)
+        measured = {arm: [measure(run, judges) for run in of_arm] for arm, of_arm in arms.items()}
+        print(f"\n{sweep}\n\n{strength(next(iter(measured.values()))[0])}", flush=True)
+        for direction in ("", *DIRECTIONS):
+            title = f"{sweep}, {direction.replace('_', ' ') or 'both directions'}"
+            print(f"\n{title}\n\n{table(measured, f'{direction}/' if direction else '')}", flush=True)
+        print(f"\n{sweep}, time\n\n{table_of_time(arms)}", flush=True)
+        draw(faces_of_arms({arm: of_arm[0] for arm, of_arm in arms.items()}, size), output / f"{sweep}.png")
+
+
+def sweeps(runs: Path) -> dict[str, Runs]:
+    """Finished runs by sweep and arm, of each seed the latest."""
+    latest = {(run.parents[1].name, *arm_and_seed(run)): run for run in finished(runs.glob("two_step*/*/*-*"))}
+    found: dict[str, Runs] = {}
+    for (sweep, arm, _), run in sorted(latest.items()):
+        found.setdefault(sweep, defaultdict(list))[arm].append(run)
+    return found
+
+
+# Tables ---------------------------------------------------------------------------------------------------------------
+
+
+def strength(measured: Mapping[str, float]) -> str:
+    """How good the judges are on real test faces: the classifier's accuracy, and R² of each group of parameters."""
+    explained = {group: 1 - (measured[f"real/{group}"] / measured[f"guess/{group}"]) ** 2 for group in GROUPS}
+    said = ", ".join(f"{group} {value:.2f}" for group, value in explained.items())
+    return f"The judges, on real test faces: accuracy {measured['real/target_share']:.3f}; R² {said}"
+
+
+def table(measured: Mapping[str, Sequence[Mapping[str, float]]], of: str = "") -> str:
+    """A line for each yardstick and each arm; of: a prefix of figures, as to_male/."""
+    lines = ["| arm | seeds | " + " | ".join(FIGURES.values()) + " |", "|---" * (2 + len(FIGURES)) + "|"]
+    first = next(iter(measured.values()))
+    for name, title in YARDSTICKS.items():
+        lines.append(f"| {title} | | " + " | ".join(cell(first[:1], f"{name}/{of}{key}") for key in FIGURES) + " |")
+    for arm, of_arm in measured.items():
+        cells = " | ".join(cell(of_arm, f"{of}{key}") for key in FIGURES)
+        lines.append(f"| `{arm}` | {len(of_arm)} | {cells} |")
+    return "\n".join(lines)
+
+
+def cell(measured: Sequence[Mapping[str, float]], key: str) -> str:
+    values = [figures[key] for figures in measured if key in figures]
+    if not values:
+        return ""
+    middle, half = interval(values)
+    digits = DIGITS.get(key.rpartition("/")[2], 3)
+    return f"{middle:.{digits}f}{plus_minus(half, f'.{digits}f')}"
+
+
+def table_of_time(arms: Runs) -> str:
+    """What every stage says at its end; of one that was stopped and resumed, only the time since."""
+    lines = ["| arm | stage | updates | minutes |", "|---|---|---|---|"]
+    for arm, of_arm in arms.items():
+        for number, stage in enumerate(read_stages(of_arm[0]), start=1):
+            said = [took(run / f"{number}_{stage}") for run in of_arm]
+            lines.append(f"| `{arm}` | {stage} | {said[0][0]} | {mean(minutes for _, minutes in said):.1f} |")
+    return "\n".join(lines)
+
+
+def took(stage: Path) -> tuple[str, float]:
+    """As in ("20000 steps", 34.0 minutes), of its conclusion.txt."""
+    said = (stage / "conclusion.txt").read_text(encoding="utf-8")
+    if (found := re.search(r"^(\d+ \w+), (\d+) (second|minute)s?$", said, re.MULTILINE)) is None:
+        raise UserError(f"{stage / 'conclusion.txt'} does not say how long the stage took")
+    return found[1], int(found[2]) / (60 if found[3] == "second" else 1)
+
+
+# Pictures -------------------------------------------------------------------------------------------------------------
+
+
+def faces_of_arms(arms: Mapping[str, Path], size: int, count: int = 3) -> list[Column]:
+    """Test faces, `count` of each sex, and what every arm makes of them."""
+    test = unseen_faces(size, 2 * count)
+    inputs = {to: test.of_label(source).pictures for to, (source, _) in DIRECTIONS.items()}
+    found = [("input", torch.cat(list(inputs.values())))]
+    for arm, run in arms.items():
+        model = suite.load(run)
+        found.append((arm, torch.cat([model.translate(x, to) for to, x in inputs.items()])))
+    return found
+
+
+def pictures(run: Path, output: Path, count: int = 12) -> None:
+    """The paper's figures of a run on its own data. Raises UserError where it does not translate yet."""
+    model: Any = suite.load(run)
+    if not model.directions:
+        raise UserError(f"{run} translates nothing yet: train its encoder, or take a run of both stages")
+    output.mkdir(parents=True, exist_ok=True)
+    write_figures(model, of_each_label(run, count), output)
+
+
+def of_each_label(run: Path, count: int) -> dict[str, Tensor]:
+    """By name, the first test pictures of each label (N, 3, S, S) in [-1, 1], `count` or all there are."""
+    options: dict[str, Any] = {**plain(read_config(of_stage(run)).data), "eval_batch_size": count, "workers": 0}
+    data = PictureData(**options)
+    data.setup()
+    first = {name: next(iter(data.reals("test", f"label={name}")), None) for name in data.label_names}
+    return {name: unit_to_signed(uint8_to_unit(batch["picture"])) for name, batch in first.items() if batch is not None}
+
+
+@torch.no_grad()
+def write_figures(model: Any, inputs: Mapping[str, Tensor], output: Path) -> None:
+    """inputs: pictures by label, those that the model knows."""
+    for label in model.labels:
+        if others := [of_one for name, of_one in inputs.items() if name != label]:
+            x = _in_turn(others)
+            draw(_side_by_side(x, model.translate(x, f"to_{label}")), output / f"fig_to_{label}.png")
+    draw(classes(model, _in_turn(list(inputs.values()))), output / "classes.png")
+    draw(interpolations(model, inputs), output / "interpolation.png")
+
+
+def classes(model: Any, x: Tensor) -> list[Column]:
+    """Inputs, and what their codes give with each class, their own among them."""
+    z = model.encode(x)
+    return [("input", x), *((label, _decode(model, z, number)) for number, label in enumerate(model.labels))]
+
+
+def interpolations(model: Any, inputs: Mapping[str, Tensor], pairs: int = 2) -> list[Column]:
+    """Two inputs of a label, and between them what lies on the line between their codes: a row for each class."""
+    starts = torch.cat([of_one[0 : 2 * pairs : 2][: len(of_one) // 2] for of_one in inputs.values()])
+    ends = torch.cat([of_one[1 : 2 * pairs : 2] for of_one in inputs.values()])
+    z, to = model.encode(starts), model.encode(ends)
+
+    def of_every_class(z: Tensor) -> Tensor:
+        made = [_decode(model, z, number) for number in range(len(model.labels))]
+        return torch.stack(made, dim=1).flatten(0, 1)  # a pair's rows below each other
+
+    shares = torch.linspace(0, 1, STEPS).tolist()
+    between = [(f"{share:.2f}", of_every_class(z + share * (to - z))) for share in shares]
+    first, last = (x.repeat_interleave(len(model.labels), 0) for x in (starts, ends))
+    return [("from", first), *between, ("to", last)]
+
+
+def _side_by_side(x: Tensor, made: Tensor) -> list[Column]:
+    shown = [(("input", x[start::PAIRS]), ("output", made[start::PAIRS])) for start in range(min(PAIRS, len(x)))]
+    return [column for pair in shown for column in pair]
+
+
+def _in_turn(sets: Sequence[Tensor]) -> Tensor:
+    """One picture of each set after the other, as many as the smallest has."""
+    shortest = min(map(len, sets))
+    return torch.stack([of_one[:shortest] for of_one in sets], dim=1).flatten(0, 1)
+
+
+def _decode(model: Any, z: Tensor, label: int) -> Tensor:
+    return model.decode(z, torch.full((len(z),), label))
+
+
+def draw(shown: Sequence[Column], path: Path, edge: int = 96) -> None:
+    """Columns of pictures, each below its title."""
+    rows = max(len(of_column) for _, of_column in shown)
+    sheet = Image.new("RGB", (edge * len(shown), edge * rows + 14), "white")
+    for x, (title, of_column) in enumerate(shown):
+        ImageDraw.Draw(sheet).text((x * edge + 2, 1), title, fill="black")
+        for y, picture in enumerate(of_column):
+            tile = to_pil(signed_to_uint8(to_rgb(picture[None]))[0])
+            sheet.paste(tile.resize((edge, edge), Image.Resampling.BICUBIC), (x * edge, y * edge + 14))
+    sheet.quantize(128).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1] == "pictures":
+            pictures(Path(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:5]))
+        else:
+            main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
