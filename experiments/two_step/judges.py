@@ -125,7 +125,7 @@ def network(size: int, outputs: int) -> nn.Module:
 
 
 @torch.enable_grad()
-def _train(judge: nn.Module, pictures: Tensor, truth: Tensor, loss: Any, epochs: int, batch: int = 64) -> None:
+def _train(judge: nn.Module, pictures: Tensor, truth: Tensor, loss: Any, epochs: int, batch: int = 32) -> None:
     steps = epochs * (len(pictures) // batch)
     optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)

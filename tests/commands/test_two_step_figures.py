@@ -30,7 +30,7 @@ def ours() -> Any:
 
 @pytest.fixture(scope="module")
 def judges(ours) -> Any:
-    return ours.judges.train_judges(32, count=768, epochs=6)
+    return ours.judges.train_judges(32, count=768, epochs=9)
 
 
 class StandIn:
