@@ -132,6 +132,8 @@ def faces_of_arms(arms: Mapping[str, Path], size: int, count: int = 3) -> list[C
 
 def pictures(run: Path, output: Path, count: int = 12) -> None:
     """The paper's figures of a run on its own data. Raises UserError where it does not translate yet."""
+    if count < 2:
+        raise UserError(f"count={count}: an interpolation goes from one picture to another; say 2 or more")
     model: Any = suite.load(run)
     if not model.directions:
         raise UserError(f"{run} translates nothing yet: train its encoder, or take a run of both stages")

@@ -6,6 +6,7 @@ a built-in face whose distribution does not depend on its sex. Both are trained 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from suite.faces import VERSION, FaceParameters, draw
-from suite.files import make_folder
+from suite.files import make_folder, write_whole
 from suite.images import signed_to_uint8, uint8_to_unit, unit_to_signed
 
 SERIES = 4711  # of the faces that judges are trained on; runs and their tests see series 0
+SEED = 0
+COUNT, EPOCHS = 10_000, 12
 GROUPS: dict[str, Callable[[FaceParameters], tuple[float, ...]]] = {
     "pose": lambda face: (face.yaw, face.pitch, face.roll, *face.centre),
     "expression": lambda face: (face.smile, face.opening),  # the gaze moves an iris by less than a pixel of 32
@@ -81,29 +84,36 @@ class Judges:
 
 
 def judges_of(folder: Path, size: int) -> Judges:
-    """Those kept in judges_<size>.pt of a folder; where there are none, or of other faces, they are trained."""
+    """Those kept in judges_<size>.pt of a folder; where there are none, or trained otherwise, they are trained."""
     path = folder / f"judges_{size}.pt"
+    settings = {"series": SERIES, "seed": SEED, "count": COUNT, "epochs": EPOCHS, "drawn": VERSION}
+    settings |= {group: [own.start, own.stop] for group, own in columns().items()}
     if path.is_file():
         kept: dict[str, Any] = torch.load(path, weights_only=True)
-        if kept["faces"] == VERSION:
+        if kept["settings"] == settings:
             judges = Judges(size, network(size, 1), network(size, len(kept["centre"])), kept["centre"], kept["spread"])
             judges.classifier.load_state_dict(kept["classifier"])
             judges.regressor.load_state_dict(kept["regressor"])
             return judges
     judges = train_judges(size)
     make_folder(folder)
-    content = {"faces": VERSION, "centre": judges.centre, "spread": judges.spread}
+    content = {"settings": settings, "centre": judges.centre, "spread": judges.spread}
     content |= {"classifier": judges.classifier.state_dict(), "regressor": judges.regressor.state_dict()}
-    torch.save(content, path)
+    written = BytesIO()
+    torch.save(content, written)
+    write_whole(path, written.getvalue())
     return judges
 
 
-def train_judges(size: int, count: int = 10_000, epochs: int = 12) -> Judges:
-    """Judges for pictures of `size` pixels a side, a power of two from 32, trained on `count` faces of SERIES."""
+def train_judges(size: int, count: int = COUNT, epochs: int = EPOCHS) -> Judges:
+    """Judges for pictures of `size` pixels a side, from 32, trained on `count` faces of SERIES.
+
+    epochs: of the regressor; the classifier, whose task is easier, takes a third. Minutes on one core.
+    """
     faces = draw_faces((FaceParameters.sample(SERIES, index) for index in range(count)), size)
     centre, spread = faces.known.mean(0), faces.known.std(0)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+        torch.default_generator.manual_seed(SEED)
         classifier, regressor = network(size, 1), network(size, len(centre))
         sexes = faces.labels[:, None].float()
         _train(classifier, faces.pictures, sexes, binary_cross_entropy_with_logits, max(1, epochs // 3))
@@ -112,14 +122,14 @@ def train_judges(size: int, count: int = 10_000, epochs: int = 12) -> Judges:
 
 
 def network(size: int, outputs: int) -> nn.Module:
-    """(N, 3, size, size) to (N, outputs): strided convolutions to 4 x 4, whose places it knows, for pose."""
+    """(N, 3, size, size) to (N, outputs): strided convolutions to at most 4 x 4, whose places it knows, for pose."""
     layers: list[nn.Module] = []
     channels, wider, side = 3, 32, size
     while side > 4:
         for stride in (2, 1):
             layers += [nn.Conv2d(channels, wider, 3, stride, 1, bias=False), nn.BatchNorm2d(wider), nn.ReLU()]
             channels = wider
-        wider, side = min(2 * wider, 128), side // 2
+        wider, side = min(2 * wider, 128), (side + 1) // 2
     head = [nn.Flatten(), nn.Linear(channels * side**2, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, outputs)]
     return nn.Sequential(*layers, *head).eval()
 
