@@ -38,6 +38,7 @@ Column = tuple[str, Tensor]  # a title, and pictures (N, 1 or 3, S, S) in [-1, 1
 
 DIGITS = {"psnr": 2, "fd": 2}  # of the others 3
 PAIRS = 4  # side by side in a row of fig_<direction>.png
+ROWS = 8  # of classes.png, labels in turn
 STEPS = 7  # of an interpolation, both ends included
 
 
@@ -157,7 +158,7 @@ def write_figures(model: Any, inputs: Mapping[str, Tensor], output: Path) -> Non
         if others := [of_one for name, of_one in inputs.items() if name != label]:
             x = _in_turn(others)
             draw(_side_by_side(x, model.translate(x, f"to_{label}")), output / f"fig_to_{label}.png")
-    draw(classes(model, _in_turn(list(inputs.values()))), output / "classes.png")
+    draw(classes(model, _in_turn(list(inputs.values()))[:ROWS]), output / "classes.png")
     draw(interpolations(model, inputs), output / "interpolation.png")
 
 

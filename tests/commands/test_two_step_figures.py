@@ -151,7 +151,7 @@ def test_the_identity_changes_nothing(ours, judges, identity):
 def test_faces_of_the_other_sex_with_the_same_pose_score_as_well_as_real_ones(ours, judges, oracle):
     found = ours.measure.figures(oracle, judges, COUNT)
     for of in ("", "to_female/", "to_male/"):
-        assert found[f"{of}target_share"] > 0.8
+        assert found[f"{of}target_share"] > 0.7  # of judges that have seen 768 faces
         assert found[f"{of}fd"] < found[f"untranslated/{of}fd"]
         for name in ("pose", "background", "colour"):
             assert found[f"{of}{name}"] < 0.95 * found[f"guess/{of}{name}"]
