@@ -104,3 +104,24 @@ def test_the_built_in_faces_for_domain_adaptation(composed, tmp_path, words, cou
     assert (data.catalog.simulated, data.swap) == ("sobel", True)
     assert len(next(iter(data.reals("train", "target")))["picture"]) == 6
     assert len(data.test_dataloader().dataset) == 3
+
+
+def test_the_built_in_faces_for_two_step_translation(composed, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "two_step.yaml").write_text("{}")
+    main = tmp_path / "main.yaml"
+    main.write_text(main.read_text().replace("data: faces]", "data: faces, model: null]"))
+    small = composed("data=faces_smoke", "model=two_step", "data.batch_size=4", "data.workers=0")
+    data = PictureData(**OmegaConf.to_container(small, resolve=True, throw_on_missing=True))
+    batch = next(iter(data.train_dataloader()))
+    assert batch["a"].shape == (4, 3, 69, 69)
+    assert data.finish(batch)["a"].shape == (4, 3, 64, 64)
+    assert sorted(batch["label"].tolist()) == [0, 0, 1, 1]
+    assert composed("data=faces", "model=two_step").batch_size == 64
+
+
+@pytest.mark.parametrize("name", ["celeba_dong", "identity_folders_dong"])
+def test_pictures_for_two_step_translation(composed, name):
+    data = composed(f"data={name}", "data.root=/nowhere")
+    assert (data.size, data.load_size, data.batch_size, data.balanced) == (64, 69, 64, True)
+    assert data.augment == composed("data=celeba_dong").augment

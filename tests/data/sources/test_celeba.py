@@ -2,7 +2,9 @@ import os
 
 import pytest
 
-from suite.data.sources.celeba import celeba, official_split
+from suite.data.pictures.loading import TrainSampler
+from suite.data.sources.celeba import celeba, dong_splits, official_split
+from suite.errors import UserError
 
 NAMES = [f"{number:06d}.jpg" for number in range(1, 7)]
 HEADER = "5_o_Clock_Shadow Male Young "  # the official file ends it with a blank
@@ -191,3 +193,27 @@ def test_listing_looks_at_no_picture(tree, monkeypatch):
     assert len(celeba(root=root, attribute="Male").records) == 400
     assert 0 < len(looked_at) < 60
     assert not [path for path in looked_at if path.endswith(".jpg")]
+
+
+def test_dong_s_partition_of_the_official_list():
+    """84,434 of 202,599 are Male: the numbers that two-step translation's code trains on, and its batches an epoch."""
+    labels = {f"{number:06d}": int(number * 84_434 % 202_599 < 84_434) for number in range(1, 202_600)}
+    assert sum(labels.values()) == 84_434
+    splits = dong_splits(labels)
+    assert splits.keys() == labels.keys()
+    for label, train in ((1, 67_547), (0, 94_532)):
+        of_label = [splits[stem] for stem in labels if labels[stem] == label]
+        assert of_label == ["train"] * train + ["test"] * (len(of_label) - train)
+    assert len(TrainSampler(2 * 94_532, 2 * 94_532, seed=0, batch_size=64, group=2)) == 2_954 * 64
+
+
+def test_dong_s_partition_divides_each_label_by_number(tree):
+    names = [f"{number:06d}.jpg" for number in range(1, 16)]
+    rows = "".join(f"{name} {1 if number < 5 else -1}\n" for number, name in enumerate(names))
+    root = tree(*names[1:], texts={"list_attr_celeba.txt": f"15\nMale\n{rows}"})
+    catalog = celeba(root=root, attribute="Male", partition="dong")
+    of_split = {split: [record.key for record in catalog.of_split(split)] for split in ("train", "test")}
+    assert of_split["test"] == ["000005", "000014", "000015"]  # of ten not Male two, of five Male one
+    assert len(of_split["train"]) == 11  # the first picture is missing, and moves no other
+    with pytest.raises(UserError, match=r"data\.partition=dong divides .* each label: set data\.attribute"):
+        celeba(root=root, partition="dong")

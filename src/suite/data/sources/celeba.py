@@ -12,6 +12,7 @@ The root is the folder that holds the pictures (`000001.jpg` ...) and the annota
 Only the annotations are read, and the names in one folder; no picture is looked at.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -40,18 +41,20 @@ def celeba(
     *,
     root: str,
     attribute: str | None = None,
-    partition: Literal["official", "dagan"] = "official",
+    partition: Literal["official", "dagan", "dong"] = "official",
     images: str | None = None,
 ) -> Catalog:
     """Photos without drawings; the label is 1 for those that have the `attribute`, the group is the person.
 
     `partition` is the official one (162,770 / 19,867 / 19,962), or DA-GAN's 160,000 train and 42,599 test, whose rule
-    the paper does not give: here the first 160,000 by number train. That cut goes through people: some are on both
-    sides of it. `images` names the folder of the pictures where it has another name. Raises UserError where the
-    pictures are not found, or the attribute is unknown or not annotated.
+    the paper does not give: here the first 160,000 by number train; or Dong's, see `dong_splits`. Those cuts go through
+    people: some are on both sides of them. `images` names the folder of the pictures where it has another name. Raises
+    UserError where the pictures are not found, the attribute is unknown or not annotated, or Dong's partition has none.
     """
     folder = root_folder(root, _EXPECTED, _picture_folder)
-    one_of("data.partition", partition, ("official", "dagan"))
+    one_of("data.partition", partition, ("official", "dagan", "dong"))
+    if partition == "dong" and attribute is None:
+        raise UserError("data.partition=dong divides the pictures of each label: set data.attribute, as Male")
     if images is not None:
         pictures = existing_folder(folder / images, "data.images")
     elif (found := _picture_folder(folder)) is not None:
@@ -85,12 +88,15 @@ def celeba(
         splits = read_partition(file)
         listed |= splits.keys()
         _warn_unlisted(catalog, names, splits, f"listed in {file}: their official split is that of their numbers")
+    elif partition == "dong":
+        splits = dong_splits(labels)
     identities: dict[str, str] = {}
     if (file := first_file(places, *_IDENTITIES)) is not None:
         identities = _read_identities(file)
 
+    by_number = {"official": official_split, "dagan": _dagan_split, "dong": lambda stem: None}[partition]
     for stem, name in names.items():
-        split = _dagan_split(stem) if partition == "dagan" else splits.get(stem) or official_split(stem)
+        split = splits.get(stem) or by_number(stem)
         photo = PictureFile(pictures / name)
         catalog.records.append(Record(stem, photo, label=labels.get(stem), group=identities.get(stem), split=split))
     catalog.missing = [f"{stem} in {pictures}" for stem in sorted(listed.difference(names))]
@@ -123,6 +129,19 @@ def official_split(stem: str) -> Split | None:
     if not stem.isdecimal():
         return None
     return "train" if int(stem) <= _LAST_TRAIN else "val" if int(stem) <= _LAST_VAL else "test"
+
+
+def dong_splits(labels: Mapping[str, int]) -> dict[str, Split]:
+    """Stem -> split, as the code of Dong 2017 has it: of each label the first 80 % by number train, the rest test.
+
+    labels: of every stem that the attribute list has, so that a picture that is missing moves no other.
+    """
+    splits: dict[str, Split] = {}
+    for label in set(labels.values()):
+        stems = sorted((stem for stem, one in labels.items() if one == label), key=lambda stem: (len(stem), stem))
+        last = len(stems) * 4 // 5
+        splits |= {stem: "train" if number < last else "test" for number, stem in enumerate(stems)}
+    return splits
 
 
 def _dagan_split(stem: str) -> Split | None:
