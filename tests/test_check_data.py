@@ -240,3 +240,47 @@ def test_the_command_from_outside(tmp_path):
     done = subprocess.run([*command, "data=cufs", "data.rooot=x"], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: unknown key data.rooot: did you mean data.root?\n"
+
+
+@pytest.fixture
+def people(tmp_path):
+    """people(train, test): words that name folders of identities with so many pictures each."""
+
+    def make(train, test):
+        for split, of_split in (("train", train), ("test", test)):
+            for name, count in of_split.items():
+                (tmp_path / "people" / split / name).mkdir(parents=True, exist_ok=True)
+                for number in range(count):
+                    picture(tmp_path / "people" / split / name / f"{number}.png")
+        return ["data=identity_folders", f"data.root={tmp_path / 'people'}"]
+
+    return make
+
+
+def test_pictures_of_each_label_are_counted_in_each_split(people, figures):
+    counted, above = figures(*people({"ann": 3, "bob": 2}, {"ann": 1, "bob": 1}))
+    assert counted["labels"] == {"ann": 4, "bob": 3}
+    assert [counted["split"][split]["labels"] for split in ("train", "test")] == [
+        {"ann": 3, "bob": 2},
+        {"ann": 1, "bob": 1},
+    ]
+    assert "train: ann 3, bob 2" in above
+    assert "test: ann 1, bob 1" in above
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "words", "message"),
+    [
+        ({"ann": 3}, {"bob": 2}, (), "two labels at least to train on, and there are those of ann alone"),
+        ({"ann": 3, "bob": 2}, {"cat": 1}, ("data.balanced=true",), "no training picture of label cat: data.balanced"),
+        ({"ann": 3, "bob": 2}, {"ann": 1}, ("data.balanced=true", "data.batch_size=3"), r"use data\.batch_size=4$"),
+    ],
+)
+def test_labels_that_can_not_be_trained_on_are_refused(people, train, test, words, message):
+    with pytest.raises(UserError, match=message):
+        run(*people(train, test), *words)
+
+
+def test_a_label_without_training_picture_is_no_error_where_batches_are_not_balanced(people, figures):
+    counted, _ = figures(*people({"ann": 3, "bob": 2}, {"cat": 1}))
+    assert counted["split"]["train"]["labels"] == {"ann": 3, "bob": 2}

@@ -28,7 +28,7 @@ def test_counts():
 def test_labels_by_name_and_by_number_where_they_have_none():
     records = [Record(str(label), label=label) for label in (2, 0, 2, 5)] + [PHOTO, DRAWING]
     catalog = Catalog("set", None, records, label_names=("a", "b", "c"))
-    assert labels(catalog) == {"a": 2, "c": 2, "5": 1}
+    assert labels(catalog, records) == {"a": 2, "c": 2, "5": 1}
     assert label_name(catalog, 5) == "5"
 
 

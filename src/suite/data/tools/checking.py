@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from suite.data.catalog import Catalog, Picture, Record, flatten
 from suite.data.keys import DataKeys
+from suite.data.labels import check_balanced, count_by_name, names_of
 from suite.data.pictures.decode import MOST_BROKEN, workers_for
 from suite.data.splits import ServedSplits, Splits, assign_splits
 from suite.errors import UserError
@@ -42,16 +43,20 @@ class Findings:
         return {
             "dataset": catalog.dataset,
             "root": None if catalog.root is None else str(catalog.root),
-            "split": {split: count(records) for split, records in self.splits.items()},
+            "split": {split: count(records) | self._labels(records) for split, records in self.splits.items()},
             **count(catalog.records),
             "orphan_photos": len(catalog.orphan_photos),
             "orphan_sketches": len(catalog.orphan_drawings),
             "missing": len(catalog.missing),
             "broken": None if self.broken is None else len(self.broken),
-            "labels": labels(catalog),
+            "labels": labels(catalog, catalog.records),
             "simulated": catalog.simulated,
             "tasks": [task for task, lacks in tasks(self.splits).items() if not lacks],
         }
+
+    def _labels(self, records: Sequence[Record]) -> dict[str, Any]:
+        found = labels(self.catalog, records)
+        return {"labels": found} if found else {}
 
     def wrong(self) -> list[tuple[str, list[str]]]:
         """Everything that is wrong, by kind."""
@@ -129,9 +134,26 @@ def count(records: Sequence[Record]) -> dict[str, int]:
     }
 
 
-def labels(catalog: Catalog) -> dict[str, int]:
-    """Records of each label, by its name, in the order of the labels."""
-    counted = Counter(record.label for record in catalog.records if record.label is not None)
+def check_labels(data: DataKeys, own: Findings) -> None:
+    """Raises UserError where `suite.train` could not train on the labels, of the task labelled."""
+    if data.task != "labelled":
+        return
+    train = own.splits.get("train", [])
+    of_pictures = (record.label for record in train for _ in record.pictures(data.kind("a")))
+    counts = count_by_name(names_of(own.catalog), of_pictures)
+    there = [name for name, number in counts.items() if number > 0]
+    if len(there) < 2:
+        raise UserError(
+            f"{own.catalog.summary()}: data.task=labelled needs pictures of two labels at least to train on, and there "
+            f"are those of {there[0] if there else 'none'} alone; add some, or choose what the labels say"
+        )
+    if data.balanced:
+        check_balanced(counts, data.batch_size)
+
+
+def labels(catalog: Catalog, records: Sequence[Record]) -> dict[str, int]:
+    """How many of the records have each label, by its name, in the order of the labels."""
+    counted = Counter(record.label for record in records if record.label is not None)
     return {label_name(catalog, label): counted[label] for label in sorted(counted)}
 
 
@@ -218,10 +240,11 @@ def say(name: str, line: str) -> None:
 def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
     if findings.catalog.simulated:
         yield "sketches", f"none of its own in use: data.sketch={findings.catalog.simulated} makes them of the photos"
-    if by_label := labels(findings.catalog):
-        unlabelled = sum(record.label is None for record in findings.catalog.records)
-        some = [f"{name} {number}" for name, number in by_label.items()] + [f"none {unlabelled}"] * (unlabelled > 0)
-        yield "labels", f"{len(by_label)}: {_some(some, _LABELS_SHOWN)}"
+    if by_label := labels(findings.catalog, findings.catalog.records):
+        yield "labels", f"{len(by_label)}: {_of_labels(findings.catalog, findings.catalog.records)}"
+        yield from (
+            ("", f"{split}: {_of_labels(findings.catalog, records)}") for split, records in findings.splits.items()
+        )
     needs = tasks(findings.splits)
     yield "serves", ", ".join(task for task, lacks in needs.items() if not lacks) or "no task on its own"
     for lacks in dict.fromkeys(filter(None, needs.values())):
@@ -240,6 +263,12 @@ def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
         yield "broken", "not looked for; verify=true decodes every picture"
     elif not findings.broken:
         yield "broken", f"none of {len(pictures(findings.catalog.records))} pictures"
+
+
+def _of_labels(catalog: Catalog, records: Sequence[Record]) -> str:
+    unlabelled = sum(record.label is None for record in records)
+    some = [f"{name} {number}" for name, number in labels(catalog, records).items()]
+    return _some(some + [f"none {unlabelled}"] * (unlabelled > 0), _LABELS_SHOWN)
 
 
 def _some(names: Sequence[str], most: int) -> str:
