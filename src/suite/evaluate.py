@@ -52,7 +52,7 @@ def evaluate(config: DictConfig) -> None:
     _, data = instantiate(saved)
     data.test_split = "test" if config.split == "val" else config.split
     data.prepare_data()
-    check_labels(model, data)
+    check_labels(model, data, training=False)
     metrics = metrics_callback(saved)
     if metrics is None:
         raise UserError("metrics=none measures nothing: choose metrics=full, offline or pixel")

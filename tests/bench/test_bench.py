@@ -85,7 +85,12 @@ def test_perceptual_papers_need_no_published_weights_and_have_a_plain_step(exper
 @pytest.mark.parametrize("stage", ["generator", "encoder"])
 def test_each_stage_has_its_plain_step(stage: str, tmp_path: Path) -> None:
     small = [word for word in SMALL if not word.startswith(("experiment", "model"))]
-    more = ["experiment=two_step_faces", f"stage={stage}", "data.load_size=32", "data.count={train: 16, val: 2, test: 2}"]
+    more = [
+        "experiment=two_step_faces",
+        f"stage={stage}",
+        "data.load_size=32",
+        "data.count={train: 16, val: 2, test: 2}",
+    ]
     more += ["data.batch_size=2", "model.width=4", "model.width_d=4", f"cache_dir={tmp_path}"]
     config, options = compose(*more, small=small)
     check(config, options)

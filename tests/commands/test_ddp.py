@@ -17,6 +17,13 @@ from suite.metrics.callback import MetricsCallback
 DATA = ["scale=smoke", "data.epoch_length=max"]
 UNPAIRED, PAIRED = "data.count={train: 16, val: 5, test: 4}", "data.count={train: 8, val: 5, test: 4}"
 
+EXPERIMENTS = [
+    ("cyclegan_lsgan", UNPAIRED),
+    ("dagan_celeba_cufsf", PAIRED),
+    ("two_step_faces stage=generator", PAIRED),
+    ("two_step_faces stage=encoder", PAIRED),
+]
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -35,7 +42,7 @@ class Recorder(pl.Callback):
     keys, draws = [], []
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self.keys += batch["key"]
+        self.keys += batch.get("key", batch["index"].tolist())
         with torch.random.fork_rng():
             self.draws.append(torch.rand(1).item())
 
@@ -99,9 +106,10 @@ def test_two_ranks_make_one_run(python, tmp_path):
     }
 
 
-@pytest.mark.parametrize(("experiment", "count"), [("cyclegan_lsgan", UNPAIRED), ("dagan_celeba_cufsf", PAIRED)])
+@pytest.mark.parametrize(("experiment", "count"), EXPERIMENTS)
 def test_ranks_share_weights_and_metrics_but_no_pictures_and_no_noise(experiment, count, python, tmp_path):
-    words = [*DATA, count]
+    experiment, *stage = experiment.split()
+    words = [*DATA, count, *stage]
     script = tmp_path / "two_ranks.py"
     script.write_text(SCRIPT)
     python(str(script), str(tmp_path), experiment, *words)

@@ -62,7 +62,7 @@ def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp
     first, second = (OmegaConf.load(run / own / "config.yaml") for own in STAGES)
     assert (first.model.stage, second.model.stage) == ("generator", "encoder")
     assert (first.model.lr, second.model.lr) == (1e-3, 2e-3)  # of conf/stage_of
-    assert (first.data.flip, second.data.flip) == (0.5, 0.0)  # of conf/stage
+    assert (first.data.flip, second.data.flip) == (0.5, 0.0)
     assert (first.model.width, second.model.width) == (4, 4)  # the scale is over both
     assert (last(run / STAGES[0])["done"]["steps"], last(run / STAGES[1])["done"]["steps"]) == (8, 7)
 
@@ -216,7 +216,7 @@ def test_a_stage_knows_where_its_data_may_lie_and_the_one_before_makes_them_as_i
     seen = []
     conf = tmp_path / "conf"
     shutil.copytree(two_stages.CONF, conf)
-    with (conf / "stage" / "encoder.yaml").open("a") as file:
+    with (conf / "stage_of" / "two_stages_encoder.yaml").open("a") as file:
         file.write("name: ${start_from}/faces\n")
 
     def leave_behind(model, data, run):
@@ -264,7 +264,7 @@ def test_a_scale_may_be_another_in_one_stage(command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["stage=nothing"], "stage=nothing: there is none of that name; choose from encoder, generator"),
+        (["stage=nothing"], "stage=nothing: there is none of that name; choose from encoder, generator, joint"),
         (["stages=null"], "which stage? Say stage=<name>: choose from generator, encoder"),
         (["model.stage=nothing"], "model.stage=nothing: choose from generator, encoder"),
         (["stages=[generator,nothing]"], "stages=nothing: choose from generator, encoder"),

@@ -253,6 +253,7 @@ def test_labels_that_can_not_be_trained_on_are_refused(make_two_step: Callable) 
         make_two_step(labels=["one"])
     model = make_two_step()
     model.check_labels(("female", "male"), {"female": 3, "male": 1})
+    model.check_labels(("female", "male"))  # to be evaluated
     with pytest.raises(UserError, match=r"data: no training picture is male; give"):
         model.check_labels(("female", "male"), {"female": 3})
     with pytest.raises(UserError, match=r"model.labels=\['female', 'male'\]: the data have x, y"):

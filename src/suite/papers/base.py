@@ -88,8 +88,7 @@ class Paper(AlternatingUpdates):
 
     def check_data(self, data: "PictureData") -> None:
         """Refuse data that this model can't be trained on, before the first step."""
-        if data.task not in self.tasks:
-            raise UserError(f"data.task={data.task}: {type(self).__name__} trains on data.task={'|'.join(self.tasks)}")
+        check_task(type(self), self.tasks, data.task)
         if self.fixed_size is not None and data.size != self.fixed_size:
             raise UserError(f"model.size={self.fixed_size}: it follows data.size, set that")
         if data.size % self.divisor:
@@ -105,10 +104,10 @@ class Paper(AlternatingUpdates):
                 f"use a larger data.size{self.or_other_networks[1]}"
             )
 
-    def check_labels(self, names: tuple[str, ...], counts: Mapping[str, int]) -> None:
+    def check_labels(self, names: tuple[str, ...], counts: Mapping[str, int] | None = None) -> None:
         """Refuse labelled data that this model can't be trained on, when they are listed and nothing is written yet.
 
-        names: of all labels. counts: of each name the training pictures.
+        names: of all labels. counts: of each name the training pictures, where it is to be trained.
         """
 
     def find_weights(self) -> None:
@@ -175,6 +174,12 @@ class Paper(AlternatingUpdates):
 def source_side(direction: Direction) -> Literal["a", "b"]:
     """Which pictures of a batch are translated in that direction: those of `b` in b2a, else those of `a`."""
     return "b" if direction == "b2a" else "a"
+
+
+def check_task(paper: type[Paper], tasks: tuple[str, ...], task: str) -> None:
+    """Raises UserError where a paper reads no batches of that task."""
+    if task not in tasks:
+        raise UserError(f"data.task={task}: {paper.__name__} trains on data.task={'|'.join(tasks)}")
 
 
 def _weights(network: nn.Module) -> int:

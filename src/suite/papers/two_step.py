@@ -65,7 +65,9 @@ class TwoStep(Paper):
             )
         if labels is None or len(labels) < 2:
             known = "labels" if labels is None else f"{len(labels)} label ({', '.join(labels)})"
-            raise UserError(f"the data have {known}, two at least are needed: is data.task=labelled, and the right root?")
+            raise UserError(
+                f"the data have {known}, two at least are needed: is data.task=labelled, and the right root?"
+            )
         self.labels = tuple(labels)
         self.fixed_size, self.latent, self.prior = size, latent, prior
         self.g_steps, self.aux_on_fake, self.encoder_learns = g_steps, aux_on_fake, encoder_learns
@@ -223,12 +225,12 @@ class TwoStep(Paper):
 
     # Labels ---------------------------------------------------------------------------------------------------------
 
-    def check_labels(self, names: tuple[str, ...], counts: Mapping[str, int]) -> None:
+    def check_labels(self, names: tuple[str, ...], counts: Mapping[str, int] | None = None) -> None:
         if tuple(names) != self.labels:
             raise UserError(
                 f"model.labels={list(self.labels)}: the data have {', '.join(names)}; leave it out in a new run"
             )
-        if empty := [name for name in names if not counts.get(name)]:
+        if empty := [name for name in names if counts is not None and not counts.get(name)]:
             raise UserError(f"data: no training picture is {' or '.join(empty)}; give each label some")
 
     def summary(self) -> dict[str, str]:

@@ -118,13 +118,15 @@ def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
     have: for them alone the data set is listed. Raises UserError for what can't work.
     """
     from suite.data.module import PictureData
+    from suite.papers.base import check_task
     from suite.run.checks import check_values
 
     check_values(config, only=("data", "model"))
     data = PictureData(**plain(config.data))
     paper = find_paper(config.model.paper)
     if "labels" in config.model and config.model.labels is None:
-        config.model.labels = list(data.label_names) or None
+        check_task(paper, paper.tasks, data.task)
+        config.model.labels = list(data.label_names)
     values = plain(config.model)
     del values["paper"]
     model = paper(**values)
@@ -133,10 +135,13 @@ def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
     return model, data
 
 
-def check_labels(model: "Paper", data: "PictureData") -> None:
-    """Match the labels that the data turn out to have with those of the model. Raises UserError."""
+def check_labels(model: "Paper", data: "PictureData", training: bool) -> None:
+    """Match the labels that the data turn out to have with those of the model. Raises UserError.
+
+    training: there must be pictures of each in the train split.
+    """
     if data.task == "labelled":
-        model.check_labels(data.label_names, data.label_counts("train"))
+        model.check_labels(data.label_names, data.label_counts("train") if training else None)
 
 
 @cache

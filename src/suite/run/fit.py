@@ -57,7 +57,7 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
         data.check_training()
-        check_labels(model, data)
+        check_labels(model, data, training=True)
         model.find_weights()
         if metrics := metrics_callback(config):
             metrics.find_weights(data)

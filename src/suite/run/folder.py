@@ -199,6 +199,13 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
     return {"starts from": said}
 
 
+def leave_unbegun(run: Path) -> None:
+    """Remove the folder of a run in stages of which none has begun."""
+    if [path.name for path in run.iterdir()] == [STAGES]:
+        (run / STAGES).unlink()
+        run.rmdir()
+
+
 def claim(run: Path, resumed: bool = False) -> None:
     """Make sure that a run's folder can be written, and holds no other run."""
     make_folder(run)

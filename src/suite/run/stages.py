@@ -58,7 +58,12 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
             of_one.resume = str(own) if begun and config.resume else None
             if before is not None:
                 of_one.start_from = str(before)
-            fit(of_one, own, memory, to_resume=run)
+            try:
+                fit(of_one, own, memory, to_resume=run)
+            except UserError:
+                if on_rank_zero():
+                    folder.leave_unbegun(run)
+                raise
         before = own
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
     log.info("\n".join(what_next(run, translates)))
