@@ -1,6 +1,6 @@
 """Picture files through a model, in batches, while threads decode what comes next and write what is done.
 
-files ─► decode, pad ─► batches of equal shape ─► model ─► crop, write ─► files
+files ─► decode, fit ─► batches of equal shape ─► model ─► bring back, write ─► files
 """
 
 import os
@@ -20,10 +20,10 @@ from suite.data.catalog import PictureFile, flatten
 from suite.data.pictures.decode import Array, Fit
 from suite.errors import UserError
 from suite.files import make_folder, write_picture
-from suite.papers.base import Direction, Paper, source_side
+from suite.papers.base import Direction, Paper
+from suite.translating.fitting import Fitted, Fitting
 from suite.translating.outputs import Pair
 
-_SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
 _WAITING = 64 * 2**20  # bytes of pictures that wait for others of their shape; larger ones go in smaller batches
 _THREADS = 8  # at most
 
@@ -41,12 +41,17 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def pick_direction(model: Paper, name: Direction | None) -> Direction:
-    """The direction of that name, or the model's first. Raises UserError where the model does not have it, or none."""
+def pick_direction(model: Paper, name: Direction | None, target: str | None = None) -> Direction:
+    """The direction of that name, or to the label `target`; the model's first where neither is given.
+
+    Raises UserError where the model does not have it, or none at all.
+    """
     if not model.directions:
         raise UserError(
             f"stage {model.stage} of {type(model).__name__} translates no pictures: give the run of another"
         )
+    if target is not None:
+        return model.towards(target)
     if name is None:
         return next(iter(model.directions))
     if name not in model.directions:
@@ -54,14 +59,12 @@ def pick_direction(model: Paper, name: Direction | None) -> Direction:
     return name
 
 
-class _Padded(NamedTuple):
-    """A picture on its way: pixels (C, H, W) uint8, of which the first height x width are the picture."""
+class _Read(NamedTuple):
+    """A picture on its way."""
 
     source: Path
     target: Path
-    pixels: Tensor
-    height: int
-    width: int
+    fitted: Fitted
 
 
 class _Failed(NamedTuple):
@@ -88,9 +91,8 @@ def translate_files(
     Raises UserError for a direction that the model does not have, and for an output that can't be written.
     """
     direction = pick_direction(model, direction)
-    read = partial(
-        _read, channels=model.hparams[f"channels_{source_side(direction)}"], size=size, divisor=model.divisor
-    )
+    fitting = Fitting.of(model, direction)
+    read = partial(_read, fitting=fitting, size=size)
     threads = min(_THREADS, os.cpu_count() or 1)
     writes: deque[Future[None]] = deque()
     failed: dict[Path, str] = {}
@@ -99,9 +101,9 @@ def translate_files(
         failed[source] = " ".join(reason.split())
         on_done()
 
-    def readable(pool: Executor) -> Iterator[_Padded]:
+    def readable(pool: Executor) -> Iterator[_Read]:
         for picture in _read_ahead(pool, read, pairs, ahead=2 * threads):
-            if isinstance(picture, _Padded):
+            if isinstance(picture, _Read):
                 yield picture
             else:
                 fail(*picture)
@@ -114,28 +116,24 @@ def translate_files(
     with ThreadPoolExecutor(threads) as pool:
         for batch in _in_batches(readable(pool), batch_size):
             try:
-                translated = _forward(model, torch.stack([picture.pixels for picture in batch]), direction, bf16)
+                translated = forward(model, torch.stack([picture.fitted.pixels for picture in batch]), direction, bf16)
             except torch.OutOfMemoryError:
-                for picture in batch:
-                    fail(picture.source, f"{picture.width}x{picture.height} is too large for the memory; try size=1024")
+                for source, _, (_, height, width) in batch:
+                    fail(source, f"{width}x{height} is too large for the memory; try size=1024")
                 continue
             for picture, result in zip(batch, translated, strict=True):
-                writes.append(pool.submit(_write, result[:, : picture.height, : picture.width], picture.target))
+                writes.append(pool.submit(_write, fitting, result, picture))
             finish_writes(until=2 * threads)
         finish_writes(until=0)
     return failed
 
 
-def _read(pair: Pair, channels: int, size: int | None, divisor: int) -> _Padded | _Failed:
+def _read(pair: Pair, fitting: Fitting, size: int | None) -> _Read | _Failed:
     source, target = pair
     try:
-        pixels = _decode(PictureFile(source), channels, size)
+        return _Read(source, target, fitting.fit(_decode(PictureFile(source), fitting.channels, size)))
     except (OSError, ValueError) as error:
         return _Failed(source, str(error))
-    height, width = pixels.shape[1:]
-    # numpy reflects as often as it takes; torch refuses more padding than picture.
-    padded = np.pad(pixels, ((0, 0), (0, _missing(height, divisor)), (0, _missing(width, divisor))), mode="reflect")
-    return _Padded(source, target, torch.from_numpy(padded), height, width)
 
 
 def _decode(picture: PictureFile, channels: int, size: int | None) -> Array:
@@ -145,15 +143,11 @@ def _decode(picture: PictureFile, channels: int, size: int | None) -> Array:
     return np.ascontiguousarray(array.reshape(*array.shape[:2], channels).transpose(2, 0, 1))
 
 
-def _missing(length: int, divisor: int) -> int:
-    return -max(length, _SHORTEST) % divisor + max(0, _SHORTEST - length)
-
-
 def _read_ahead(
-    pool: Executor, read: Callable[[Pair], _Padded | _Failed], pairs: Iterable[Pair], ahead: int
-) -> Iterator[_Padded | _Failed]:
+    pool: Executor, read: Callable[[Pair], _Read | _Failed], pairs: Iterable[Pair], ahead: int
+) -> Iterator[_Read | _Failed]:
     """The pictures in order, of which the pool reads up to `ahead` before they are asked for."""
-    reading: deque[Future[_Padded | _Failed]] = deque()
+    reading: deque[Future[_Read | _Failed]] = deque()
     for pair in pairs:
         reading.append(pool.submit(read, pair))
         if len(reading) > ahead:
@@ -162,11 +156,11 @@ def _read_ahead(
         yield reading.popleft().result()
 
 
-def _in_batches(pictures: Iterable[_Padded], batch_size: int) -> Iterator[list[_Padded]]:
+def _in_batches(pictures: Iterable[_Read], batch_size: int) -> Iterator[list[_Read]]:
     """The pictures in batches of one shape, in any order; few of them are ever held back."""
-    waiting: dict[torch.Size, list[_Padded]] = {}
+    waiting: dict[torch.Size, list[_Read]] = {}
     for picture in pictures:
-        shape = picture.pixels.shape
+        shape = picture.fitted.pixels.shape
         waiting.setdefault(shape, []).append(picture)
         if len(waiting[shape]) == batch_size:
             yield waiting.pop(shape)
@@ -175,8 +169,11 @@ def _in_batches(pictures: Iterable[_Padded], batch_size: int) -> Iterator[list[_
     yield from waiting.values()
 
 
-def _forward(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
-    """uint8 (B, C, H, W) to uint8, both in main memory."""
+def forward(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
+    """Translate uint8 (B, C, H, W) to uint8, both in main memory; of a size that the networks read.
+
+    A batch that does not fit the device is halved. Raises torch.OutOfMemoryError where a single picture does not.
+    """
     try:
         x = images.unit_to_signed(images.uint8_to_unit(pixels.to(model.device)))
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
@@ -186,9 +183,9 @@ def _forward(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> 
         if len(pixels) == 1:
             raise
     # Not in the except block: there the failed pass still holds its memory.
-    return torch.cat([_forward(model, half, direction, bf16) for half in pixels.chunk(2)])
+    return torch.cat([forward(model, half, direction, bf16) for half in pixels.chunk(2)])
 
 
-def _write(picture: Tensor, target: Path) -> None:
-    make_folder(target.parent)
-    write_picture(images.to_pil(picture), target)
+def _write(fitting: Fitting, result: Tensor, picture: _Read) -> None:
+    make_folder(picture.target.parent)
+    write_picture(images.to_pil(fitting.back(result, picture.fitted)), picture.target)
