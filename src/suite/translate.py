@@ -1,17 +1,22 @@
-"""`python -m suite.translate run=<run> input=<pictures> output=<folder>`: a trained model on pictures of any size."""
+"""`python -m suite.translate run=<run> input=<pictures> output=<folder>`: a trained model on pictures, or a video."""
 
 import time
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from suite.arguments import File, Name, Positive, Seed, Size
+from suite.arguments import File, Name, Positive, Range, Seed, Size
 from suite.errors import UserError
 from suite.files import make_folder
 from suite.run import cli, folder
 from suite.run.checks import checked
-from suite.translating.outputs import match_outputs
+from suite.run.config import CONF
+from suite.translating.outputs import is_video, match_outputs, match_video, videos_in
+
+if TYPE_CHECKING:
+    from suite.papers.base import Paper
 
 
 class Keys(TypedDict):
@@ -21,10 +26,14 @@ class Keys(TypedDict):
     input: File
     output: File
     direction: Name | None
+    target: Name | None
     checkpoint: Name
     mode: Literal["eval", "train"]
     seed: Seed
     size: Size | None
+    crops: bool
+    min_face: Annotated[float, Range(least=0.02, below=1)]
+    margin: Annotated[float, Range(least=0, most=10)]
     overwrite: bool
     batch_size: Positive
     device: Name
@@ -32,13 +41,25 @@ class Keys(TypedDict):
 
 
 def translate(config: DictConfig) -> None:
-    """Translate one picture or a folder of them; `config` is composed from conf/translate.yaml."""
+    """Translate a picture, a folder of them, or a video; `config` is composed from conf/translate.yaml."""
     values = checked(config, Keys)
     run, source, target = (Path(path).expanduser() for path in (values["run"], values["input"], values["output"]))
     if run.is_file() and values["checkpoint"] != "last":
         raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
+    if values["target"] is not None and values["direction"] is not None:
+        raise UserError(f"target={values['target']} and direction={values['direction']}: say one of them")
+    if source.is_file() and is_video(source):
+        _translate_video(values, run, source, target)
+    else:
+        _translate_pictures(values, run, source, target)
 
+
+def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> None:
+    for word in _changed(values, "crops", "min_face", "margin"):
+        raise UserError(f"{word} is for videos, and input={source} is none: leave it out")
     pairs = match_outputs(source, target)
+    if source.is_dir() and (videos := videos_in(source)):
+        print(f"{_counted(videos, 'video')} in {source} left out: name one at a time, input=<file>")
     wanted = [pair for pair in pairs if values["overwrite"] or not pair[1].exists()]
     there = f"{len(pairs) - len(wanted)} already there (overwrite=true translates them again)"
     where = target if source.is_dir() else pairs[0][1]
@@ -46,14 +67,10 @@ def translate(config: DictConfig) -> None:
         print(f"nothing to do in {where}: {there}")
         return
 
-    import torch
-
     from suite.progress import counting
-    from suite.translating.batches import pick_device, pick_direction, translate_files
+    from suite.translating.batches import translate_files
 
-    model = folder.load_model(run, values["checkpoint"], str(pick_device(values["device"])), values["mode"])
-    torch.manual_seed(values["seed"])
-    direction = pick_direction(model, values["direction"])
+    model, direction = _model(values, run)
     make_folder(target if source.is_dir() else where.parent)
 
     started = time.monotonic()
@@ -71,16 +88,66 @@ def translate(config: DictConfig) -> None:
     seconds = time.monotonic() - started
     done = len(wanted) - len(failed)
     print(
-        f"{_pictures(done)} translated ({direction}) into {where}: {seconds:.1f} s, {done / seconds:.1f} pictures/s"
-        + f"; {there}" * (len(wanted) < len(pairs))
+        f"{_counted(done, 'picture')} translated ({direction}) into {where}: {seconds:.1f} s, "
+        f"{done / seconds:.1f} pictures/s" + f"; {there}" * (len(wanted) < len(pairs))
     )
     if failed:
         some = ", ".join(f"{path} ({reason})" for path, reason in list(failed.items())[:3])
-        raise UserError(f"{_pictures(len(failed))} not translated: {some}" + ", …" * (len(failed) > 3))
+        raise UserError(f"{_counted(len(failed), 'picture')} not translated: {some}" + ", …" * (len(failed) > 3))
 
 
-def _pictures(count: int) -> str:
-    return f"{count} picture" if count == 1 else f"{count} pictures"
+def _translate_video(values: Keys, run: Path, source: Path, target: Path) -> None:
+    if values["crops"]:
+        for word in _changed(values, "min_face", "margin"):
+            raise UserError(f"{word}: with crops=true no faces are looked for; leave one of them out")
+    target = match_video(source, target)
+    if target.exists() and not values["overwrite"]:
+        print(f"nothing to do: {target} is already there (overwrite=true translates it again)")
+        return
+
+    from suite.data.tools.video_faces import frontal_faces
+    from suite.progress import counting
+    from suite.translating.video import Faces, VideoTranslator, first_frame
+
+    first_frame(source)  # refused before the model is read
+    model, direction = _model(values, run)
+    faces = None if values["crops"] else Faces(frontal_faces(values["min_face"]), values["margin"])
+    translator = VideoTranslator(model, direction, faces, values["size"], values["batch_size"], values["bf16"])
+
+    started = time.monotonic()
+    with counting(disable=not cli.on_terminal()) as progress:
+        bar = progress.add_task("translating", total=None)
+        done = translator.translate(source, target, on_frame=partial(progress.update, bar))
+    seconds = time.monotonic() - started
+    if done.broken:
+        print(f"{source}: part of it is missing or broken, and left out")
+    found = "" if values["crops"] else f", {_counted(done.faces, 'face')}"
+    unchanged = f"{_counted(done.without_face, 'frame')} without a face unchanged; " if done.without_face else ""
+    print(
+        f"{_counted(done.frames, 'frame')}{found} translated ({direction}) into {target}: {seconds:.1f} s, "
+        f"{done.frames / seconds:.1f} frames/s; {unchanged}{done.sound}"
+    )
+
+
+def _model(values: Keys, run: Path) -> "tuple[Paper, str]":
+    """The model, and the direction to translate in."""
+    import torch
+
+    from suite.translating.batches import pick_device, pick_direction
+
+    model = folder.load_model(run, values["checkpoint"], str(pick_device(values["device"])), values["mode"])
+    torch.manual_seed(values["seed"])
+    return model, pick_direction(model, values["direction"], values["target"])
+
+
+def _changed(values: Keys, *keys: str) -> list[str]:
+    """Those of the keys that are not at their defaults, as they were typed."""
+    defaults = OmegaConf.load(CONF / "translate.yaml")
+    return [f"{key}={str(value).lower()}" for key in keys if (value := values[key]) != defaults[key]]  # type: ignore
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def main() -> None:

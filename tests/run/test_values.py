@@ -182,7 +182,7 @@ def test_commands_without_sections(command: str, keys: type, words: list[str]) -
     texts = {key for key, value in passed if value == "abc"}
     assert all(key in texts for key, value in passed if value == "")  # and nothing is ""
     assert not [key for key, value in passed if value in (-1, 1e12, 10**30, math.inf) or value != value]
-    switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only"}
+    switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only", "crops"}
     assert {key for key, value in passed if value is True} <= switches
     assert {key for key, value in passed if value == 1.5} <= {"margin", "shard_size"}
     assert {key for key, value in passed if value == [1, 2] or value == ["a"]} == set()

@@ -2,13 +2,18 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 
-from suite.data.sources.folders import SUFFIXES, list_pictures
+from suite.data.sources.folders import SUFFIXES, list_below, list_pictures
+from suite.data.sources.helpers.walking import walk
+from suite.data.tools import video_files
 from suite.errors import UserError
 
 Pair = tuple[Path, Path]  # a picture file, and the file for its translation
+
+VIDEO_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
 
 
 def match_outputs(source: Path, target: Path) -> list[Pair]:
@@ -22,11 +27,13 @@ def match_outputs(source: Path, target: Path) -> list[Pair]:
         return [(source, _file_for(source, target))]
     if not source.is_dir():
         raise UserError(f"input={source}: there is no such file or folder")
-    if _named_like_a_picture(target) and not target.is_dir():
-        raise UserError(f"output={target} is the name of a picture, but input={source} is a folder: name a folder")
+    if not target.is_dir() and (kind := _named_like(target)):
+        raise UserError(f"output={target} is the name of a {kind}, but input={source} is a folder: name a folder")
     root, out = source.resolve(), target.resolve()
     if root == out:
         raise UserError(f"output={target} is the input folder: name another")
+    if not list_below(source) and videos_in(source):
+        raise UserError(f"input={source} holds videos and no pictures: name one video, input=<file>")
     pictures = [path.relative_to(source) for path in list_pictures(source, recursive=True).values()]
     if out.is_relative_to(root):  # earlier translations, not to be translated again
         pictures = [path for path in pictures if not path.is_relative_to(out.relative_to(root))]
@@ -38,18 +45,51 @@ def match_outputs(source: Path, target: Path) -> list[Pair]:
     return [(source / path, target / png) for path, png in zip(pictures, pngs, strict=True)]
 
 
+def videos_in(folder: Path) -> int:
+    """How many videos lie in a folder and below it; they are translated one by one."""
+    return len(walk(folder, lambda name: not name.startswith(".") and is_video(Path(name))))
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file of that name is a video."""
+    return path.suffix.lower() in video_files.SUFFIXES
+
+
+def match_video(source: Path, target: Path) -> Path:
+    """The file for the translation of a video: `target`, or <stem>.mp4 in that folder.
+
+    Raises UserError where a file of that name can't be written, or is the video itself.
+    """
+    if target.is_dir() or not (kind := _named_like(target)):
+        target = target / f"{source.stem}.mp4"
+    elif kind == "picture":
+        raise UserError(f"output={target} is the name of a picture, but input={source} is a video: name a video")
+    if target.suffix.lower() not in VIDEO_FORMATS:
+        raise UserError(f"output={target}: {target.suffix} can't be written; use {', '.join(VIDEO_FORMATS)}")
+    return _another(source, target)
+
+
 def _file_for(source: Path, target: Path) -> Path:
-    if target.is_dir() or not _named_like_a_picture(target):
+    kind = None if target.is_dir() else _named_like(target)
+    if kind == "video":
+        raise UserError(f"output={target} is the name of a video, but input={source} is a picture: name a picture")
+    if kind is None:
         target = target / f"{source.stem}.png"
     if target.suffix.lower() not in SUFFIXES:
         raise UserError(f"output={target}: {target.suffix} can't be written; use .png")
+    return _another(source, target)
+
+
+def _another(source: Path, target: Path) -> Path:
     if target.exists() and target.samefile(source):
         raise UserError(f"output={target} is the input: name another file or folder")
     return target
 
 
-def _named_like_a_picture(path: Path) -> bool:
-    return path.suffix.lower() in Image.registered_extensions()
+def _named_like(path: Path) -> Literal["picture", "video"] | None:
+    if is_video(path):  # first: Pillow knows the suffixes of MPEG
+        return "video"
+    return "picture" if path.suffix.lower() in Image.registered_extensions() else None
 
 
 def _png_names(pictures: list[Path]) -> list[Path]:

@@ -21,13 +21,9 @@ import cv2.data  # where the wheel keeps its cascades
 from cv2.typing import MatLike
 
 from suite.data.sources.helpers.walking import natural_order
+from suite.data.tools.video_files import SUFFIXES
 from suite.errors import UserError
 from suite.files import write_whole
-
-SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
-     ".wmv"}
-)  # fmt: skip
 
 _CASCADE = "haarcascade_frontalface_alt2.xml"  # of the frontal ones the one with the fewest false alarms
 _LOOKED_AT = 32  # pixels; a frame is shrunk until the smallest face wanted is this large; the cascade's window is 20
@@ -164,16 +160,21 @@ def frontal_faces(min_face: float) -> Detector:
     return find
 
 
-def cut(frame: Frame, box: Box, margin: float, size: int | None) -> Frame:
-    """The square around a face, `margin` of the box's side wider on each of its four sides; (size, size, 3).
+def widened(box: Box, margin: float, height: int, width: int) -> Box:
+    """The square around a face that is cut out: `margin` of the box's side wider on each of its four sides.
 
-    At a border of the frame the square is moved inwards, and no larger than the frame's shorter side: every pixel of
-    it was filmed. Without a size it keeps its own.
+    At a border of the frame, of that height and width, the square is moved inwards, and no larger than the frame's
+    shorter side: every pixel of it was filmed.
     """
-    height, width = frame.shape[:2]
     side = min(round(box.side * (1 + 2 * margin)), height, width)
     left = min(max(round(box.left + (box.side - side) / 2), 0), width - side)
     top = min(max(round(box.top + (box.side - side) / 2), 0), height - side)
+    return Box(left, top, side)
+
+
+def cut(frame: Frame, box: Box, margin: float, size: int | None) -> Frame:
+    """The `widened` square around a face, (size, size, 3); without a size it keeps its own."""
+    left, top, side = widened(box, margin, *frame.shape[:2])
     square = frame[top : top + side, left : left + side]
     if size is None or size == side:
         return square
