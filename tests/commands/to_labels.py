@@ -52,6 +52,6 @@ class ToLabels(Paper):
         return direction
 
 
-def to_labels() -> ToLabels:
+def to_labels(**changes: Any) -> ToLabels:
     shared = {key: value for key, value in defaults_of("cyclegan").items() if key in arguments_of(ToLabels)}
-    return ToLabels(**shared).eval()
+    return ToLabels(**shared | changes).eval()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from to_labels import SHIFT, SIZE, ToLabels, to_labels
-from videos import command, files
+from videos import command, files, read, save_run, write
 
 from suite.errors import UserError
 from suite.translating.batches import pick_direction, translate_files
@@ -29,6 +29,18 @@ def test_with_a_size_the_shorter_side_is_that(run: Path, tmp_path: Path) -> None
     Image.new("RGB", (60, 40), (90, 90, 90)).save(tmp_path / "x.png")
     command(run, tmp_path / "x.png", tmp_path / "y.png", "size=20")
     assert Image.open(tmp_path / "y.png").size == (30, 20)
+
+
+def test_a_grey_model(tmp_path: Path) -> None:
+    run = save_run(tmp_path / "run", to_labels(channels_a=1, channels_b=1))
+    Image.new("L", (50, 40), 90).save(tmp_path / "x.png")
+    command(run, tmp_path / "x.png", tmp_path / "y.png")
+    result = Image.open(tmp_path / "y.png")
+    assert (result.mode, result.size, result.getextrema()) == ("L", (50, 40), (90 - SHIFT, 90 - SHIFT))
+    video = write(tmp_path / "v.mp4", np.full((2, 32, 48, 3), (200, 100, 50), np.uint8), sound=None)
+    command(run, video, tmp_path / "o.mp4", "crops=true")
+    luma = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
+    np.testing.assert_allclose(read(tmp_path / "o.mp4").frames.astype(int), luma - SHIFT, atol=4)
 
 
 def test_pictures_of_all_sizes_share_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,19 @@ def test_sound_goes_into_any_file(
     assert capsys.readouterr().out.endswith(f"sound {how}\n")
 
 
+def test_sound_of_an_unknown_kind_is_left_out(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    video = write(tmp_path / "v.mkv", np.full((2, 32, 48, 3), GREY, np.uint8))
+    content = video.read_bytes()
+    assert content.count(b"A_AAC") == 1
+    video.write_bytes(content.replace(b"A_AAC", b"A_XYZ"))
+    command(run, video, tmp_path / "out.mp4", "crops=true")
+    assert read(tmp_path / "out.mp4").sound_codec is None
+    assert capsys.readouterr().out.endswith("; its sound left out: it can't be decoded\n")
+    video.write_bytes(content.replace(b"V_MPEG4/ISO/AVC", b"V_XYZXY/ISO/AVC"))
+    with pytest.raises(UserError, match=r"v\.mkv: a video without a frame that can be decoded"):
+        command(run, video, tmp_path / "out.webm", "crops=true")
+
+
 @pytest.mark.parametrize("rotation", [90, -90, 180])
 def test_a_turned_video_is_turned_as_it_is_shown(run: Path, tmp_path: Path, rotation: int) -> None:
     frames = np.full((2, 48, 80, 3), 100, np.uint8)
@@ -98,15 +111,15 @@ def test_an_interruption_leaves_nothing(run: Path, talk: Path, tmp_path: Path, m
     def interrupted(self: VideoTranslator, crops: list[np.ndarray]) -> list[np.ndarray]:
         if next(calls) == 2:
             (unfinished,) = files(tmp_path)
-            assert unfinished.startswith(".")
+            assert unfinished.startswith("new/.")
             assert unfinished.endswith(".mp4")
             raise KeyboardInterrupt
         return whole(self, crops)
 
     monkeypatch.setattr(VideoTranslator, "_through_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        command(run, talk, tmp_path / "out.mp4", "batch_size=2")
-    assert files(tmp_path) == []
+        command(run, talk, tmp_path / "new" / "out.mp4", "batch_size=2")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_few_frames_are_held(run: Path, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,8 @@ class Fitting:
         """Bring a picture, uint8 (C, H, W), to a size that is read: reflected at its lower right, or squashed."""
         height, width = picture.shape[1:]
         if self.fixed_size is not None:
-            return Fitted(resize(torch.from_numpy(picture), self.fixed_size, self.fixed_size), height, width)
+            # Copied, as the pixels of a grey file are read-only, of which torch warns.
+            return Fitted(resize(torch.from_numpy(picture.copy()), self.fixed_size, self.fixed_size), height, width)
         # numpy reflects as often as it takes; torch refuses more padding than picture.
         padding = ((0, 0), (0, self._missing(height)), (0, self._missing(width)))
         return Fitted(torch.from_numpy(np.pad(picture, padding, mode="reflect")), height, width)

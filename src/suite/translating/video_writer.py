@@ -44,6 +44,7 @@ class VideoWriter:
         self._last: int | None = None  # pts
 
     def __enter__(self) -> Self:
+        self._made = not self._target.parent.is_dir()
         make_folder(self._target.parent)
         return self
 
@@ -52,6 +53,9 @@ class VideoWriter:
             with suppress(av.FFmpegError, OSError, ValueError):  # it is thrown away
                 self._output.close()
         self._unfinished.unlink(missing_ok=True)
+        if error is not None and self._made:
+            with suppress(OSError):  # other things are in it by now
+                self._target.parent.rmdir()
 
     def begin(
         self,
