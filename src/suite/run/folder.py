@@ -200,10 +200,9 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
 
 
 def leave_unbegun(run: Path) -> None:
-    """Remove the folder of a run in stages of which none has begun."""
+    """Forget the stages of a run of which none has begun."""
     if [path.name for path in run.iterdir()] == [STAGES]:
         (run / STAGES).unlink()
-        run.rmdir()
 
 
 def claim(run: Path, resumed: bool = False) -> None:
