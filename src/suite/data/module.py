@@ -256,16 +256,8 @@ class PictureData(DataKeys, LightningDataModule):
             _log.info(catalog.summary())
             for warning in catalog.warnings:
                 _log.warning(warning)
-            if served.validates_on_test and not (of_target and self.task == "semi_supervised"):
-                told = "no validation pictures%s: validation, and the choice of best.ckpt, use the test pictures"
-                _log.info(told, " in data.target" if of_target else "")
-            for split in opened.served.names:
-                if split != "train" and (lacking := served.without_truth(split)):
-                    kind, truth = self.kind("target"), self.kind("target_truth")
-                    _log.info(
-                        f"data.target: {lacking} of {lacking + len(opened.records[split])} {kind}s of {split} have no "
-                        f"{truth} and are left out of it"
-                    )
+            for remark in opened.remarks():
+                _log.info(remark)
         return opened
 
     def _set_of(self, key: PictureKey) -> OpenedSplits:

@@ -1,6 +1,6 @@
 """Splits whose pictures are open: decoded into the cache, and listed for the task datasets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from suite.data.catalog import Kind, Record, Split
@@ -36,6 +36,17 @@ class OpenedSplits:
         }
         self._report_broken()
         self.records: Splits = {split: self._readable(split) for split in served.names}
+
+    def remarks(self) -> Iterator[str]:
+        """What people should know of the splits, a line each."""
+        served, needs = self.served, self.served.needs
+        if served.validates_on_test and needs.truth is None:
+            where = "" if served.key == "data" else f" in {served.key}"
+            yield f"no validation pictures{where}: validation, and the choice of best.ckpt, use the test pictures"
+        for split in served.names:
+            if split != "train" and (lacking := served.without_truth(split)):
+                of_all = f"{lacking} of {lacking + len(self.records[split])} {needs.kinds[0]}s of {split}"
+                yield f"{served.key}: {of_all} have no {needs.truth} and are left out of it"
 
     def pictures(self, split: str, kind: Kind, training: bool) -> PictureList:
         """Those of one kind, in `training` as they are stored to be cropped from, else in evaluation form."""
