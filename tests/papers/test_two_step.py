@@ -13,6 +13,7 @@ from torch.nn.functional import one_hot
 from suite.errors import UserError
 from suite.losses import acgan
 from suite.papers.reference import ReferenceTwoStep
+from suite.translating.batches import pick_direction
 
 
 def same(network: nn.Module, old: dict[str, Tensor]) -> bool:
@@ -242,6 +243,9 @@ def test_labels_are_found_by_any_spelling(make_two_step: Callable) -> None:
         assert model.towards(said) == "to_male"
     for said in ("not male", "Not_Male", "not-male"):
         assert model.towards(said) == "to_not_male"
+    assert pick_direction(model, None, "not male") == "to_not_male"
+    with pytest.raises(UserError, match=r"to which label\? Say target=<name>, one of: not Male, Male"):
+        pick_direction(model, None)
     with pytest.raises(UserError, match=r"target=woman: there is no such label; choose from not Male, Male"):
         model.towards("woman")
     with pytest.raises(UserError, match=r"differ in capitals or spaces alone; rename one"):

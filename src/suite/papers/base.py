@@ -43,6 +43,7 @@ class Paper(AlternatingUpdates):
     tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `step` can read
     stages: tuple[str, ...] = ()  # values of model.stage, in order; () trains all in one
     or_other_networks: tuple[str, str] = ("", "")  # what else helps where a size does not divide, or is too small
+    labels: tuple[str, ...] = ()  # where its directions are those to labels: their names
     fixed_size: int | None = None  # pixels: the one side of pictures that the networks read; None: any that divides
     trains_on_pictures = True  # False: a step reads no pictures, and its batches have none
     mode: Mode = "eval"  # train, for a trained model: translate with `keep_training_behaviour` of the generators

@@ -38,7 +38,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     configs = resumed_stages(run, words) if config.resume else fresh_stages(config, run, words)
     for of_one in configs.values():
         check_config(of_one)
-        translates = bool(instantiate(of_one)[0].directions)  # in the end, what the last stage does
+        model, _ = instantiate(of_one)  # in the end, that of the last stage
     for of_one in list(configs.values())[:-1]:
         if of_one.start == "best" and not (of_one.metrics.names and of_one.metrics.monitor):
             raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
@@ -66,7 +66,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
                 raise
         before = own
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
-    log.info("\n".join(what_next(run, translates)))
+    log.info("\n".join(what_next(run, model)))
 
 
 def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, DictConfig]:

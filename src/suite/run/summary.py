@@ -1,5 +1,6 @@
 """What a training run says of itself: before it begins, on one screen, and at its end."""
 
+import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,16 +56,18 @@ def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -
     if grid := latest(run / "images"):
         lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")
-    lines += what_next(run, translates=bool(model.directions))
+    lines += what_next(run, model)
     if any((run / "wandb").glob("offline-run-*")):
         lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
     return "\n".join(lines)
 
 
-def what_next(run: Path, translates: bool) -> list[str]:
-    """The commands that take a finished run, or one in stages."""
+def what_next(run: Path, model: "Paper") -> list[str]:
+    """The commands that take a finished run, or one in stages that ends with this model."""
     translate = f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>"
-    return [translate] * translates + [f"  evaluate    python -m suite.evaluate run={run}"]
+    if model.labels:
+        translate += f" target={shlex.quote(model.labels[-1])}"
+    return [translate] * bool(model.directions) + [f"  evaluate    python -m suite.evaluate run={run}"]
 
 
 def duration(config: DictConfig, model: "Paper") -> str:

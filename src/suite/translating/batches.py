@@ -42,7 +42,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_direction(model: Paper, name: Direction | None, target: str | None = None) -> Direction:
-    """The direction of that name, or to the label `target`; the model's first where neither is given.
+    """The direction of that name, or to the label `target`; where neither is given the model's first, but of no labels.
 
     Raises UserError where the model does not have it, or none at all.
     """
@@ -52,6 +52,8 @@ def pick_direction(model: Paper, name: Direction | None, target: str | None = No
         )
     if target is not None:
         return model.towards(target)
+    if name is None and model.labels:
+        raise UserError(f"to which label? Say target=<name>, one of: {', '.join(model.labels)}")
     if name is None:
         return next(iter(model.directions))
     if name not in model.directions:
