@@ -59,13 +59,14 @@ def test_two_identities_are_read_as_a_data_set(tmp_path: Path, capsys: pytest.Ca
     command(face_video(tmp_path / "a.avi", face=0), tmp_path / "faces" / "anna")
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"3 faces of 3 frames in {tmp_path / 'faces' / 'anna'}: ")
-    assert told[-2] == "next: look through them, do the same for another identity beside them, and then"
+    assert told[-3] == "next: look through them, do the same for another identity beside them, and then"
+    assert told[-2] == f"python -m suite.train experiment=two_step_faceswap data.root={tmp_path / 'faces'}"
     assert told[-1].endswith(f" data=unpaired_folders data.root={tmp_path / 'faces'} data.a=anna 'data.b=<other>'")
     command(face_video(tmp_path / "b.avi", face=1), tmp_path / "faces" / "berta", "size=64", "format=png")
-    next_, train = capsys.readouterr().out.splitlines()[-2:]
+    next_, _, train = capsys.readouterr().out.splitlines()[-3:]
     assert next_ == "next: look through them, and"
-    assert train.startswith("python -m suite.train ")
-    _, data = instantiate(compose("train", [*shlex.split(train)[3:], "scale=smoke", f"cache_dir={tmp_path / 'cache'}"]))
+    assert train.startswith("or, of two: python -m suite.train ")
+    _, data = instantiate(compose("train", [*shlex.split(train)[6:], "scale=smoke", f"cache_dir={tmp_path / 'cache'}"]))
     data.setup()
     assert data.catalog.summary() == "unpaired_folders: 3 photos, 3 drawings"
     batch = next(iter(data.train_dataloader()))

@@ -77,7 +77,8 @@ def extract_faces(config: DictConfig) -> None:
         "next: look through them" + (", and" if beside else ", do the same for another identity beside them, and then")
     )
     sides = [f"data.root={folder.parent}", f"data.a={folder.name}", f"data.b={beside[0].name if beside else '<other>'}"]
-    print(f"python -m suite.train experiment=cyclegan_lsgan data=unpaired_folders {shlex.join(sides)}")
+    print(f"python -m suite.train experiment=two_step_faceswap {shlex.join(sides[:1])}")
+    print(f"or, of two: python -m suite.train experiment=cyclegan_lsgan data=unpaired_folders {shlex.join(sides)}")
 
 
 def main() -> None:

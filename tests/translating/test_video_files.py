@@ -165,6 +165,7 @@ def test_a_video_that_ends_early(run: Path, tmp_path: Path, capsys: pytest.Captu
     ("source", "target", "words", "complaint"),
     [
         ("text.mp4", "out.mp4", "", "text.mp4: no video, or a broken one"),
+        ("picture.mp4", "out.mp4", "", "picture.mp4: no video, but a picture"),
         ("sound.mp4", "out.mp4", "", "sound.mp4: a video without a frame"),
         ("v.mp4", "v.mp4", "", "is the input"),
         ("v.mp4", "deep/../v.mp4", "", "is the input"),
@@ -191,6 +192,7 @@ def test_refused(run: Path, tmp_path: Path, source: str, target: str, words: str
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "v.mov").touch()
     (tmp_path / "text.mp4").write_text("no video")
+    Image.new("RGB", (8, 8)).save(tmp_path / "picture.mp4", format="png")
     with av.open(str(tmp_path / "sound.mp4"), "w") as output:
         write_tone(output, output.add_stream("aac", rate=48000, layout="mono"), 0.1)
     before = files(tmp_path)

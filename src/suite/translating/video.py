@@ -188,6 +188,8 @@ def _opened(source: Path) -> Iterator[InputContainer]:
             f"input={source}: no video, or a broken one, or of an unknown kind; if it plays, convert it to .mp4"
         ) from error
     with container:
+        if container.format.name.endswith("_pipe"):  # FFmpeg's name for a picture file
+            raise UserError(f"input={source}: no video, but a picture: give it the suffix of one")
         yield container
 
 
