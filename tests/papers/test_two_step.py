@@ -253,7 +253,7 @@ def test_labels_are_found_by_any_spelling(make_two_step: Callable) -> None:
 
 
 def test_labels_that_can_not_be_trained_on_are_refused(make_two_step: Callable) -> None:
-    with pytest.raises(UserError, match=r"the data have 1 label \(one\), and two at least are needed"):
+    with pytest.raises(UserError, match=r"the data have 1 label \(one\), two at least are needed"):
         make_two_step(labels=["one"])
     model = make_two_step()
     model.check_labels(("female", "male"), {"female": 3, "male": 1})

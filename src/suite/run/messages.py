@@ -175,6 +175,8 @@ def unknown_key(key: str, allowed: Collection[str], config: DictConfig) -> str:
     """
     where, dot, last = key.rpartition(".")
     first = key.partition(".")[0]
+    if key == "model.stage":  # of a file of conf/stage, which only papers with stages read
+        return f"stage={config.model.stage}: the experiment does not train in stages; leave it out"
     if first in ("backbone", "discriminator", "adversarial"):
         return f"unknown key {key}: did you mean model.{key}?"
     if where.startswith("model."):  # mounted there
