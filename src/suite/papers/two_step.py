@@ -65,7 +65,7 @@ class TwoStep(Paper):
             )
         if labels is None or len(labels) < 2:
             known = "labels" if labels is None else f"{len(labels)} label ({', '.join(labels)})"
-            raise UserError(f"model.labels: the data have {known}, two at least are needed; is data.root the right one?")
+            raise UserError(f"model.labels: the data have {known}, two at least are needed: is it the right root?")
         self.labels = tuple(labels)
         self.fixed_size, self.latent, self.prior = size, latent, prior
         self.g_steps, self.aux_on_fake, self.encoder_learns = g_steps, aux_on_fake, encoder_learns
