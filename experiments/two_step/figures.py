@@ -1,6 +1,6 @@
 """The two_step sweeps in tables and grids: python -m experiments.two_step.figures runs experiments/two_step [sweep …]
 
-Reads runs/two_step*/<time>/<arm>-<seed>, runs of both stages on built-in faces; prints the tables in Markdown, and
+Reads runs/two_step*/<time>/<arm>-<seed>, runs on built-in faces that end with an encoder; prints the tables in Markdown, and
 writes into the second folder <sweep>.png: of the first seed, test faces and what each arm makes of them, of the other
 sex. Of an arm that was run twice with a seed the later run counts, and only runs that ended. ± is half a 95 % interval
 over the seeds (Student's t). The judges are trained first, and kept in runs/two_step.
@@ -32,7 +32,7 @@ from suite.data.module import PictureData
 from suite.errors import UserError
 from suite.images import signed_to_uint8, to_pil, to_rgb, uint8_to_unit, unit_to_signed
 from suite.run.config import plain
-from suite.run.folder import of_stage, read_config, read_stages
+from suite.run.folder import has_stages, of_stage, read_config, read_stages
 
 Column = tuple[str, Tensor]  # a title, and pictures (N, 1 or 3, S, S) in [-1, 1]
 
@@ -103,10 +103,17 @@ def table_of_time(arms: Runs) -> str:
     """What every stage says at its end; of one that was stopped and resumed, only the time since."""
     lines = ["| arm | stage | updates | minutes |", "|---|---|---|---|"]
     for arm, of_arm in arms.items():
-        for number, stage in enumerate(read_stages(of_arm[0]), start=1):
-            said = [took(run / f"{number}_{stage}") for run in of_arm]
+        for stage, place in places_of_stages(of_arm[0]).items():
+            said = [took(run / place) for run in of_arm]
             lines.append(f"| `{arm}` | {stage} | {said[0][0]} | {mean(minutes for _, minutes in said):.1f} |")
     return "\n".join(lines)
+
+
+def places_of_stages(run: Path) -> dict[str, str]:
+    """The folder of each stage within a run, by the stage's name; of a run of one stage alone its own."""
+    if not has_stages(run):
+        return {read_config(run).model.stage: "."}
+    return {stage: f"{number}_{stage}" for number, stage in enumerate(read_stages(run), start=1)}
 
 
 def took(stage: Path) -> tuple[str, float]:
