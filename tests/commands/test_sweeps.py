@@ -52,8 +52,11 @@ def finished_runs(sweeps: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
 def test_every_job_can_be_built_and_has_a_folder_of_its_own(sweep: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names = []
     for job in jobs(sweep):
+        config = compose("train", job)
+        whole = config.stages is None or config.model.stage is not None
         with torch.device("meta"):
-            instantiate(compose("train", job))
+            for words in [job] if whole else [[*job, f"stage={stage}"] for stage in config.stages]:
+                instantiate(compose("train", words))
         names.append(folder(job, monkeypatch).name)
     assert len(set(names)) == len(names)
     for name in names:
@@ -106,6 +109,22 @@ def test_figures_of_dagan_find_every_arm(tmp_path: Path, monkeypatch: pytest.Mon
         "dagan": ["csi_celeba", "dagan_celeba_cufsf", "dagan_no_adaptation"],
         "dagan_readings": ["dagan_celeba_cufsf", "kl1.0", "literal", "sees_mean", "tv0.1", "vae_False"],
         "dagan_ratio": ["g1_d1", "g1_d2", "g1_d5", "g2_d1", "g5_d1"],
+    }
+
+
+def test_figures_of_two_step_find_every_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from experiments.two_step.figures import sweeps
+
+    finished_runs([sweep for sweep in SWEEPS if sweep.startswith("two_step")], tmp_path, monkeypatch)
+    assert {sweep: list(arms) for sweep, arms in sweeps(tmp_path / "runs").items()} == {
+        "two_step": ["two_step_official_code", "two_step_paper"],
+        "two_step_encoders": [
+            *("latents__of_all__told_True", "latents__of_female__told_False", "latents__of_male__told_False"),
+            "pictures__of_all__told_False",
+        ],
+        "two_step_joint": ["joint"],
+        "two_step_readings": ["embedding0__aux_False", "embedding5__aux_True"],
     }
 
 
