@@ -37,6 +37,16 @@ from suite.run.folder import has_stages, of_stage, read_config, read_stages
 Column = tuple[str, Tensor]  # a title, and pictures (N, 1 or 3, S, S) in [-1, 1]
 
 DIGITS = {"psnr": 2, "fd": 2}  # of the others 3
+TITLES = {  # of arms, above pictures
+    "two_step_paper": "paper",
+    "two_step_official_code": "code",
+    "embedding0__aux_False": "one-hot",
+    "embedding5__aux_True": "D, of fakes",
+    "latents__of_all__told_True": "E told c",
+    "latents__of_female__told_False": "E of female",
+    "latents__of_male__told_False": "E of male",
+    "pictures__of_all__told_False": "E before G",
+}
 PAIRS = 4  # side by side in a row of fig_<direction>.png
 ROWS = 8  # of classes.png, labels in turn
 STEPS = 7  # of an interpolation, both ends included
@@ -134,7 +144,7 @@ def faces_of_arms(arms: Mapping[str, Path], size: int, count: int = 3) -> list[C
     found = [("input", torch.cat(list(inputs.values())))]
     for arm, run in arms.items():
         model = suite.load(run)
-        found.append((arm, torch.cat([model.translate(x, to) for to, x in inputs.items()])))
+        found.append((TITLES.get(arm, arm), torch.cat([model.translate(x, to) for to, x in inputs.items()])))
     return found
 
 
