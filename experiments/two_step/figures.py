@@ -1,9 +1,9 @@
 """The two_step sweeps in tables and grids: python -m experiments.two_step.figures runs experiments/two_step [sweep …]
 
-Reads runs/two_step*/<time>/<arm>-<seed>, runs on built-in faces that end with an encoder; prints the tables in Markdown, and
-writes into the second folder <sweep>.png: of the first seed, test faces and what each arm makes of them, of the other
-sex. Of an arm that was run twice with a seed the later run counts, and only runs that ended. ± is half a 95 % interval
-over the seeds (Student's t). The judges are trained first, and kept in runs/two_step.
+Reads runs/two_step*/<time>/<arm>-<seed>, runs on built-in faces that end with an encoder; prints the tables in
+Markdown, and writes into the second folder <sweep>.png: of the first seed, test faces and what each arm makes of
+them, of the other sex. Of an arm that was run twice with a seed the later run counts, and only runs that ended. ± is
+half a 95 % interval over the seeds (Student's t). The judges are trained first, and kept in runs/two_step.
 
     python -m experiments.two_step.figures pictures <run> <folder> [count]
 
@@ -173,8 +173,8 @@ def write_figures(model: Any, inputs: Mapping[str, Tensor], output: Path) -> Non
     """inputs: pictures by label, those that the model knows."""
     for label in model.labels:
         if others := [of_one for name, of_one in inputs.items() if name != label]:
-            x = _in_turn(others)
-            draw(_side_by_side(x, model.translate(x, f"to_{label}")), output / f"fig_to_{label}.png")
+            x, direction = _in_turn(others), model.towards(label)
+            draw(_side_by_side(x, model.translate(x, direction)), output / f"fig_{direction}.png")
     draw(classes(model, _in_turn(list(inputs.values()))[:ROWS]), output / "classes.png")
     draw(interpolations(model, inputs), output / "interpolation.png")
 

@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from suite.faces import FaceParameters
+from suite.papers.two_step import TwoStep
+from suite.run.config import defaults_of
 
 ROOT = Path(__file__).parents[2]
 COUNT = 48
@@ -43,6 +45,9 @@ class StandIn:
 
     def translate(self, batch: Tensor, direction: str) -> Tensor:
         return self.decode(self.encode(batch), torch.full((len(batch),), BOTH.index(direction)))
+
+    def towards(self, target: str) -> str:
+        return f"to_{target}"
 
     def encode(self, x: Tensor) -> Tensor:
         return x.flatten(1)
@@ -241,6 +246,14 @@ def test_figures_of_any_data_are_made_of_its_test_pictures(ours, identity, tmp_p
     ours.figures.pictures(run, tmp_path / "figures", 5)
     written = {path.name for path in (tmp_path / "figures").iterdir()}
     assert written == {"fig_to_female.png", "fig_to_male.png", "classes.png", "interpolation.png"}
+
+
+def test_figures_of_labels_of_any_name(ours, tmp_path):
+    small = {"size": 16, "width": 2, "width_d": 2, "latent": 4, "labels": ["not Male", "Obama é"], "stage": "encoder"}
+    model = TwoStep(**defaults_of("two_step") | small).eval()
+    inputs = {label: torch.zeros(4, 3, 16, 16) for label in model.labels}
+    ours.figures.write_figures(model, inputs, tmp_path)
+    assert {"fig_to_not_male.png", "fig_to_obama_é.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_interpolations_begin_and_end_at_their_inputs_and_go_straight(ours, identity):

@@ -2,7 +2,9 @@
 
 import copy
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from torch.nn.functional import one_hot
 from suite.errors import UserError
 from suite.losses import acgan
 from suite.papers.reference import ReferenceTwoStep
+from suite.run.folder import start_weights
 from suite.translating.batches import pick_direction
 
 
@@ -248,7 +251,7 @@ def test_labels_are_found_by_any_spelling(make_two_step: Callable) -> None:
         pick_direction(model, None)
     with pytest.raises(UserError, match=r"target=woman: there is no such label; choose from not Male, Male"):
         model.towards("woman")
-    with pytest.raises(UserError, match=r"differ in capitals or spaces alone; rename one"):
+    with pytest.raises(UserError, match=r"some would be called alike in target=, to_ann; rename one"):
         make_two_step(stage="encoder", labels=["Ann", "ann"])
 
 
@@ -260,8 +263,41 @@ def test_labels_that_can_not_be_trained_on_are_refused(make_two_step: Callable) 
     model.check_labels(("female", "male"))  # to be evaluated
     with pytest.raises(UserError, match=r"data: no training picture is male; give"):
         model.check_labels(("female", "male"), {"female": 3})
-    with pytest.raises(UserError, match=r"model.labels=\['female', 'male'\]: the data have x, y"):
+    with pytest.raises(UserError, match=r"the model knows female, male, in this order, and the data have x, y"):
         model.check_labels(("x", "y"), {"x": 1, "y": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"labels": ["male", "female"]},
+            "its G knows the labels male, female, in this order; the data have female, male",
+        ),
+        ({"labels": ["ann", "bob"]}, "its G knows the labels ann, bob"),
+        ({"prior": "normal", "encoder_output": "linear"}, "its G was trained with model.prior=normal, not uniform"),
+    ],
+)
+def test_a_generator_of_other_labels_or_noise_is_no_start(
+    changes: dict, message: str, make_two_step: Callable, tmp_path: Path
+) -> None:
+    first, second = make_two_step(**changes), make_two_step(stage="encoder")
+    content: dict[str, Any] = {"state_dict": first.state_dict(), "hyper_parameters": dict(first.hparams)}
+    first.on_save_checkpoint(content)
+    torch.save(content, tmp_path / "g.ckpt")
+    with pytest.raises(UserError, match=re.escape(message)):
+        start_weights(second, tmp_path / "g.ckpt", "last")
+    before = state_of(first.G)
+    start_weights(make_two_step(), tmp_path / "g.ckpt", "last")  # to train on, any will do
+    assert same(first.G, before)
+
+
+@pytest.mark.parametrize("changes", [{"stage": "joint"}, {"stage": "encoder", "encoder_learns": "pictures"}])
+def test_labels_of_e_are_refused_where_they_would_do_nothing(changes: dict, make_two_step: Callable) -> None:
+    with pytest.raises(UserError, match=r"model.encoder_labels=\['male'\] is for E behind a G that rests"):
+        make_two_step(encoder_labels=["male"], **changes)
+    with pytest.raises(UserError, match=r"model.encoder_labels=\[\]: name one label"):
+        make_two_step(stage="encoder", encoder_labels=[])
 
 
 # Against the plain steps ----------------------------------------------------------------------------------------------

@@ -111,6 +111,12 @@ class Paper(AlternatingUpdates):
         names: of all labels. counts: of each name the training pictures, where it is to be trained.
         """
 
+    def check_start(self, settings: Mapping[str, Any], start_from: Path) -> None:
+        """Refuse an earlier stage whose networks were trained for other settings than this model's.
+
+        settings: its arguments, as its checkpoint has them.
+        """
+
     def find_weights(self) -> None:
         """Find or download files that training needs beside the data, before a run is begun. Raises UserError."""
 

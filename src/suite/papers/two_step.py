@@ -9,6 +9,7 @@ The stage joint, in place of both, trains E with G from the start, which the pap
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -67,6 +68,9 @@ class TwoStep(Paper):
             known = "labels" if labels is None else f"{len(labels)} label ({', '.join(labels)})"
             raise UserError(f"model.labels: the data have {known}, two at least are needed: is it the right root?")
         self.labels = tuple(labels)
+        self.directions = directions(self.labels)
+        if self.stage == "generator":  # there is no encoder yet
+            self.directions = {}
         self.fixed_size, self.latent, self.prior = size, latent, prior
         self.g_steps, self.aux_on_fake, self.encoder_learns = g_steps, aux_on_fake, encoder_learns
 
@@ -77,10 +81,12 @@ class TwoStep(Paper):
         if self.stage != "generator":
             told = len(labels) if encoder_class else 0
             self.E = LatentEncoder(channels, size, latent, width_d, encoder_output == "tanh", told)
-            self.directions = directions(self.labels)
-        else:
-            self.directions = {}
         self.trains_on_pictures = self.stage != "encoder" or encoder_learns == "pictures"
+        if encoder_labels is not None and (self.stage == "joint" or encoder_learns == "pictures"):
+            raise UserError(
+                f"model.encoder_labels={encoder_labels} is for E behind a G that rests: leave it out with stage=joint "
+                "or model.encoder_learns=pictures"
+            )
         self.register_buffer("encoded", encoded_labels(self.labels, encoder_labels), persistent=False)
         self.assemble()
 
@@ -225,11 +231,24 @@ class TwoStep(Paper):
 
     def check_labels(self, names: tuple[str, ...], counts: Mapping[str, int] | None = None) -> None:
         if tuple(names) != self.labels:
+            ours = ", ".join(self.labels)
             raise UserError(
-                f"model.labels={list(self.labels)}: the data have {', '.join(names)}; leave it out in a new run"
+                f"model.labels: the model knows {ours}, in this order, and the data have {', '.join(names)}"
             )
         if empty := [name for name in names if counts is not None and not counts.get(name)]:
             raise UserError(f"data: no training picture is {' or '.join(empty)}; give each label some")
+
+    def check_start(self, settings: Mapping[str, Any], start_from: Path) -> None:
+        if tuple(settings["labels"]) != self.labels:
+            theirs, ours = ", ".join(settings["labels"]), ", ".join(self.labels)
+            raise UserError(
+                f"start_from={start_from}: its G knows the labels {theirs}, in this order; the data have {ours}"
+            )
+        if settings["prior"] != self.prior:
+            raise UserError(
+                f"start_from={start_from}: its G was trained with model.prior={settings['prior']}, not {self.prior}; "
+                "say the same, or the same preset="
+            )
 
     def summary(self) -> dict[str, str]:
         return super().summary() | {"labels": ", ".join(self.labels)}
@@ -244,12 +263,16 @@ def directions(labels: tuple[str, ...]) -> dict[Direction, str]:
     """The direction to each label, in their order. Raises UserError where two would be called alike."""
     found = {f"to_{word(label)}": "G" for label in labels}
     if len(found) < len(labels):
-        raise UserError(f"model.labels={list(labels)}: some differ in capitals or spaces alone; rename one")
+        raise UserError(
+            f"model.labels={list(labels)}: some would be called alike in target=, {', '.join(found)}; rename one"
+        )
     return found
 
 
 def encoded_labels(labels: tuple[str, ...], wanted: Labels | None) -> Tensor:
     """The numbers of those that E learns from, (n,) int64. Raises UserError for one that does not exist."""
+    if wanted == []:
+        raise UserError("model.encoder_labels=[]: name one label at least, or null for all")
     for label in wanted or ():
         if label not in labels:
             raise UserError(f"model.encoder_labels: there is no label {label}; choose from {', '.join(labels)}")

@@ -126,6 +126,8 @@ def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
     paper = find_paper(config.model.paper)
     if "labels" in config.model and config.model.labels is None:
         check_task(paper, paper.tasks, data.task)
+        if odd := [name for name in data.label_names if "${" in name]:
+            raise UserError(f"data has a label {odd[0]}, which a configuration would read as a reference: rename it")
         config.model.labels = list(data.label_names)
     values = plain(config.model)
     del values["paper"]

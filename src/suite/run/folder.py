@@ -165,7 +165,8 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
     if not start_from.exists():
         raise UserError(f"start_from={start_from} does not exist: give a run folder or a checkpoint file")
     path = start_from if start_from.is_file() else checkpoint_path(of_stage(start_from), checkpoint, key="start")
-    state: dict[str, Any] = read_checkpoint(path)["state_dict"]
+    content = read_checkpoint(path)
+    state: dict[str, Any] = content["state_dict"]
     found: dict[str, dict[str, Any]] = {}
     for averaged in (False, True):
         for name, value in state.items():
@@ -183,6 +184,8 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
         raise UserError(
             f"start_from={start_from} lacks {', '.join(lacking)}, which model.stage={model.stage} builds on"
         )
+    if model.frozen_stages:
+        model.check_start(content["hyper_parameters"], start_from)
     for name in taken:
         try:
             ours[name].load_state_dict(found[name])

@@ -189,7 +189,9 @@ def unknown_key(key: str, allowed: Collection[str], config: DictConfig) -> str:
         return f"unknown key {key}: only other choices of {where}= have it" + mend * (where == "data")
     near = [f"{where}{dot}{name}" for name in difflib.get_close_matches(last, sorted(allowed), n=1)]
     if not near or near == [key]:
-        near = [f"{section}.{last}" for section, names in _sections(config) if last in names]
+        near = [
+            f"{section}.{last}" for section, names in _sections(config) if last in names and f"{section}.{last}" != key
+        ]
     return f"unknown key {key}: " + (f"did you mean {' or '.join(near)}?" if near else "--cfg job shows every key")
 
 

@@ -104,6 +104,8 @@ def names_of(config: DictConfig) -> list[str]:
     if not paper.stages:
         raise UserError(f"stages={shown(listed)}: the model {paper.name} does not train in stages; leave it out")
     check_value("stages", listed, Sequence[Annotated[str, OneOf(paper.stages)]])
+    if listed != (in_order := sorted(set(listed), key=paper.stages.index)):
+        raise UserError(f"stages={shown(listed)}: each builds on those before it; say stages=[{','.join(in_order)}]")
     return listed
 
 

@@ -1,5 +1,6 @@
 """What a training run says of itself: before it begins, on one screen, and at its end."""
 
+import re
 import shlex
 import textwrap
 from pathlib import Path
@@ -66,8 +67,21 @@ def what_next(run: Path, model: "Paper") -> list[str]:
     """The commands that take a finished run, or one in stages that ends with this model."""
     translate = f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>"
     if model.labels:
-        translate += f" target={shlex.quote(model.labels[-1])}"
+        translate += f" {typed_target(model.labels[-1])}"
     return [translate] * bool(model.directions) + [f"  evaluate    python -m suite.evaluate run={run}"]
+
+
+def typed_target(label: str) -> str:
+    """target=<label> as it is typed: quoted for a shell, and where Hydra would read something else than text for it."""
+    if not re.fullmatch(r"[A-Za-z_][\w -]*", label, re.ASCII) or label.lower() in (
+        "null",
+        "true",
+        "false",
+        "nan",
+        "inf",
+    ):
+        label = "'" + label.replace("'", "\\'") + "'"
+    return shlex.quote(f"target={label}") if shlex.quote(label) != label else f"target={label}"
 
 
 def duration(config: DictConfig, model: "Paper") -> str:
