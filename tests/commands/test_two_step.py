@@ -123,3 +123,12 @@ def test_bad_input_is_one_line_and_leaves_no_run(
     assert line.startswith("error: ")
     assert message in line
     assert not run.exists()
+
+
+@pytest.mark.parametrize(("size", "stored"), [(32, 34), (64, 69), (128, 138)])
+def test_one_key_is_the_size_of_everything(size: int, stored: int) -> None:
+    model, data = suite.build(
+        "two_step_faces", ["stage=generator", f"data.size={size}", "model.width=8", "model.width_d=8"]
+    )
+    assert (data.size, data.load_size, model.fixed_size) == (size, stored, size)
+    assert model.decode(model.noise(2, None), torch.tensor([0, 1])).shape == (2, 3, size, size)
