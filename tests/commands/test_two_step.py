@@ -106,6 +106,7 @@ def test_a_stopped_run_ends_as_one_that_never_was(
     [
         (["data=identity_folders_dong", "data.root={one}"], "two at least"),
         (["preset=two_step_official_code", "model.encoder_output=tanh"], "encoder_output=tanh with model.prior=normal"),
+        (["data.root={one}"], "/one: data.source=faces reads nothing from a disk; name the set that lies there"),
         (["data.batch_size=3"], "data.batch_size=3"),
         (["data.size=48", "data.load_size=48"], "data.size=48: these networks read 16, 32, 64, 128, 256, 512 pixels"),
         (["data.task=unpaired"], "data.task=labelled"),

@@ -47,6 +47,11 @@ def list_source(wanted: SetKeys, size: int) -> Catalog:
         if wanted.root is None:
             raise UserError(f"{key}.root is missing: say where the pictures of {key}.source={source} are")
         given["root"] = wanted.root
+    elif wanted.root is not None:
+        raise UserError(
+            f"{key}.root={wanted.root}: {key}.source={source} reads nothing from a disk; name the set that lies there, "
+            "as in data=unpaired_folders, also where a scale has taken another"
+        )
     if "size" in arguments:
         given["size"] = size
     return find_source(source)(**given)
