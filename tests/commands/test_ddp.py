@@ -21,7 +21,6 @@ EXPERIMENTS = [
     ("cyclegan_lsgan", UNPAIRED),
     ("dagan_celeba_cufsf", PAIRED),
     ("two_step_faces stage=generator", PAIRED),
-    ("two_step_faces stage=encoder", PAIRED),
 ]
 
 SCRIPT = """
@@ -42,7 +41,7 @@ class Recorder(pl.Callback):
     keys, draws = [], []
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self.keys += batch.get("key", batch["index"].tolist())
+        self.keys += batch["key"]
         with torch.random.fork_rng():
             self.draws.append(torch.rand(1).item())
 
