@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from suite.data.module import PictureData
 from suite.data.sources import source_options
+from suite.run.config import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "data").glob("*.yaml") if not path.stem.startswith("_"))
@@ -21,6 +22,7 @@ ARGUMENTS = {
 
 @pytest.fixture
 def composed(tmp_path):
+    register_resolvers()  # as every command does, before it composes
     (tmp_path / "main.yaml").write_text(
         f"hydra: {{searchpath: ['file://{CONF}']}}\ndefaults: [_self_, data: faces]\nseed: 7\ncache_dir: {tmp_path}\n"
     )
