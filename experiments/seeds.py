@@ -3,7 +3,7 @@
 import csv
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scipy.stats import t
@@ -75,6 +75,16 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 def plus_minus(half: float, form: str) -> str:
     """What follows a mean; nothing for a single seed, nor for what is the same with every seed."""
     return f" ± {half:{form}}" if 0 < half < math.inf else ""
+
+
+def cell(measured: Sequence[Mapping[str, float]], key: str, digits: Callable[[float], int]) -> str:
+    """A figure over the seeds that have it, with its interval; `digits` behind the point of a mean of that size."""
+    values = [figures[key] for figures in measured if key in figures]
+    if not values:
+        return ""
+    mean, half = interval(values)
+    form = f".{digits(mean)}f"
+    return f"{mean:{form}}{plus_minus(half, form)}"
 
 
 def apart(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -18,13 +18,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from experiments import seeds, sheets
 from experiments.dagan.measure import DOMAINS, FIGURES, OF_CODES, Faces, faces, measure, yardsticks
-from experiments.seeds import Runs, arm_and_seed, finished, interval, plus_minus
-from PIL import Image, ImageDraw
+from experiments.seeds import Runs, arm_and_seed, finished
 from torch import Tensor
 
 import suite
-from suite.images import signed_to_uint8, to_pil, to_rgb
 
 SWEEPS = ("dagan", "dagan_readings", "dagan_ratio")
 MAIN = "dagan_celeba_cufsf"
@@ -92,12 +91,7 @@ def table_of_codes(arms: Runs) -> str:
 
 
 def cell(measured: list[dict[str, float]], key: str) -> str:
-    values = [figures[key] for figures in measured if key in figures]
-    if not values:
-        return ""
-    mean, half = interval(values)
-    digits = DIGITS[key.rpartition("/")[2]]
-    return f"{mean:.{digits}f}{plus_minus(half, f'.{digits}f')}"
+    return seeds.cell(measured, key, lambda mean: DIGITS[key.rpartition("/")[2]])
 
 
 # Pictures -------------------------------------------------------------------------------------------------------------
@@ -123,15 +117,9 @@ def columns(arms: Mapping[str, Path], domain: str) -> dict[str, Tensor]:
     return found | {TITLES.get(arm, arm): suite.load(arms[arm]).translate(shown.sketches) for arm in order}
 
 
-def draw(pictures: Mapping[str, Tensor], path: Path, count: int = 6, edge: int = 96) -> None:
+def draw(pictures: Mapping[str, Tensor], path: Path, count: int = 6) -> None:
     """The first pictures of each column, (N, 1 or 3, H, W) in [-1, 1], below its title."""
-    sheet = Image.new("RGB", (edge * len(pictures), edge * count + 14), "white")
-    for x, (name, of_column) in enumerate(pictures.items()):
-        ImageDraw.Draw(sheet).text((x * edge + 2, 1), name.strip(), fill="black")
-        for y, picture in enumerate(of_column[:count]):
-            tile = to_pil(signed_to_uint8(to_rgb(picture[None]))[0])
-            sheet.paste(tile.resize((edge, edge), Image.Resampling.BICUBIC), (x * edge, y * edge + 14))
-    sheet.quantize(128).save(path, optimize=True)
+    sheets.draw([(name.strip(), of_column[:count]) for name, of_column in pictures.items()], path)
 
 
 if __name__ == "__main__":

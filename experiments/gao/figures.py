@@ -11,12 +11,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from experiments import seeds, sheets
 from experiments.gao.measure import FIGURES, faces, measure, yardsticks
-from experiments.seeds import Runs, arm_and_seed, finished, interval, of_each_seed, plus_minus, points
-from PIL import Image, ImageDraw
+from experiments.seeds import Runs, arm_and_seed, finished, of_each_seed, points
 
 import suite
-from suite.images import signed_to_uint8, to_pil, to_rgb
 from suite.run.folder import read_config
 
 ARMS = (  # in the order of the report
@@ -105,12 +104,7 @@ def steps(measured: list[dict[str, float]]) -> str:
 
 
 def cell(measured: list[dict[str, float]], key: str) -> str:
-    values = [figures[key] for figures in measured if key in figures]
-    if not values:
-        return ""
-    mean, half = interval(values)
-    digits = 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3
-    return f"{mean:.{digits}f}{plus_minus(half, f'.{digits}f')}"
+    return seeds.cell(measured, key, lambda mean: 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3)
 
 
 # Pictures -------------------------------------------------------------------------------------------------------------
@@ -136,20 +130,14 @@ def curve(run: Path, column: str) -> tuple[list[int], list[float]]:
     return steps, [value / weight for value in values]
 
 
-def grid(arms: Runs, split: str, path: Path, count: int = 6, edge: int = 96) -> None:
+def grid(arms: Runs, split: str, path: Path, count: int = 6) -> None:
     """Photo, outputs of the arms and first drawing, of the first faces of a split and the first seed."""
     shown = faces(next(iter(arms.values()))[0], split)
     columns = {"photo": shown.photos[:count]}
     for arm, of_arm in arms.items():
         columns[arm.removeprefix("pix2pix_")] = suite.load(of_arm[0]).translate(shown.photos)[:count]
     columns["drawn"] = shown.drawings[:count, 0]
-    sheet = Image.new("RGB", (edge * len(columns), edge * count + 14), "white")
-    for x, (name, pictures) in enumerate(columns.items()):
-        ImageDraw.Draw(sheet).text((x * edge + 2, 1), name, fill="black")
-        for y, picture in enumerate(pictures):
-            tile = to_pil(signed_to_uint8(to_rgb(picture[None]))[0])
-            sheet.paste(tile.resize((edge, edge), Image.Resampling.BICUBIC), (x * edge, y * edge + 14))
-    sheet.quantize(64).save(path, optimize=True)
+    sheets.draw(list(columns.items()), path, colours=64)
 
 
 if __name__ == "__main__":

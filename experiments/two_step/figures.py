@@ -21,20 +21,19 @@ from statistics import mean
 from typing import Any
 
 import torch
-from experiments.seeds import Runs, arm_and_seed, finished, interval, last_stage, plus_minus
+from experiments import seeds
+from experiments.seeds import Runs, arm_and_seed, finished, last_stage
+from experiments.sheets import Column, draw
 from experiments.two_step.judges import GROUPS, judges_of
 from experiments.two_step.measure import DIRECTIONS, FIGURES, YARDSTICKS, measure, unseen_faces
-from PIL import Image, ImageDraw
 from torch import Tensor
 
 import suite
 from suite.data.module import PictureData
 from suite.errors import UserError
-from suite.images import signed_to_uint8, to_pil, to_rgb, uint8_to_unit, unit_to_signed
+from suite.images import uint8_to_unit, unit_to_signed
 from suite.run.config import plain
 from suite.run.folder import has_stages, of_stage, read_config, read_stages
-
-Column = tuple[str, Tensor]  # a title, and pictures (N, 1 or 3, S, S) in [-1, 1]
 
 DIGITS = {"psnr": 2, "fd": 2}  # of the others 3
 TITLES = {  # of arms, above pictures
@@ -101,12 +100,7 @@ def table(measured: Mapping[str, Sequence[Mapping[str, float]]], of: str = "") -
 
 
 def cell(measured: Sequence[Mapping[str, float]], key: str) -> str:
-    values = [figures[key] for figures in measured if key in figures]
-    if not values:
-        return ""
-    middle, half = interval(values)
-    digits = DIGITS.get(key.rpartition("/")[2], 3)
-    return f"{middle:.{digits}f}{plus_minus(half, f'.{digits}f')}"
+    return seeds.cell(measured, key, lambda mean: DIGITS.get(key.rpartition("/")[2], 3))
 
 
 def table_of_time(arms: Runs) -> str:
@@ -214,18 +208,6 @@ def _in_turn(sets: Sequence[Tensor]) -> Tensor:
 
 def _decode(model: Any, z: Tensor, label: int) -> Tensor:
     return model.decode(z, torch.full((len(z),), label))
-
-
-def draw(shown: Sequence[Column], path: Path, edge: int = 96) -> None:
-    """Columns of pictures, each below its title."""
-    rows = max(len(of_column) for _, of_column in shown)
-    sheet = Image.new("RGB", (edge * len(shown), edge * rows + 14), "white")
-    for x, (title, of_column) in enumerate(shown):
-        ImageDraw.Draw(sheet).text((x * edge + 2, 1), title, fill="black")
-        for y, picture in enumerate(of_column):
-            tile = to_pil(signed_to_uint8(to_rgb(picture[None]))[0])
-            sheet.paste(tile.resize((edge, edge), Image.Resampling.BICUBIC), (x * edge, y * edge + 14))
-    sheet.quantize(128).save(path, optimize=True)
 
 
 if __name__ == "__main__":
