@@ -17,6 +17,7 @@ from suite.errors import UserError
 from suite.import_weights import import_weights
 from suite.papers.cyclegan import CycleGAN
 from suite.papers.pix2pix import Pix2Pix
+from suite.run import config
 from suite.run.config import CONF
 
 
@@ -60,6 +61,7 @@ def run(monkeypatch: pytest.MonkeyPatch, main: Callable[[], None], *words: str) 
     """The command with these words; its exit code."""
     monkeypatch.setattr(sys, "argv", ["suite", *words])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    config._defaults.cache_clear()  # as in a process of its own, which composes within the command
     try:
         main()
     except SystemExit as stop:

@@ -1,5 +1,6 @@
 """Compose and instantiate the configuration: the way from words on a command line to objects."""
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,15 @@ def _run_folder(resume: str | None, fresh: str) -> str:
     return str(resume)
 
 
+def composing() -> AbstractContextManager[None]:
+    """Inside, Hydra composes from conf/; within a command that composes another time, it is there already."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    begun = GlobalHydra.instance().is_initialized()
+    return nullcontext() if begun else hydra.initialize_config_dir(str(CONF), version_base="1.3")
+
+
 def compose(config_name: str, overrides: list[str]) -> DictConfig:
     """The configuration a command line would give, its keys checked. Raises UserError with Hydra's reason."""
     import hydra
@@ -76,7 +86,7 @@ def compose(config_name: str, overrides: list[str]) -> DictConfig:
     register_resolvers()
     check_words(overrides)
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with composing():
             config = hydra.compose(config_name, overrides)
     except Exception as error:
         reason = composition_message(error, config_name, overrides, multirun=False)

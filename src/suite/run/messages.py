@@ -4,14 +4,13 @@ import difflib
 import errno
 import shlex
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from suite.arguments import arguments_of, fits
 from suite.errors import UserError
-from suite.run.config import CONF
+from suite.run.config import CONF, composing
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -86,7 +85,6 @@ def _wrong_word(config_name: str, words: Sequence[str], multirun: bool) -> str |
     None where the words are not to blame.
     """
     import hydra
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
     every = _parsed(words)
@@ -95,10 +93,8 @@ def _wrong_word(config_name: str, words: Sequence[str], multirun: bool) -> str |
     once = [word for word in typed if not word.is_sweep_override()]
     decide = [str(word.input_line) for word in once if word.key_or_group in ("model", "experiment")]
     stage = [str(word.input_line) for word in once if word.key_or_group == "stage"]
-    # Within a command that composes another time, there is Hydra already.
-    begun = GlobalHydra.instance().is_initialized()
     try:
-        with nullcontext() if begun else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with composing():
             if stage and not hydra.compose(config_name, [*folders, *decide]).get("stages"):
                 return f"{stage[0]}: the experiment does not train in stages; leave it out"
             config = hydra.compose(config_name, [*folders, *decide, *stage], return_hydra_config=True)
