@@ -51,6 +51,7 @@ from suite.data.pictures.tasks import (
     SemiSupervisedPictures,
     UnpairedPictures,
 )
+from suite.data.sources.shards import is_distant
 from suite.data.splits import ServedSplits, Splits
 from suite.errors import UserError
 
@@ -306,9 +307,10 @@ class PictureData(DataKeys, LightningDataModule):
     def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:
         on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         size = self.batch_size if training else self.eval_batch_size
-        streaming = self.streaming or (self.target or {}).get("streaming")
-        samples = AtOnce(dataset) if streaming else dataset
-        return make_loader(samples, sampler, size, self.workers, drop_last=training, pin_memory=on_cuda)
+        packed = [where for where in (self.streaming, (self.target or {}).get("streaming")) if where]
+        samples = AtOnce(dataset) if packed else dataset
+        distant = any(map(is_distant, packed))
+        return make_loader(samples, sampler, size, self.workers, training, on_cuda, distant)
 
     def _samples_done(self) -> int:
         """Of the epoch that is going on, on this rank: not 0 where a run is resumed within it."""

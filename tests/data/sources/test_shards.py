@@ -1,11 +1,14 @@
 """Packed sets: the same samples as from the files they were packed from, and one line for what is wrong with one."""
 
+import gc
 import gzip
 import json
+import os
 import pickle
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -233,6 +236,7 @@ class Store(BaseHTTPRequestHandler):
     folder = Path()
     ranges = True
     refusals = 0  # how many requests are answered with 503 first
+    silence = 0.0  # seconds before it answers
     fetched = 0  # bytes
 
     def do_GET(self) -> None:
@@ -243,6 +247,7 @@ class Store(BaseHTTPRequestHandler):
 
     def answer(self, with_body: bool) -> None:
         path, kind = self.folder / self.path.strip("/"), type(self)
+        time.sleep(kind.silence)
         if kind.refusals > 0 or not path.is_file():
             kind.refusals -= 1
             self.send_error(503 if path.is_file() else 404)
@@ -285,6 +290,34 @@ def test_a_distant_store_gives_the_same_by_ranges(workers: int, paired: MakeData
     assert data.catalog.records[0].photo.load()  # type: ignore[union-attr]
     assert store.fetched < 0.7 * whole  # one picture and the catalog, no shard
     assert_same(everything(data), everything(files))
+
+
+def test_workers_leave_the_connections_of_their_parent_alone(
+    paired: MakeData, store: Any, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(streaming, "_WAITS", ())
+    packed(paired(), tmp_path / "shards")
+    data = streamed(paired(), store.url, task="paired", workers=1)
+    data.setup()
+    clearing = True  # a worker that is a copy of this process clears away its copies of the connections
+    os.register_at_fork(after_in_child=lambda: clearing and gc.collect())
+    assert list(data.val_dataloader())
+    clearing = False
+    monkeypatch.setattr(streaming, "_PATIENCE", 2)
+    assert data.catalog.records[0].photo.load()  # type: ignore[union-attr]
+
+
+def test_a_store_that_never_answers_is_not_waited_for(
+    paired: MakeData, store: Any, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(streaming, "_WAITS", (0,))
+    monkeypatch.setattr(streaming, "_PATIENCE", 0.1)
+    packed(paired(), tmp_path / "shards")
+    data = streamed(paired(), store.url, task="paired")
+    data.setup()
+    store.silence = 1.0
+    with pytest.raises(UserError, match=r"shard-\d+\.tar can't be read \(TimeoutError: no answer within 0\.1 s\)"):
+        next(iter(data.val_dataloader()))
 
 
 def test_a_store_that_falters_is_asked_again(paired: MakeData, store: Any, tmp_path: Path, monkeypatch) -> None:

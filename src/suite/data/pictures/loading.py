@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from suite.data.batch import Batch
 from suite.data.pictures.decode import workers_for
+from suite.data.pictures.processes import context_for
 from suite.errors import UserError
 
 Place = tuple[int, int]  # epoch, index
@@ -132,14 +133,22 @@ class Loader(DataLoader[Any]):
 
 
 def make_loader(
-    dataset: Dataset[Any], sampler: Sampler[Place], batch_size: int, workers: int, drop_last: bool, pin_memory: bool
+    dataset: Dataset[Any],
+    sampler: Sampler[Place],
+    batch_size: int,
+    workers: int,
+    drop_last: bool,
+    pin_memory: bool,
+    distant: bool = False,
 ) -> Loader:
+    """`distant`: the samples are read out of a distant store."""
     return Loader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
         drop_last=drop_last,
         num_workers=workers,
+        multiprocessing_context=context_for(distant) if workers else None,
         persistent_workers=workers > 0,
         pin_memory=pin_memory,
         collate_fn=collate,
@@ -161,13 +170,18 @@ def collate(samples: list[dict[str, Any]]) -> Batch:
     return batch | {key: samples[0][key] for key in ("paired", "drawing_side") if key in batch}
 
 
-def by_all_cores(items: Dataset[Any]) -> Iterator[Any]:
-    """Every item of a dataset that has a length, in order, each made once: for what is done ahead of training."""
+def by_all_cores(items: Dataset[Any], distant: bool = False) -> Iterator[Any]:
+    """Every item of a dataset that has a length, in order, each made once: for what is done ahead of training.
+
+    `distant`: they are read out of a distant store.
+    """
+    workers = workers_for(len(items))  # type: ignore[arg-type]
     loader = DataLoader(
         items,
         batch_size=None,
         collate_fn=_as_it_is,
-        num_workers=workers_for(len(items)),  # type: ignore[arg-type]
+        num_workers=workers,
+        multiprocessing_context=context_for(distant) if workers else None,
         # Its own: a run that builds the cache draws the same random numbers afterwards as one that finds it.
         generator=torch.Generator(),
     )

@@ -31,6 +31,7 @@ FORMAT = "suite shards"
 VERSION = 1  # count up when a packed set is no longer read as it was
 _FOLDERS = ("photos", "images")  # options of sources that are folders, also where they are relative
 _WAITS = (1, 2, 4, 8)  # seconds before asking a store again that did not answer
+_PATIENCE = 60  # seconds that a store may take over one picture
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Shards:
         end = None if start is None or length is None else start + length
         for wait in (*_WAITS, None):
             try:
-                data: bytes = filesystem.cat_file(f"{path}/{file}", start=start, end=end)
+                data = _fetch(filesystem, f"{path}/{file}", start, end)
             except FileNotFoundError as error:
                 raise self.error(f"there is no {file}") from error
             except Exception as error:  # each kind of store raises its own
@@ -64,14 +65,10 @@ class Shards:
 
     def check_sizes(self, expected: Mapping[str, int]) -> None:
         """Raises UserError for a shard that is missing or has another size; a store that tells none is believed."""
-        from fsspec.asyn import sync
-
         filesystem, path = _filesystem(self.where)
         paths = [f"{path}/{file}" for file in expected]
         try:  # a distant store is asked for many at once
-            sizes = (
-                sync(filesystem.loop, filesystem._sizes, paths) if filesystem.async_impl else filesystem.sizes(paths)
-            )
+            sizes = filesystem.sizes(paths) if not filesystem.async_impl else _sync(filesystem, "_sizes", paths)
         except FileNotFoundError as error:
             raise self.error(f"a shard is missing ({_line(error)}); copy it there again") from error
         except Exception as error:
@@ -192,6 +189,13 @@ def _is_place(name: str, value: Any) -> bool:
     return isinstance(value, str) and (name in _FOLDERS or Path(value).expanduser().is_absolute())
 
 
+def is_distant(where: str) -> bool:
+    """Whether a packed set lies in a store, not in a folder of this machine."""
+    from fsspec.utils import get_protocol
+
+    return get_protocol(where) not in ("file", "local")
+
+
 def _filesystem(where: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs  # keeps one for each process, and makes new ones after a fork
 
@@ -200,6 +204,23 @@ def _filesystem(where: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:  # a protocol that needs another package, or that there is not
         raise UserError(f"data.streaming={where}: {_line(error)}") from error
     return filesystem, path.rstrip("/")
+
+
+def _fetch(filesystem: Any, path: str, start: int | None, end: int | None) -> bytes:
+    """All bytes of a file or a range of them; of a range TimeoutError where it doesn't come in time."""
+    if start is None or not filesystem.async_impl:
+        return filesystem.cat_file(path, start=start, end=end)
+    # A store's own patience is minutes, and some have none.
+    try:
+        return _sync(filesystem, "_cat_file", path, start=start, end=end, timeout=_PATIENCE)
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {_PATIENCE} s") from error
+
+
+def _sync(filesystem: Any, method: str, *arguments: Any, **named: Any) -> Any:
+    from fsspec.asyn import sync
+
+    return sync(filesystem.loop, getattr(filesystem, method), *arguments, **named)
 
 
 def _typed(value: Any) -> str:

@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, flatten, upright
 from suite.data.pictures.decode import MOST_BROKEN, broken
 from suite.data.pictures.loading import by_all_cores
+from suite.data.pictures.processes import any_distant
 from suite.data.sources.shards import CATALOG, FORMAT, VERSION, drawn_size, source_settings
 from suite.errors import UserError
 from suite.files import remove_abandoned, unfinished_folder
@@ -68,7 +69,7 @@ def pack(
         places: list[tuple[int, int, int, int] | str] = []
         left_out: list[str] = []
         with _ShardWriter(unfinished, shard_bytes) as writer:
-            all_encoded = by_all_cores(_Encoding(pictures))
+            all_encoded = by_all_cores(_Encoding(pictures), any_distant(pictures))
             for (number, side, _), picture, encoded in zip(numbered, pictures, all_encoded, strict=True):
                 if isinstance(encoded, str):
                     left_out.append(picture.name)

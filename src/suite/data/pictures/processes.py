@@ -1,0 +1,27 @@
+"""How processes that read pictures out of a distant store are started.
+
+fsspec keeps a thread and open connections in a process that has read from a store, and says itself that these bear no
+fork: a forked worker that clears away its copy cuts off the connections of its parent, and a lock that the thread holds
+at that moment is held in the worker for ever. So such workers come from a process that has read nothing.
+"""
+
+import multiprocessing
+from collections.abc import Iterable
+from multiprocessing.context import BaseContext
+
+from suite.data.catalog import Picture
+from suite.data.sources.shards import ShardPicture, is_distant
+
+
+def context_for(distant: bool) -> BaseContext | None:
+    """What starts the workers; None: as Python does it here."""
+    if not distant or "forkserver" not in multiprocessing.get_all_start_methods():
+        return None
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["suite.data.pictures.preloaded"])
+    return context
+
+
+def any_distant(pictures: Iterable[Picture]) -> bool:
+    """Whether any of the pictures lies in a distant store."""
+    return any(isinstance(picture, ShardPicture) and is_distant(picture.shards.where) for picture in pictures)
