@@ -94,7 +94,7 @@ def memory(model: Paper) -> dict[str, Tensor]:
     for number, optimizer in enumerate(model.optimizers()):
         for place, state in enumerate(optimizer.state.values()):
             found |= {f"{number}.{place}.{name}": value for name, value in state.items()}
-        found[f"{number}.lr"] = optimizer.param_groups[0]["lr"]
+        found |= {f"{number}.lr{place or ''}": group["lr"] for place, group in enumerate(optimizer.param_groups)}
     return {name: value.detach() for name, value in found.items()}  # apart from whatever may take its place
 
 
@@ -124,6 +124,8 @@ def test_a_step_on_memory_that_is_used_again_is_a_training_step(case: tuple) -> 
         twin.training_step(batch, 0)
 
         torch.manual_seed(number)
+        model.before_step(batch)
+        model.write_rates()
         step, counts = model.next_step()
         drawn = copied(drawn_buffers, model.draw(batch))
         luck = torch.get_rng_state()

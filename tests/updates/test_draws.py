@@ -20,6 +20,15 @@ def test_every_step_rank_seed_and_purpose_has_numbers_of_its_own() -> None:
     assert len(seen) == 2 * 3 * 2 * 4
 
 
+def test_what_is_of_all_ranks_is_equal_on_each_and_of_a_step_alone() -> None:
+    def of(rank: int, step: int) -> list[float]:
+        draws = Draws()
+        draws.begin(0, step, rank)
+        return torch.rand(3, generator=draws.generator("head", of_all_ranks=True)).tolist()
+
+    assert of(0, 4) == of(3, 4) != of(3, 5)
+
+
 def test_one_purpose_does_not_shift_another() -> None:
     draws = Draws()
     draws.begin(0, 7, 0)

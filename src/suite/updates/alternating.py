@@ -19,8 +19,10 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.updates.draws import Draws
 from suite.updates.ema import EMA
+from suite.updates.freezing import freeze, learning_alone, learnt
 from suite.updates.loss_log import LossLog, is_loss
-from suite.updates.optimizer import OptimizerName, make_optimizer
+from suite.updates.optimizer import OptimizerName, forget, in_groups, make_optimizer, norm_of_gradients
+from suite.updates.rates import LearningRates
 from suite.updates.schedule import Schedule
 
 Report = dict[str, Tensor]  # of a step: losses by name, and what else is seen, by section/name
@@ -73,7 +75,7 @@ class AlternatingUpdates(pl.LightningModule):
         self._updating = ""  # whose step is being made
         self._resting: list[nn.Module] = []  # networks of earlier stages
         self._own_optimizers: list[Optimizer] = []  # outside of a run
-        self._factor: float | None = None  # of the learning rate, as the optimizers have it
+        self._rates = LearningRates(self.schedule)
 
     # What a paper defines -------------------------------------------------------------------------------------------
 
@@ -93,6 +95,20 @@ class AlternatingUpdates(pl.LightningModule):
         """What the coming step decides by chance, as tensors on the batch's device."""
         return {}
 
+    def before_step(self, batch: Batch) -> None:
+        """What is decided between steps and changes weights, in place: as a head that starts anew.
+
+        The same on every rank: weights are not sent from one to another.
+        """
+
+    def slowed(self) -> Mapping[str, float]:
+        """The share of its optimizer's learning rate that a network has now, by its name; all others have the whole.
+
+        The names stay the same all along, as each is a group of its own in an optimizer; what they have may change
+        from step to step, as a function of what is in a checkpoint.
+        """
+        return {}
+
     def next_step(self) -> tuple[Step, bool]:
         """Which step the coming batch is for, and whether it counts as one."""
         return getattr(self, "step" if self.stage is None else f"{self.stage}_step"), True
@@ -101,21 +117,14 @@ class AlternatingUpdates(pl.LightningModule):
 
     def assemble(self) -> None:
         """To be called when the networks are there: freezes what is not trained, and begins the average."""
-        for name in self.freeze_names:
-            try:
-                weights = list((self.networks().get(name) or self.get_submodule(name)).parameters())
-            except AttributeError:
-                weights = []
-            if not weights:
-                raise UserError(f"model.freeze: {name} is no network or layer with weights; there are {self._names()}")
-            for weight in weights:
-                weight.requires_grad_(False)
+        freeze(self.freeze_names, self, self.networks())
         for network in self.held.values():
             network.requires_grad_(False).eval()
-        self._moving = [name for name, group in self.trained().items() if _learnt(group)]
+        self._moving = [name for name, group in self.trained().items() if any(map(learnt, group.values()))]
         if not self._moving:
             raise UserError(
-                f"model.freeze={self.freeze_names} leaves nothing to train: the networks are {self._names()}"
+                f"model.freeze={self.freeze_names} leaves nothing to train: the networks are "
+                f"{', '.join(self.networks())}"
             )
         trained = {id(network) for network in self.networks().values()}
         self._resting = [
@@ -146,9 +155,6 @@ class AlternatingUpdates(pl.LightningModule):
             network._apply(fn)
         return super()._apply(fn, recurse)
 
-    def _names(self) -> str:
-        return ", ".join(self.networks())
-
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         for network in self._resting:
@@ -158,8 +164,9 @@ class AlternatingUpdates(pl.LightningModule):
     # One step -------------------------------------------------------------------------------------------------------
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Everything that is decided is decided here; the step itself is tensors alone."""
-        self._set_learning_rate()
+        """What is decided is decided here; the step itself is tensors alone."""
+        self.before_step(batch)
+        self.write_rates()
         self._norms = {}
         step, counts = self.next_step()
         reported = step(batch, self.draw(batch))
@@ -173,16 +180,8 @@ class AlternatingUpdates(pl.LightningModule):
     def learning(self, name: str) -> Iterator[None]:
         """Inside, the networks of one optimizer learn; those of the others only hand gradients on."""
         self._optimizers()  # made, at the latest, while all weights are awake
-        mine = {id(weight) for network in self.trained()[name].values() for weight in network.parameters()}
-        awake = [weight for network in self.networks().values() for weight in network.parameters()]
-        weights = [weight for weight in awake if weight.requires_grad and id(weight) not in mine]
-        for weight in weights:
-            weight.requires_grad_(False)
-        try:
+        with learning_alone(self.trained()[name], self.networks()):
             yield
-        finally:
-            for weight in weights:
-                weight.requires_grad_(True)
 
     def update(self, name: str, losses: Mapping[str, Tensor]) -> None:
         """One step of one optimizer down the sum of some losses, each with its weight in it."""
@@ -207,24 +206,29 @@ class AlternatingUpdates(pl.LightningModule):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Note the norm of the gradients, and clip it."""
         # Here the gradients are already unscaled; clipping in a step would clip a 16-mixed run's scaled ones.
-        weights = [weight for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None]
-        if self.clip_norm > 0:
-            norm = nn.utils.clip_grad_norm_(weights, self.clip_norm)
-        else:
-            norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        self._norms[f"norms/{self._updating}"] = norm
+        self._norms[f"norms/{self._updating}"] = norm_of_gradients(optimizer, self.clip_norm)
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One for each entry of `trained` that has something to learn, in that order."""
         scaled = self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        return [
-            make_optimizer(self.optimizer, _learnt(self.trained()[name]), *self.rates(name), scaled)
-            for name in self._moving
-        ]
+        slowed = self.slowed()
+        assert slowed.keys() <= self.networks().keys()
+        groups = {name: in_groups(self.trained()[name], slowed) for name in self._moving}
+        return [make_optimizer(self.optimizer, groups[name], *self.rates(name), scaled) for name in self._moving]
 
     def rates(self, name: str) -> tuple[float, tuple[float, float]]:
         """The learning rate and the betas of that optimizer: those of the model, where a paper has none for each."""
         return self.lr, self.betas
+
+    def forget(self, network: str) -> None:
+        """Have the optimizers begin anew with a network of that name, as one whose weights are drawn again."""
+        for optimizer in self._optimizers():
+            forget(optimizer, self.networks()[network].parameters())
+
+    def write_rates(self) -> None:
+        """Set the learning rates to what they are now."""
+        done = self.steps if self.schedule.unit == "step" else self.current_epoch
+        self._rates.write(self._optimizers(), done, self.slowed())
 
     def optimizers(self, use_pl_optimizer: bool = True) -> Any:
         """Lightning's in a run. Outside of one the model's own, so that a step can be made by hand."""
@@ -265,7 +269,7 @@ class AlternatingUpdates(pl.LightningModule):
         losses = {name: torch.tensor(mean) for name, mean in means.items() if is_loss(name)}
         self.log_dict(losses, prog_bar=True, logger=False)
         metrics = {f"train/{name}" if is_loss(name) else name: mean for name, mean in means.items()}
-        metrics["train/lr"] = self.lr * (1.0 if self._factor is None else self._factor)
+        metrics["train/lr"] = self.lr * self._rates.factor
         self.to_loggers(metrics)
 
     def to_loggers(self, metrics: dict[str, float]) -> None:
@@ -281,23 +285,8 @@ class AlternatingUpdates(pl.LightningModule):
         self.log_dict(means, sync_dist=True, logger=False)  # for callbacks, such as `StopEarly`
 
     def on_train_start(self) -> None:
-        """Give the optimizers the settings of this run: those of a checkpoint may have been changed on resuming."""
-        for optimizer, fresh in zip(self.trainer.optimizers, self.configure_optimizers(), strict=True):
-            for group, settings in zip(optimizer.param_groups, fresh.param_groups, strict=True):
-                group["initial_lr"] = float(settings["lr"])
-                group.update({name: value for name, value in settings.items() if name != "params"})
-        self._factor = None
-
-    def _set_learning_rate(self) -> None:
-        """A function of what has been done, and of no history; written in place where it changes."""
-        done = self.steps if self.schedule.unit == "step" else self.current_epoch
-        if (factor := self.schedule.factor(done)) == self._factor:
-            return
-        self._factor = factor
-        for optimizer in self._optimizers():
-            for group in optimizer.param_groups:
-                group.setdefault("initial_lr", float(group["lr"]))
-                group["lr"].fill_(group["initial_lr"] * factor)
+        """Give the optimizers the settings of this run."""
+        self._rates.renew(self.trainer.optimizers, self.configure_optimizers())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # What is saved while an epoch ends is of the whole epoch, though Lightning counts it a moment later.
@@ -315,7 +304,3 @@ class AlternatingUpdates(pl.LightningModule):
         self.steps, self.batches = checkpoint["done"]["steps"], checkpoint["done"]["batches"]
         if "losses" in checkpoint:  # imported weights have none
             self._losses.load_state_dict(checkpoint["losses"])
-
-
-def _learnt(networks: Mapping[str, nn.Module]) -> list[nn.Parameter]:
-    return [weight for network in networks.values() for weight in network.parameters() if weight.requires_grad]

@@ -25,11 +25,16 @@ class Draws:
         self._step = (seed, step, rank)
         torch.manual_seed(self._seed("dropout"))  # of every device
 
-    def generator(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator | None:
-        """A new generator on `device`, as torch's functions take it; None stands for the global one."""
+    def generator(
+        self, purpose: str, device: torch.device | str = "cpu", of_all_ranks: bool = False
+    ) -> torch.Generator | None:
+        """A new generator on `device`, as torch's functions take it; None stands for the global one.
+
+        of_all_ranks: the same on each, as for weights that are drawn again.
+        """
         if self._step is None:
             return None
-        return torch.Generator(device).manual_seed(self._seed(purpose))
+        return torch.Generator(device).manual_seed(self._seed(purpose, of_all_ranks))
 
     @contextmanager
     def in_place_of_global(self, purpose: str) -> Iterator[None]:
@@ -41,8 +46,9 @@ class Draws:
             torch.default_generator.manual_seed(self._seed(purpose))
             yield
 
-    def _seed(self, purpose: str) -> int:
+    def _seed(self, purpose: str, of_all_ranks: bool = False) -> int:
         assert self._step is not None
         use = purpose if self.stage is None else f"{self.stage}/{purpose}"
-        words = [*self._step, zlib.crc32(use.encode())]
+        seed, step, rank = self._step
+        words = [seed, step, 0 if of_all_ranks else rank, zlib.crc32(use.encode())]
         return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
