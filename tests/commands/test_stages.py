@@ -95,6 +95,28 @@ def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp
     assert "already holds a run" in capsys.readouterr().err
 
 
+def test_the_next_stage_may_start_from_a_step_that_the_one_before_kept(train, command, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = [*TINY, "metrics=none", "images.count=0", f"hydra.run.dir={run}"]
+    assert train(*words, "start=step3") == 2
+    assert "start=step3: stage generator keeps last, best; choose from these, or add to" in capsys.readouterr().err
+    assert train(*words, "checkpoint.at_steps=[3,8]", "stage=encoder") == 2
+    assert "checkpoint.at_steps=8: the training ends after 7 steps; leave it out" in capsys.readouterr().err
+    assert not run.exists()
+    assert train(*words, "checkpoint.at_steps=[3]", "start=step3") == 0
+    kept = torch.load(run / STAGES[0] / "checkpoints" / "step3.ckpt", weights_only=True)["state_dict"]
+    assert same(weights(run / STAGES[1], "G"), {name: value for name, value in kept.items() if name[:2] == "G."})
+    assert not same(weights(run / STAGES[1], "G"), weights(run / STAGES[0], "G"))
+    assert suite.load(run / STAGES[0], "step3").steps == 3
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (32, 32)).save(photos / "x.png")
+    translated = [f"run={run / STAGES[0]}", f"input={photos}", f"output={tmp_path / 'out'}"]
+    assert command("translate", *translated, "checkpoint=step3") == 0
+    assert command("translate", *translated, "checkpoint=step4", "overwrite=true") == 2
+    assert "step4.ckpt does not exist: use checkpoint=last or step3" in capsys.readouterr().err
+
+
 def test_stages_draw_differently_and_the_earlier_network_rests():
     batch = {"a": torch.zeros(2, 3, 32, 32)}
     noise, models = {}, {}

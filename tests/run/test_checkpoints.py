@@ -1,4 +1,4 @@
-"""What is kept of a run: the last and the best checkpoint, each whole or not there."""
+"""What is kept of a run: the last checkpoint, the best and those of chosen steps, each whole or not there."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from suite.errors import UserError
-from suite.run.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
+from suite.run.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint, StepCheckpoints
 
 
 class Scores(pl.Callback):
@@ -84,6 +84,31 @@ def test_steps_are_saved_between_epochs(run: Callable, tmp_path: Path, monkeypat
     saved.clear()
     run(LastCheckpoint(tmp_path, every_n_epochs=9, every_n_steps=1), epochs=3)
     assert saved == [0, 1, 2, 3, 4, 5]
+
+
+def test_chosen_steps_are_kept_without_optimizers(run: Callable, tmp_path: Path, caplog) -> None:
+    """Two batches an epoch, so that step 4 is the last of one."""
+    run(StepCheckpoints(tmp_path, [1, 4, 7, 9]), LastCheckpoint(tmp_path, 1), epochs=3)
+    assert {path.name for path in tmp_path.glob("*.ckpt")} == {"last.ckpt", "step1.ckpt", "step4.ckpt"}
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    for step in (1, 4):
+        kept = torch.load(tmp_path / f"step{step}.ckpt", weights_only=True)
+        assert (kept["done"]["steps"], kept["paper"]) == (step, "drawer")
+        assert kept["state_dict"].keys() == last["state_dict"].keys()
+        assert kept["hyper_parameters"] == last["hyper_parameters"]
+        assert "optimizer_states" not in kept
+        assert not torch.equal(kept["state_dict"]["weight.weight"], last["state_dict"]["weight.weight"])
+    told = [record.getMessage() for record in caplog.records if ".ckpt" in record.getMessage()]
+    assert told == ["no step7.ckpt, step9.ckpt: the training ended after 6 steps"]
+
+
+def test_a_resumed_run_keeps_the_steps_that_it_makes(run: Callable, tmp_path: Path) -> None:
+    run(StepCheckpoints(tmp_path, [1]), LastCheckpoint(tmp_path, 1))
+    first = (tmp_path / "step1.ckpt").read_bytes()
+    run(StepCheckpoints(tmp_path, [1, 2, 3]), epochs=2, ckpt_path=tmp_path / "last.ckpt")
+    assert (tmp_path / "step1.ckpt").read_bytes() == first
+    assert sorted(path.stem for path in tmp_path.glob("step*")) == ["step1", "step3"]
+    assert torch.load(tmp_path / "step3.ckpt", weights_only=True)["done"]["steps"] == 3
 
 
 class Killed(BaseException):

@@ -1,8 +1,9 @@
-"""checkpoints/ of a run folder: the last one and the best one, each whole or not there."""
+"""checkpoints/ of a run folder: the last one, the best one and those of chosen steps, each whole or not there."""
 
 import logging
 import math
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,36 @@ def validates_now(trainer: pl.Trainer) -> bool:
     """Whether validations are counted in steps, and one is due after the batch that ends."""
     every: Any = trainer.val_check_batch
     return trainer.check_val_every_n_epoch is None and (trainer.fit_loop.total_batch_idx + 1) % every == 0
+
+
+class StepCheckpoints(Checkpoint):
+    """checkpoints/step<N>.ckpt: the model after chosen numbers of its steps.
+
+    Whole but for the optimizers: to translate, to measure and to start from, and not to resume.
+    """
+
+    def __init__(self, folder: Path, at_steps: Sequence[Positive]) -> None:
+        self.folder, self.at_steps = folder, frozenset(at_steps)
+        self.steps = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Paper)
+        self.steps = pl_module.steps
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Paper)
+        moved, self.steps = pl_module.steps != self.steps, pl_module.steps  # a critic's batches come between
+        if moved and self.steps in self.at_steps:
+            trainer.save_checkpoint(self.folder / f"{step_name(self.steps)}.ckpt", weights_only=True)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if never := [step_name(step) for step in sorted(self.at_steps) if step > self.steps]:
+            log.warning("no %s.ckpt: the training ended after %d steps", ".ckpt, ".join(never), self.steps)
+
+
+def step_name(step: int) -> str:
+    """What the checkpoint of a step is called, as in checkpoint=step500."""
+    return f"step{step}"
 
 
 class BestCheckpoint(Checkpoint):

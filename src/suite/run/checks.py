@@ -47,7 +47,7 @@ class RunKeys(TypedDict):
     resume: File | None
     stages: Sequence[Name] | None
     start_from: File | None
-    start: Literal["last", "best"]
+    start: Name
     name: Name
     cache_dir: File
 
@@ -186,6 +186,13 @@ def check_config(config: DictConfig) -> None:
             f"trainer.max_epochs={config.trainer.max_epochs}: the learning rate is 0 after {epochs} epochs; "
             "raise model.epochs or model.decay_epochs, which it follows"
         )
+    steps = config.model.steps
+    late = [] if steps is None else [at for at in config.checkpoint.at_steps if at > steps + config.model.decay_steps]
+    if late:
+        raise UserError(
+            f"checkpoint.at_steps={late[0]}: the training ends after {steps + config.model.decay_steps} steps; "
+            "leave it out, or raise model.steps"
+        )
     find_device(config.trainer.accelerator)  # before the data is decoded
     if config.model.compile:
         check_compiler(config.trainer.accelerator)
@@ -210,7 +217,7 @@ def _sections(config: DictConfig) -> Iterator[Section]:
     from suite.losses.adversarial import AdversarialLoss
     from suite.metrics.callback import MetricsCallback
     from suite.run.callbacks import StopEarly
-    from suite.run.checkpoints import LastCheckpoint
+    from suite.run.checkpoints import LastCheckpoint, StepCheckpoints
     from suite.run.picture_grids import PictureGrids
 
     inner = (
@@ -233,6 +240,8 @@ def _sections(config: DictConfig) -> Iterator[Section]:
     yield _section(config, "validation", arguments_of(ValidationKeys), _required(ValidationKeys))
     for name, callback in (("images", PictureGrids), ("early_stopping", StopEarly), ("checkpoint", LastCheckpoint)):
         keys = _without(callback, "folder")
+        if name == "checkpoint":
+            keys |= _without(StepCheckpoints, "folder")
         if name == "early_stopping":
             keys["loss"] = Name | None  # null: there is no such callback
         yield _section(config, name, keys, set(keys))

@@ -17,6 +17,7 @@ from suite.errors import UserError
 from suite.files import write_whole
 from suite.papers import find_paper
 from suite.run import console, folder
+from suite.run.checkpoints import step_name
 from suite.run.checks import check_config
 from suite.run.cli import typed
 from suite.run.config import compose_again, instantiate
@@ -39,9 +40,8 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     for of_one in configs.values():
         check_config(of_one)
         model, _ = instantiate(of_one)  # in the end, that of the last stage
-    for of_one in list(configs.values())[:-1]:
-        if of_one.start == "best" and not (of_one.metrics.names and of_one.metrics.monitor):
-            raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
+    for (name, of_one), after in zip(configs.items(), list(configs.values())[1:], strict=False):
+        check_start(after.start, name, of_one)
     if on_rank_zero():
         folder.claim(run, resumed=bool(config.resume))
         plain = {name: OmegaConf.to_container(of_one, resolve=True) for name, of_one in configs.items()}
@@ -67,6 +67,17 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         before = own
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
     log.info("\n".join(what_next(run, model)))
+
+
+def check_start(start: str, name: str, before: DictConfig) -> None:
+    """Raises UserError where the stage of that name, by its configuration, keeps no checkpoint called `start`."""
+    if start == "best" and not (before.metrics.names and before.metrics.monitor):
+        raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
+    kept = ["last", "best", *map(step_name, before.checkpoint.at_steps)]
+    if start.removesuffix(".ckpt") not in kept:
+        raise UserError(
+            f"start={start}: stage {name} keeps {', '.join(kept)}; choose from these, or add to checkpoint.at_steps"
+        )
 
 
 def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, DictConfig]:

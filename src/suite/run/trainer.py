@@ -57,7 +57,9 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
         around.append(callbacks.StopEarly(**plain(config.early_stopping)))
     if metrics and config.metrics.monitor:
         around.append(checkpoints.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
-    around.append(checkpoints.LastCheckpoint(run / "checkpoints", **plain(config.checkpoint)))
+    last = plain(config.checkpoint)
+    around.append(checkpoints.StepCheckpoints(run / "checkpoints", last.pop("at_steps")))
+    around.append(checkpoints.LastCheckpoint(run / "checkpoints", **last))  # behind those of its step
 
     loggers = [MetricsCSV(run, resumed_batch), configured_logger(config, run)]
     values = plain(config.trainer)
