@@ -145,14 +145,15 @@ def test_figures_under_bf16_are_those_of_float32(trainer, evaluated, metrics, to
 
 
 class Several(pl.LightningModule):
-    """Three translations of `a`, and one to look at: the first to b, one of nothing known, one that counts in part."""
+    """Three translations of `a`, and one to look at: the first to b, one that the paper itself measures, one that
+    counts in part."""
 
     def predict(self, batch):
         half, dark = batch["a"] * 0.5, batch["a"] * 0.1
         return [
             Translation("all", None, row={"input": batch["a"], "half": half}),
             Translation("to_b", half, reals="b", counts=batch["fresh_a"]),
-            Translation("to_none", dark),
+            Translation("to_none", dark, figures={"sketch": batch["index"].float()}),
             Translation("to_a", dark, reals="a", truth=batch["a"], counts=batch["index"] % 2 == 1),
         ]
 
@@ -168,6 +169,7 @@ def test_what_is_measured_with_what_is_the_models_own(evaluated, metrics, toys, 
     assert figures == pytest.approx(
         {
             "val/fd_random_vgg": frechet_distance(of_reals, of_half),
+            "val_to_none/sketch": 4.5,
             "val_to_a/fd_random_vgg": frechet_distance(callback.extractor(data.sides["a"]), of_dark),
             "val_to_a/l1": pairwise.l1(a[1::2] * 0.1, a[1::2]).mean().item(),
         },
@@ -222,6 +224,7 @@ def test_missing_weights_end_the_run_before_its_first_step(trainer, toys, data, 
         (["fid"], weights.WEIGHTS["inception"].file, "metrics.features=random_vgg"),
         (["lpips"], weights.WEIGHTS["alexnet"].file, "metrics.names without lpips"),
         (["lp"], weights.WEIGHTS["vgg19"].file, "metrics.features=random_vgg or metrics.names without lp"),
+        (["sr"], weights.WEIGHTS["vgg19"].file, "metrics.features=random_vgg or metrics.names without lp and sr"),
     ):
         model, callback = toys.Translator(), MetricsCallback(names=names, cache_dir=tmp_path)
         with pytest.raises(UserError) as raised:

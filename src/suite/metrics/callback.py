@@ -23,7 +23,8 @@ from suite.metrics import pairwise
 from suite.metrics.features import Features, Inception, RandomVGG
 from suite.metrics.processes import gather
 from suite.metrics.real_features import real_features
-from suite.metrics.table import PAIRWISE_METRICS, SET_METRICS, Table, join, summarise
+from suite.metrics.style_relevance import StyleRelevance
+from suite.metrics.table import OF_PAPER, OTHER_THAN_TRUTH, PAIRWISE_METRICS, SET_METRICS, Table, join, summarise
 from suite.networks import weights as weight_files
 from suite.papers.translation import Translation
 
@@ -36,7 +37,7 @@ SECTIONS = {"train": "train_pictures", "val": "val", "test": "test"}  # what a s
 NEEDED_WEIGHTS = {
     "inception": "metrics.features=random_vgg",
     "alexnet": "metrics.names without lpips",
-    "vgg19": "metrics.features=random_vgg or metrics.names without lp",
+    "vgg19": "metrics.features=random_vgg or metrics.names without lp and sr",
 }
 
 
@@ -49,7 +50,8 @@ class Measured:
 
 
 class MetricsCallback(Callback):
-    """FID, KID, LPIPS, L_p, PSNR, SSIM and L1 of every translation of the module, and L1 to the closest drawing.
+    """FID, KID, LPIPS, L_p, PSNR, SSIM and L1 of every translation of the module, L1 to the closest drawing, and style
+    relevance to an exemplar; with them the figures that a paper itself measures, under their own names.
 
     Logged as `val/fid` for the module's first translation and `val_<name>/fid`, as `val_b2a/fid`, for any other, in a
     test `test/...`, or of training pictures `train_pictures/...`, as `train/...` are losses. With features other than
@@ -58,10 +60,12 @@ class MetricsCallback(Callback):
     computed from per-picture values gathered over all processes, so several devices give what one gives. Where a
     translation says `luma_where_grey`, its luma is compared with grey truths, and `val/grey_truth` is their share.
 
-    names: metrics, any of fid, kid, lpips, lp, psnr, ssim, l1, l1_closest; the first two where a translation names its
-    real pictures, the last where it gives all drawings of a photo, the others where it gives the truth. lp gives three
-    figures, lp_sum, lp_mean and lp_norm.
-    features: inception is that behind fid and kid, and a published VGG-19 behind lp; random_vgg needs no file for any.
+    names: metrics, any of fid, kid, lpips, lp, psnr, ssim, l1, l1_closest, sr; the first two where a translation names
+    its real pictures, l1_closest where it gives all drawings of a photo, sr where it gives the exemplars of its style,
+    the others where it gives the truth. lp gives three figures, lp_sum, lp_mean and lp_norm, and so does sr: sr_colour,
+    sr_texture and their mean sr.
+    features: inception is that behind fid and kid, and a published VGG-19 behind lp and sr; random_vgg needs no file
+    for any.
     cache_dir: the features of real pictures are kept in its sub-folder `features`.
     weights: paths of the user's own weight files by name (inception, alexnet, vgg19); null or absent finds or downloads
         them.
@@ -83,7 +87,7 @@ class MetricsCallback(Callback):
     ) -> None:
         check_types("metrics.", MetricsCallback, locals())
         self.names = tuple(names)
-        self.to_truth = [name for name in PAIRWISE_METRICS if name in names and name != "l1_closest"]
+        self.to_truth = [name for name in PAIRWISE_METRICS if name in names and name not in OTHER_THAN_TRUTH]
         self.cache_dir = Path(cache_dir)
         self.features = features
         self.weights = dict(weights or {})
@@ -93,6 +97,7 @@ class MetricsCallback(Callback):
         self.extractor: Features | None = None
         self.lpips: pairwise.LPIPS | None = None
         self.lp: pairwise.LP | None = None
+        self.sr: StyleRelevance | None = None
         self._measured: dict[str, Measured] = {}  # by name of the translation, in the module's order
         self._told: set[tuple[str, str]] = set()
 
@@ -109,6 +114,8 @@ class MetricsCallback(Callback):
             self.lpips = pairwise.LPIPS(self._weight_file("alexnet", trainer))
         if "lp" in self.names and data.has_truth and self.lp is None:
             self.lp = pairwise.LP(self._weight_file("vgg19", trainer) if self.features == "inception" else None)
+        if "sr" in self.names and self.sr is None:
+            self.sr = StyleRelevance(self._weight_file("vgg19", trainer) if self.features == "inception" else None)
 
     def find_weights(self, data: Any) -> None:
         """Find or download the files that `setup` will load, for a datamodule that is prepared.
@@ -119,7 +126,7 @@ class MetricsCallback(Callback):
             self._find("inception")
         if "lpips" in self.names and data.has_truth:
             self._find("alexnet")
-        if "lp" in self.names and data.has_truth and self.features == "inception":
+        if self.features == "inception" and ("sr" in self.names or ("lp" in self.names and data.has_truth)):
             self._find("vgg19")
 
     def _find(self, name: str) -> Path:
@@ -168,7 +175,7 @@ class MetricsCallback(Callback):
 
     def _begin(self, pl_module: LightningModule) -> None:
         self._measured = {}
-        for network in (self.extractor, self.lpips, self.lp):
+        for network in (self.extractor, self.lpips, self.lp, self.sr):
             if network is not None:
                 network.to(pl_module.device)
 
@@ -215,6 +222,9 @@ class MetricsCallback(Callback):
         if translation.drawings is not None and translation.drawing_count is not None and "l1_closest" in self.names:
             drawings = translation.drawings[rows].float().clamp(-1, 1)
             columns["l1_closest"] = pairwise.l1_closest(fake, drawings, translation.drawing_count[rows])
+        if translation.style is not None and self.sr is not None:
+            columns |= self.sr(fake, translation.style[rows].float().clamp(-1, 1))
+        columns |= {f"{OF_PAPER}{name}": values[rows].float() for name, values in translation.figures.items()}
         return {name: column.cpu() for name, column in columns.items()}
 
     # --- figures -----------------------------------------------------------------------------------------------------
@@ -264,6 +274,8 @@ class MetricsCallback(Callback):
         lacking = [name for name in self.to_truth if PAIRWISE_METRICS[name][0] not in seen]
         if lacking:
             missing = [*missing, f"{', '.join(lacking)} left out: these pictures have no true counterparts (unpaired)"]
+        if "sr" in self.names and "sr" not in seen:
+            missing = [*missing, "sr left out: these pictures have no exemplar of their style"]
         if "features" not in table and (of_sets := [name for name in self.names if name in SET_METRICS]):
             missing = [*missing, f"{', '.join(of_sets)} left out: this model names no real pictures to compare with"]
         if "grey_truth" in table and (grey := int(table["grey_truth"].sum())):

@@ -1,10 +1,10 @@
 """From per-picture rows to the figures of a set.
 
 A table is a dict of columns on the CPU, one row a picture: `index` (its position in the split), `features` (N, d) of
-the generated picture, one column (N,) for each pairwise figure, and, where a paper asks for that, `grey_truth` (N,), 1
-where luma was compared with a grey truth. Because everything is kept by picture, the shards of several processes join
-into exactly the table that one process would have made, a sampler's repeats fall out, and nothing depends on how
-pictures were batched.
+the generated picture, one column (N,) for each pairwise figure and, as `figures/<name>`, for each that the paper itself
+measures, and, where a paper asks for that, `grey_truth` (N,), 1 where luma was compared with a grey truth. Because
+everything is kept by picture, the shards of several processes join into exactly the table that one process would have
+made, a sampler's repeats fall out, and nothing depends on how pictures were batched.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,10 @@ PAIRWISE_METRICS = {
     "ssim": ("ssim",),
     "l1": ("l1",),
     "l1_closest": ("l1_closest",),
+    "sr": ("sr_colour", "sr_texture", "sr"),
 }
+OTHER_THAN_TRUTH = ("l1_closest", "sr")  # those that compare with several drawings, or with an exemplar
+OF_PAPER = "figures/"  # begins the columns of what a paper itself measures
 
 
 def join(parts: Iterable[Table]) -> Table:
@@ -45,13 +48,13 @@ def metric_label(name: str, features: str) -> str:
     """What a figure is called: the plain names are those of published weights, others say whose features they are.
 
     With other features than Inception's, `fid` and `kid` are `fd_<features>` and `kd_<features>`, and the figures of
-    `lp` those of a random VGG-19.
+    `lp` and `sr` those of a random VGG-19.
     """
     if features == "inception":
         return name
     if name in SET_METRICS:
         return f"{'fd' if name == 'fid' else 'kd'}_{features}"
-    return f"{name}_random_vgg19" if name in PAIRWISE_METRICS["lp"] else name
+    return f"{name}_random_vgg19" if name in PAIRWISE_METRICS["lp"] + PAIRWISE_METRICS["sr"] else name
 
 
 def summarise(
@@ -62,8 +65,8 @@ def summarise(
     `table` is as `join` returns it, without repeats. `reals` maps a suffix of the metric's name ("" for the split's own
     pictures, "_to_train" for another set) to real features (M, d). `names` are metrics among `SET_METRICS` and
     `PAIRWISE_METRICS`; a pairwise one is left out where the table has no such column. A pairwise figure is the mean of
-    the pictures' figures, and so is `grey_truth`, which is given where it is not 0. A set metric with too few pictures
-    is left out: a figure would not mean anything.
+    the pictures' figures, and so are those of the paper itself, and `grey_truth`, which is given where it is not 0. A
+    set metric with too few pictures is left out: a figure would not mean anything.
     """
     figures: dict[str, float] = {}
     missing: list[str] = []
@@ -84,6 +87,9 @@ def summarise(
                 )
             else:
                 figures[label] = distance(real, fake)
+    for column in table:
+        if column.startswith(OF_PAPER):
+            figures[column.removeprefix(OF_PAPER)] = float(table[column].double().mean())
     if "grey_truth" in table and (share := float(table["grey_truth"].double().mean())):
         figures["grey_truth"] = share
     return figures, missing

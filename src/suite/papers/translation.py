@@ -24,6 +24,8 @@ class Translation:
     luma_where_grey: bool = False  # compare luma where the truth has three equal channels: its colours are unknown
     drawings: Tensor | None = None  # (B, K, C, H, W), where there are several, padded to K
     drawing_count: Tensor | None = None  # (B,) int64, how many there are of each
+    style: Tensor | None = None  # (B, C, H', W'), the exemplars whose style outputs should have
+    figures: Mapping[str, Tensor] = field(default_factory=dict)  # by name, (B,): what the paper itself measures
     counts: Tensor | None = None  # (B,) bool: False where an input has been measured before; None: all True
 
 
