@@ -36,7 +36,7 @@ def check_data(config: DictConfig) -> None:
     report = _new_file("report", values["report"], values["overwrite"])
 
     from suite.data.keys import DataKeys
-    from suite.data.tools.checking import Findings, check_labels, check_target, list_sets, say, show
+    from suite.data.tools.checking import Findings, check_labels, check_styles, check_target, list_sets, say, show
 
     data = DataKeys(**values["data"])
     listed = list_sets(data)
@@ -61,6 +61,7 @@ def check_data(config: DictConfig) -> None:
     for findings, task in zip(found, (data.task, None), strict=False):
         findings.check_usable(data.skip_broken, task)
     check_labels(data, found[0])
+    check_styles(data, found[0])
     if len(found) > 1:
         check_target(data, found[0].catalog, found[1].catalog)
 

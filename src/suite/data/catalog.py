@@ -100,6 +100,7 @@ class Record:
     label: int | None = None
     group: str | None = None
     split: Split | None = None  # None: the source has no official split; the DataModule draws a seeded one
+    of_every_split: bool = False  # there are too few to hold some out; `split` says nothing then
 
     @property
     def paired(self) -> bool:
@@ -125,6 +126,7 @@ class Catalog:
     missing: list[str] = field(default_factory=list)  # listed by an annotation, not on disk
     warnings: list[str] = field(default_factory=list)  # one line each, for people
     simulated: str | None = None  # the style of sketch that stands for every drawing; they are drawn from the photos
+    drawings_from: str | None = None  # in words, where drawings of another place stand for the source's own
     label_names: tuple[str, ...] = ()
 
     def of_split(self, split: Split) -> list[Record]:

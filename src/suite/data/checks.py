@@ -55,6 +55,8 @@ def _check_together(given: Mapping[str, Any]) -> None:
         raise UserError("data.on_broken=skip needs data.cache=true: broken pictures are found while it is built")
     if given["split"] is not None:
         check_wanted(given["split"])
+    _check_other_drawings(given)
+    _check_self_supervised(given)
     if target is None and task == "semi_supervised":
         raise UserError(
             "data.task=semi_supervised needs a data.target, sketches of the style to learn: as in "
@@ -69,6 +71,43 @@ def _check_together(given: Mapping[str, Any]) -> None:
             f"data.sketch={given['sketch']} with data.target and data.task=unpaired: sketches made of the photos, "
             "or drawings of another set; leave one out"
         )
+
+
+def _check_other_drawings(given: Mapping[str, Any]) -> None:
+    """Those of `line_drawings` and `sketch_sets`; of both, as stages of one command have them, the latter is read."""
+    task, sets, lines = given["task"], given["sketch_sets"], given["line_drawings"]
+    if sets is not None:
+        if task not in ("paired", "semi_supervised", "self_supervised"):
+            raise UserError(f"data.sketch_sets={sets} gives photos their sketches, and data.task={task} has no pairs")
+        if given["sketch"] is not None:
+            raise UserError(f"data.sketch={given['sketch']} with data.sketch_sets={sets}: leave one out")
+        if given["streaming"] is not None:
+            raise UserError(f"data.sketch_sets={sets} is no part of a packed set: set data.root, not data.streaming")
+        if given["resize"] == "cover":
+            raise UserError(
+                f"data.resize=cover with data.sketch_sets={sets}: sketches are of the squashed photo; set "
+                "data.resize=squash"
+            )
+    elif lines is not None:
+        if task != "unpaired":
+            raise UserError(f"data.line_drawings={lines} is for data.task=unpaired, not {task}: set one of them")
+        for key in ("target", "sketch"):
+            if (other := given[key]) is not None:
+                raise UserError(
+                    f"data.line_drawings={lines} with data.{key}={shown(other)}: both say which drawings stand against "
+                    "the photos; leave one out"
+                )
+
+
+def _check_self_supervised(given: Mapping[str, Any]) -> None:
+    # An earlier stage of the same command has line drawings, and reads nothing of this.
+    if given["task"] == "self_supervised" or (given["task"] == "unpaired" and given["line_drawings"] is not None):
+        return
+    for key in ("subset", "mismatched"):
+        if (value := given[key]) is not None:
+            raise UserError(
+                f"data.{key}={value} is for data.task=self_supervised, not {given['task']}: set data.{key}=null"
+            )
 
 
 def _check_sketch(style: str | None, options: Mapping[str, Any] | None) -> None:

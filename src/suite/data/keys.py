@@ -16,7 +16,9 @@ from suite.data.listing import (
     list_source,
     shared,
     with_labels,
+    with_line_drawings,
     with_orphans,
+    with_sketch_sets,
     with_sketches,
 )
 from suite.data.pictures.decode import Fit, Resize
@@ -55,6 +57,8 @@ class DataKeys:
         direction: Literal["a2b", "b2a"] = "a2b",
         sketch: Name | None = None,
         sketch_options: Annotated[Mapping[str, Any], Example("{contrast: 1.5}")] | None = None,
+        line_drawings: File | None = None,
+        sketch_sets: File | None = None,
         target: Annotated[Mapping[str, Any], Example("{source: cufsf, root: my_sketches}")] | None = None,
         batch_size: Positive = 1,
         eval_batch_size: Positive = 16,
@@ -65,6 +69,9 @@ class DataKeys:
         disjoint: bool = False,
         balanced: bool = False,
         drawings: Literal["one", "all"] = "one",
+        subset: Positive | None = None,
+        subset_views: Positive = 100,
+        mismatched: Positive | None = None,
         on_broken: Literal["error", "skip"] = "error",
         cache: bool = True,
         cache_dir: File = "~/.cache/suite",
@@ -80,6 +87,8 @@ class DataKeys:
         self.augment = augment
         self.channels_a, self.channels_b, self.direction = channels_a, channels_b, direction
         self.sketch, self.sketch_options, self.target = sketch, sketch_options, target
+        self.line_drawings, self.sketch_sets = line_drawings, sketch_sets
+        self.subset, self.subset_views, self.mismatched = subset, subset_views, mismatched
         self.batch_size, self.eval_batch_size, self.workers = batch_size, eval_batch_size, workers
         self.seed, self.split, self.epoch_length = seed, split, epoch_length
         self.disjoint, self.balanced, self.drawings = disjoint, balanced, drawings
@@ -126,13 +135,17 @@ class DataKeys:
         return SetKeys("data.target", source, root, streaming, options, split)
 
     def list_pictures(self) -> Catalog:
-        """What the source finds, as the task wants it: labelled records, photos whose drawings will be simulated.
+        """What the source finds, as the task wants it: labelled records, photos with drawings of another place.
 
         Opens no picture. Raises UserError where the source finds nothing, or no record has what the task needs.
         """
         catalog = list_source(self.own_set, self.drawn_size)
         if self.sketch is not None:
             catalog = with_sketches(catalog, self.sketch)
+        elif self.sketch_sets is not None:
+            catalog = with_sketch_sets(catalog, Path(self.sketch_sets).expanduser())
+        elif self.line_drawings is not None:
+            catalog = with_line_drawings(catalog, Path(self.line_drawings).expanduser())
         if self.drawings == "all":
             check_several_drawings(catalog)
         return with_labels(catalog, self.source) if self.task == "labelled" else catalog
@@ -170,6 +183,14 @@ class DataKeys:
             target.warnings.append(
                 f"{len(known)} of {len(truth)} {kind}s of the pairs of data.target are among the {kind}s of data, "
                 f"such as {known[0]}: what is to be learnt without pairs is trained with them; take a target of others"
+            )
+
+    def check_styles(self, split: str, pairs: int) -> None:
+        """Raises UserError where a split has no other photo to evaluate a sketch of the task self_supervised with."""
+        if self.task == "self_supervised" and pairs < 2:
+            raise UserError(
+                f"data.task=self_supervised: the split {split} has {pairs} pair, and a sketch is evaluated with the "
+                "style of another photo; add some, or draw new splits with 'data.split={train: 0.9, test: 0.1}'"
             )
 
     def needs(self, of_target: bool) -> Needs:

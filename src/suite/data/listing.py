@@ -1,17 +1,21 @@
 """From the name of a source to the catalog that a task can use. Opens no picture.
 
-data.source ─► list_source ─► [with_sketches] ─► [with_labels] ─► catalog
+data.source ─► list_source ─► [with_sketches | with_line_drawings | with_sketch_sets] ─► [with_labels] ─► catalog
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from suite.data.catalog import Catalog, Kind, Picture, Record
+from suite.data.catalog import Catalog, Kind, Picture, PictureFile, Record
+from suite.data.sketch_sets import check_apart, one_form, read_manifest, sketch_name
 from suite.data.sources import find_source, source_arguments, source_options
-from suite.data.sources.helpers.walking import natural_order
+from suite.data.sources.folders import existing_folder, list_below
+from suite.data.sources.helpers.roots import is_picture, undoubled
+from suite.data.sources.helpers.walking import natural_order, walk
 from suite.data.sources.shards import open_shards
 from suite.data.splits import SPLITS, Wanted
 from suite.errors import UserError
@@ -84,6 +88,84 @@ def with_sketches(catalog: Catalog, style: str) -> Catalog:
     if not pairs:
         raise UserError(f"{catalog.summary()}: data.sketch={style} draws from photos, and there are none")
     return replace(catalog, records=pairs, simulated=style, orphan_photos=[], orphan_drawings=[], orphans=[])
+
+
+def with_line_drawings(catalog: Catalog, folder: Path) -> Catalog:
+    """Every photo without drawings of its own, and the drawings of a plain folder, which belong to every split.
+
+    What was missing among the data set's own drawings is forgotten. Raises UserError where there are no photos or no
+    drawings, or where some picture is both.
+    """
+    photos = [replace(record, drawings=()) for record in catalog.records if record.photo is not None]
+    if not photos:
+        raise UserError(f"{catalog.summary()}: data.line_drawings={folder} stand against photos, and there are none")
+    found = list_below(undoubled(existing_folder(folder, "data.line_drawings")))
+    if not found:
+        raise UserError(f"data.line_drawings={folder}: no picture in it or below; 20 to 60 line drawings are enough")
+    drawings = [Record(key, drawings=(PictureFile(path),), of_every_split=True) for key, path in found.items()]
+    if both := shared((PictureFile(path) for path in found.values()), (one.photo for one in photos if one.photo)):
+        raise UserError(
+            f"data.line_drawings={folder}: {len(both)} of them are photos of the data, too, such as {both[0]}; give "
+            "line drawings a folder of their own, outside the photos'"
+        )
+    return replace(
+        catalog,
+        records=[*photos, *drawings],
+        drawings_from=f"data.line_drawings={folder} stand against all photos",
+        orphan_photos=[],
+        orphan_drawings=[],
+        orphans=[],
+    )
+
+
+def with_sketch_sets(catalog: Catalog, folder: Path) -> Catalog:
+    """Every photo with the sketches that a folder of sketch sets has of it, in the sets' order.
+
+    Drawings of the data set's own are left out, and what was missing among them is forgotten. A photo without a sketch
+    becomes an orphan. Raises UserError where there are no sets, where no photo has a sketch, or two have one key.
+    """
+    manifest = read_manifest(folder)
+    photos = [record for record in catalog.records if record.photo is not None]
+    check_apart(photos)
+    # Each set is listed once: asking for every photo would take as many trips to a distant disk.
+    places = [existing_folder(folder / name, f"data.sketch_sets: set {name}") for name in manifest.sets]
+    there = [{one_form(name): place / name for name in walk(place, is_picture)} for place in places]
+    names = [sketch_name(record.key) for record in photos]
+    drawn = [tuple(PictureFile(of_set[name]) for of_set in there if name in of_set) for name in names]
+    pairs = [replace(record, drawings=found) for record, found in zip(photos, drawn, strict=True) if found]
+    if not pairs:
+        first = next((str(file) for of_set in there for file in of_set.values()), "no picture at all")
+        wanted = f"the photo {photos[0].key} has no {places[0] / names[0]}" if photos else "the data have no photos"
+        raise UserError(
+            f"data.sketch_sets={folder}: no sketch of these photos; {wanted}, and what lies there is {first}; name the "
+            "folder that was made of these data"
+        )
+    bare = [record for record, found in zip(photos, drawn, strict=True) if not found]
+    warnings = _incomplete(dict(zip(manifest.sets, there, strict=True)), set(names), bare)
+    return replace(
+        catalog,
+        records=pairs,
+        drawings_from=f"data.sketch_sets={folder}, {len(places)} by photo ({', '.join(manifest.sets)}), made by "
+        f"{manifest.made_by}",
+        orphan_photos=[record.photo.name for record in bare if record.photo is not None],
+        orphan_drawings=[],
+        orphans=bare,
+        warnings=[*catalog.warnings, *warnings],
+    )
+
+
+def _incomplete(there: Mapping[str, Mapping[str, Path]], names: set[str], bare: Sequence[Record]) -> Iterator[str]:
+    """What sketch sets lack, and have too much, a line each. `names`: of every photo; `bare`: photos that none has."""
+    if bare:
+        yield (
+            f"data.sketch_sets: {len(bare)} of {len(names)} photos have no sketch in any set and are left out, such as "
+            f"{bare[0].key}"
+        )
+    for of, found in there.items():
+        if lacking := len(names.difference(found)) - len(bare):
+            yield f"data.sketch_sets: set {of} lacks the sketches of {lacking} photos, which other sets have"
+        if strangers := [name for name in found if name not in names]:
+            yield f"data.sketch_sets: {len(strangers)} pictures of set {of} are of no photo, such as {strangers[0]}"
 
 
 def with_orphans(catalog: Catalog, kind: Kind) -> Catalog:

@@ -42,13 +42,17 @@ def assign_splits(
     """The records of each split, in the catalog's order; a split without records is left out.
 
     Pairs, photos and drawings are each divided on their own, so 1000 means 1000 of each; but all records with a picture
-    of the kind `together` as one, whether they have the other kind or not. `wanted` (counts, or fractions of 1) draws
+    of the kind `together` as one, whether they have the other kind or not; a record of every split belongs to each that
+    has others. `wanted` (counts, or fractions of 1) draws
     anew, from seed and keys: see `_draw`. Without it the source's splits are kept, records that it names no split for
     become train, and a kind of record that has no val or test at all gives up a tenth as test. `key` is where the data
     set stands in the configuration. Raises UserError where there are too few records.
     """
     kinds: dict[str, list[Record]] = {"pairs": [], "photos": [], "drawings": []}
+    everywhere = [record for record in catalog.records if record.of_every_split]
     for record in catalog.records:
+        if record.of_every_split:
+            continue
         if together is not None and record.pictures(together):
             kinds[f"{together}s"].append(record)
         else:
@@ -75,7 +79,7 @@ def assign_splits(
     for record in catalog.records:
         if id(record) in split_of:
             drawn[split_of[id(record)]].append(record)
-    return {split: records for split, records in drawn.items() if records}
+    return {split: [*records, *everywhere] for split, records in drawn.items() if records}
 
 
 def check_wanted(wanted: Wanted, key: str = "data.split") -> None:

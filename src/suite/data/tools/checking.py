@@ -152,6 +152,13 @@ def check_labels(data: DataKeys, own: Findings) -> None:
         check_balanced(counts, data.batch_size)
 
 
+def check_styles(data: DataKeys, own: Findings) -> None:
+    """Raises UserError where `suite.train` could not evaluate the task self_supervised."""
+    for split, records in own.splits.items():
+        if split != "train" and (pairs := count(records)["pairs"]):
+            data.check_styles(split, pairs)
+
+
 def labels(catalog: Catalog, records: Sequence[Record]) -> dict[str, int]:
     """How many of the records have each label, by its name, in the order of the labels."""
     counted = Counter(record.label for record in records if record.label is not None)
@@ -224,7 +231,8 @@ def show(findings: Findings) -> None:
     table.add_column("split")
     for name in ("photos", "sketches", "pairs"):
         table.add_column(name, justify="right")
-    unused = len(catalog.records) - sum(map(len, findings.splits.values()))
+    used = {id(record) for records in findings.splits.values() for record in records}
+    unused = len(catalog.records) - len(used)
     for split, records in (*findings.splits.items(), ("all" + ", also of no split" * (unused > 0), catalog.records)):
         table.add_row(split, *map(str, count(records).values()))
     Console().print(table)
@@ -241,6 +249,8 @@ def say(name: str, line: str) -> None:
 def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
     if findings.catalog.simulated:
         yield "sketches", f"none of its own in use: data.sketch={findings.catalog.simulated} makes them of the photos"
+    if findings.catalog.drawings_from:
+        yield "sketches", f"none of its own in use: {findings.catalog.drawings_from}"
     if by_label := labels(findings.catalog, findings.catalog.records):
         yield "labels", f"{len(by_label)}: {_of_labels(findings.catalog, findings.catalog.records)}"
         yield from (
