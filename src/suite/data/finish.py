@@ -13,7 +13,7 @@ from suite.data.keys import DataKeys
 from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
 from suite.sketching import bold, erase, simulate
 
-_PICTURES = ("a", "b", "drawings", "target", "target_truth")
+_PICTURES = ("a", "b", "drawings", "target", "target_truth", "sibling", "subset", "subset_drawing", "style")
 STROKES = 4  # sketches of a picture in the task self_supervised: as it is, bold, erased, bold and erased
 
 
@@ -69,10 +69,10 @@ def seen(pictures: Tensor, view: Tensor, size: int) -> Tensor:
 class Finish:
     """uint8 batches to float32 in [-1, 1]. Nothing in it is random, and the device is never waited for.
 
-    With `sketch` the pictures of `drawing_side`, which come as photos, become sketches. Where a batch says what is
-    `erased`, it gets `drawings`: its sketches as they are, bold, erased, and both (Liu 2021, section on the
-    self-supervised auto-encoder). Where it says what `view` there is of `a`, that is all that is left of `a`: `size`
-    pixels a side.
+    With `sketch` the pictures of `drawing_side`, and other drawings, which come as photos, become sketches. Where a
+    batch says what is `erased`, it gets `drawings`: its sketches as they are, bold, erased, and both (Liu 2021, section
+    on the self-supervised auto-encoder). Where it says what `view` there is of `a`, that is all that is left of `a`:
+    `size` pixels a side.
     """
 
     def __init__(self, drawing_side: Literal["a", "b"] = "b", sketch: Sketched | None = None, size: int = 256) -> None:
@@ -96,6 +96,10 @@ class Finish:
             pictures[self.drawing_side] = sketch(pictures[self.drawing_side])
         if "drawings" in pictures:  # of a photo there is one
             pictures["drawings"] = pictures[self.drawing_side].unsqueeze(1)
+        if "sibling" in pictures:  # likewise
+            pictures["sibling"] = pictures[self.drawing_side]
+        if "subset_drawing" in pictures:
+            pictures["subset_drawing"] = sketch(pictures["subset_drawing"])
 
     def _stroked(self, sketch: Tensor, corners: Tensor) -> Tensor:
         """(B, C, H, W) to (B, 4, C, H, W); `corners` (B, 2, times, 4) of the sketch and of the bold one."""

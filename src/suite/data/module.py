@@ -5,7 +5,7 @@
  3. splits.py gives each record to train, val or test, and keeps the splits that have what the task needs.
  4. pictures/ decodes every picture once, to uint8 in a memory map: how large says `DataKeys.fit`.
  5. What `a` and `b` are, photo or drawing, and of which set, say `DataKeys.kind` and `DataKeys.of_target`.
- 6. A task dataset (pictures/tasks.py) puts the sample of (epoch, index) together: partner, window, mirror.
+ 6. A task dataset (pictures/) puts the sample of (epoch, index) together: partner, window, mirror.
  7. The sampler (pictures/loading.py) orders the samples, each rank its own; workers stack them to a batch (batch.py).
  8. On the device `finish` brings the batch to [-1, 1], and makes sketches of photos where `data.sketch` says so.
  9. The paper's `training_step(batch)` translates `batch["a"]`, and its losses compare that with `batch["b"]`.
@@ -33,21 +33,21 @@ from suite.data.pictures.loading import (
     AtOnce,
     EvalSampler,
     Loader,
-    Place,
     Sampler,
     TrainSampler,
     WithoutPictures,
+    batches_done,
     collate,
     make_loader,
 )
 from suite.data.pictures.opened import OpenedSplits
+from suite.data.pictures.self_supervised import SelfSupervisedPictures
 from suite.data.pictures.tasks import (
     EpochLength,
     PairedPictures,
     PictureList,
     RealPictures,
     Sampling,
-    SelfSupervisedPictures,
     SemiSupervisedPictures,
     UnpairedPictures,
 )
@@ -86,9 +86,7 @@ class PictureData(DataKeys, LightningDataModule):
     @cached_property
     def label_names(self) -> tuple[str, ...]:
         """For the task labelled the name of each label, of one without name its number. Opens no picture."""
-        if self.task != "labelled":
-            return ()
-        return names_of(self.catalog)
+        return names_of(self.catalog) if self.task == "labelled" else ()
 
     def label_counts(self, split: str) -> dict[str, int]:
         """How many pictures of `a` each label has in a split, by its name. Opens none."""
@@ -122,6 +120,8 @@ class PictureData(DataKeys, LightningDataModule):
         if self.balanced:
             labels = self._pictures("a", "train", training=True).labels
             check_balanced(count_by_name(self.label_names, labels), self.batch_size)
+        for split in self.splits.keys() - {"train"}:
+            self.check_styles(split, len(self.splits[split]))
 
     def write_splits(self, path: str | Path) -> None:
         """Write the record keys of each split and side as JSON; those of `data.target` under `target`."""
@@ -140,17 +140,18 @@ class PictureData(DataKeys, LightningDataModule):
         self.check_training()
         augment = None if self.augment is None else (self.augment.get("zoom", 0.0), self.augment.get("rotation", 0.0))
         dataset = self._dataset("train", Sampling(self.seed, self.size if self.crop else None, self.flip, augment))
+        rank, world = self._rank_and_world()
+        per_turn = None
+        if isinstance(dataset, SelfSupervisedPictures) and (classes := dataset.classes) is not None:
+            per_turn = max(1, classes * self.subset_views // (self.batch_size * world))
+            if rank == 0 and classes != self.subset:
+                _log.info(f"data.subset={self.subset}: there are {classes} training photos, all of which are a subset")
         if not self.with_pictures:
             dataset = WithoutPictures(dataset)
-        rank, world = self._rank_and_world()
-        if len(dataset) // world < self.batch_size:
-            raise UserError(
-                f"data.batch_size={self.batch_size}: an epoch has only {len(dataset) // world} samples on each device; "
-                "lower it, or raise data.epoch_length"
-            )
         group = len(self.label_names) if self.balanced else 1
-        whole = {"rounds": self.rounds, "batch_size": self.batch_size, "group": group}
-        sampler = TrainSampler(len(dataset), dataset.population, self.seed, rank, world, self._samples_done, **whole)
+        of_rank = {"rank": rank, "world": world, "done": self._samples_done, "batches_per_turn": per_turn}
+        whole: dict[str, Any] = {"rounds": self.rounds, "batch_size": self.batch_size, "group": group, **of_rank}
+        sampler = TrainSampler(len(dataset), dataset.population, self.seed, **whole)
         return self._loader(dataset, sampler, training=True)
 
     def val_dataloader(self) -> Loader:
@@ -276,9 +277,7 @@ class PictureData(DataKeys, LightningDataModule):
 
     def _evaluates_pairs(self, split: str) -> bool:
         """Whether `a` and `b` show one scene in evaluation: unpaired models, too, are measured where all have truth."""
-        if self.task == "unpaired":
-            return self.target is None and self._own.served.all_pairs(split)
-        return True
+        return self.task != "unpaired" or (self.target is None and self._own.served.all_pairs(split))
 
     def _dataset(self, split: str, sampling: Sampling | None = None) -> Any:
         """The samples of a split; without `sampling` as in evaluation."""
@@ -296,7 +295,10 @@ class PictureData(DataKeys, LightningDataModule):
         every, simulated = self.drawings == "all", self.sketch is not None
         pairs = PairedPictures(photos, drawings, self.swap, every, length, sampling, simulated)
         if self.task == "self_supervised":
-            return SelfSupervisedPictures(pairs, self.size, self.seed)
+            if not training:
+                self.check_styles(split, len(pairs))
+            mismatched = self.mismatched if split == "test" else None
+            return SelfSupervisedPictures(pairs, self.size, self.seed, self.subset, mismatched)
         if self.task == "semi_supervised":
             truth = None
             if not training and self._has_target_truth(split):
@@ -304,7 +306,7 @@ class PictureData(DataKeys, LightningDataModule):
             return SemiSupervisedPictures(pairs, self._pictures("target", split, training), truth)
         return pairs
 
-    def _loader(self, dataset: Any, sampler: Sampler[Place], training: bool = False) -> Loader:
+    def _loader(self, dataset: Any, sampler: Sampler[Any], training: bool = False) -> Loader:
         on_cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         size = self.batch_size if training else self.eval_batch_size
         packed = [where for where in (self.streaming, (self.target or {}).get("streaming")) if where]
@@ -314,10 +316,7 @@ class PictureData(DataKeys, LightningDataModule):
 
     def _samples_done(self) -> int:
         """Of the epoch that is going on, on this rank: not 0 where a run is resumed within it."""
-        if self.trainer is None or not self.trainer.training:
-            return 0
-        # Counted by what was trained on: the loader and its workers are ahead of it.
-        return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready) * self.batch_size
+        return 0 if self.trainer is None else batches_done(self.trainer) * self.batch_size
 
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)

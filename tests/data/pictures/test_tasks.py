@@ -8,7 +8,6 @@ from suite.data.pictures.tasks import (
     PairedPictures,
     PictureList,
     Sampling,
-    SelfSupervisedPictures,
     SemiSupervisedPictures,
     UnpairedPictures,
 )
@@ -178,18 +177,6 @@ def test_unpaired_sides_and_targets_move_on_their_own():
         views = [(seen(s["a"]), seen(s[other])) for s in (dataset[epoch, 0] for epoch in range(20))]
         assert sum(one == another for one, another in views) < 5
         assert len({another for _, another in views}) > 10
-
-
-def test_what_is_erased_depends_on_seed_epoch_and_index_only():
-    pairs = PairedPictures(side(3), side(3), sampling=Sampling(0))
-    training = SelfSupervisedPictures(pairs, 64, seed=0)
-    evaluation = SelfSupervisedPictures(PairedPictures(side(3), side(3)), 64, seed=0)
-    assert training[1, 2]["erased"].shape == (2, 2, 4)
-    assert torch.equal(training[1, 2]["erased"], SelfSupervisedPictures(pairs, 64, seed=0)[1, 2]["erased"])
-    assert not torch.equal(training[1, 2]["erased"], training[2, 2]["erased"])
-    assert not torch.equal(training[1, 2]["erased"], SelfSupervisedPictures(pairs, 64, seed=1)[1, 2]["erased"])
-    assert torch.equal(evaluation[0, 2]["erased"], evaluation[5, 2]["erased"])
-    assert not torch.equal(evaluation[0, 2]["erased"], evaluation[0, 1]["erased"])
 
 
 def test_cutting_takes_a_small_part_of_a_step():

@@ -7,7 +7,7 @@ told the epoch, and a sample depends on (seed, epoch, index) and on nothing that
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,12 +18,17 @@ from suite.data.pictures.decode import workers_for
 from suite.data.pictures.processes import context_for
 from suite.errors import UserError
 
+if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
 Place = tuple[int, int]  # epoch, index
+PlaceInTurn = tuple[int, int, int]  # epoch, index, turn
 _THREADS = 16  # samples of a batch that one worker fetches at once, at most
+_OF_BATCH = ("paired", "drawing_side", "classes", "turn")
 _ORDER = 3  # keeps this use of the seed apart from the others, see splits.py and tasks.py
 
 
-class TrainSampler(Sampler[Place]):
+class TrainSampler(Sampler[Place | PlaceInTurn]):
     """A new order in each epoch, from (seed, epoch) alone; each rank gets its own part of it, in whole batches.
 
     `length` samples an epoch, out of `population` >= `length` indices: over the epochs all of them come. `done` says
@@ -35,6 +40,9 @@ class TrainSampler(Sampler[Place]):
 
     With `rounds` an epoch is as many of these one after the other, no batch in two of them: epoch e has the orders, and
     the places, that without rounds epochs e * rounds, e * rounds + 1, ... would have.
+
+    With `batches_per_turn` it yields (epoch, index, turn): turns are counted from 0 over the epochs, and each is so
+    many batches of every rank. Raises UserError where an epoch has no batch.
     """
 
     def __init__(
@@ -48,9 +56,16 @@ class TrainSampler(Sampler[Place]):
         rounds: int = 1,
         batch_size: int = 1,
         group: int = 1,
+        batches_per_turn: int | None = None,
     ) -> None:
+        self.batch_size, self.batches_per_turn = batch_size, batches_per_turn
         self.length, self.population, self.seed, self.group = length, population, seed, group
         self.rank, self.world, self.done, self.rounds = rank, world, done, rounds
+        if length // world < batch_size:
+            raise UserError(
+                f"data.batch_size={batch_size}: an epoch has only {length // world} samples on each device; lower it, "
+                "or raise data.epoch_length"
+            )
         self.of_round = length // group // world * group // batch_size * batch_size  # samples of this rank
         self.epoch = 0
 
@@ -61,15 +76,28 @@ class TrainSampler(Sampler[Place]):
     def __len__(self) -> int:
         return self.rounds * self.of_round
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[Place | PlaceInTurn]:
         done = self.done()
+        behind = self.epoch * len(self) + done  # samples of this rank, in whole batches
         for epoch in range(self.epoch * self.rounds, (self.epoch + 1) * self.rounds):
             groups = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.population // self.group)
             of_rank = groups[: self.length // self.group][self.rank :: self.world]
             order = (of_rank[:, None] * self.group + np.arange(self.group)).ravel()
             for index in order[: self.of_round][done:].tolist():
-                yield epoch, index
+                if self.batches_per_turn is None:
+                    yield epoch, index
+                else:
+                    yield epoch, index, behind // self.batch_size // self.batches_per_turn
+                behind += 1
             done = max(0, done - self.of_round)
+
+
+def batches_done(trainer: "Trainer") -> int:
+    """Of the training epoch that is going on, on this rank: not 0 where a run is resumed within it."""
+    if not trainer.training:
+        return 0
+    # Counted by what was trained on: the loader and its workers are ahead of it.
+    return int(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
 
 class EvalSampler(Sampler[Place]):
@@ -134,7 +162,7 @@ class Loader(DataLoader[Any]):
 
 def make_loader(
     dataset: Dataset[Any],
-    sampler: Sampler[Place],
+    sampler: Sampler[Any],
     batch_size: int,
     workers: int,
     drop_last: bool,
@@ -165,9 +193,9 @@ def _apart(worker: int) -> None:
 
 
 def collate(samples: list[dict[str, Any]]) -> Batch:
-    """Stacks the samples; `paired` and `drawing_side` are one word for the whole batch."""
+    """Stacks the samples; what is one word or number for the whole batch stays one."""
     batch: Batch = default_collate(samples)
-    return batch | {key: samples[0][key] for key in ("paired", "drawing_side") if key in batch}
+    return batch | {key: samples[0][key] for key in _OF_BATCH if key in batch}
 
 
 def by_all_cores(items: Dataset[Any], distant: bool = False) -> Iterator[Any]:

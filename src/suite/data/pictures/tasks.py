@@ -6,7 +6,7 @@ that a sample is the same in whichever process, and after whatever history, it i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,10 +15,10 @@ from torch.utils.data import Dataset
 
 from suite.data.pictures.loading import Place
 from suite.data.pictures.store import Store
-from suite.sketching import rectangles
 
 EpochLength = Literal["max", "min", "a", "b"] | int
-_SAMPLE, _TARGET, _STROKES = 4, 5, 6  # keep these uses of the seed apart from the others, see splits.py and loading.py
+# Keep these uses of the seed apart from the others, see splits.py, loading.py and self_supervised.py.
+_SAMPLE, _TARGET = 4, 5
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,14 @@ class Sampling:
         return View(self.window, (down, across), mirror < self.flip, warp)
 
 
+class Choice(NamedTuple):
+    """Which pair, which of its drawings, both by place, and how they are seen."""
+
+    pair: int
+    drawing: int
+    view: View
+
+
 class PairedPictures(Dataset[dict[str, Any]]):
     """A photo and its drawing, or its drawings.
 
@@ -148,15 +156,10 @@ class PairedPictures(Dataset[dict[str, Any]]):
 
     def __getitem__(self, place: Place | int) -> dict[str, Any]:
         epoch, index = place if isinstance(place, tuple) else (0, place)
-        pair, view, chosen = index, WHOLE, 0
-        if self.sampling is not None:
-            generator = self.sampling.generator(epoch, index)
-            pair = index if index < len(self.pairs) else int(generator.integers(len(self.pairs)))
-            view = self.sampling.view(generator)
-            chosen = int(generator.integers(len(self.pairs[pair][1])))
-        photo_place, drawn = self.pairs[pair]
-        photo = self.photos.picture(photo_place, view)
-        drawing = photo if self.simulated else self.drawings.picture(drawn[chosen], view)
+        choice = self.choose(epoch, index)
+        photo_place, drawn = self.pairs[choice.pair]
+        photo = self.photos.picture(photo_place, choice.view)
+        drawing = photo if self.simulated else self.drawings.picture(drawn[choice.drawing], choice.view)
         a, b = (drawing, photo) if self.swap else (photo, drawing)
         key = self.photos.keys[photo_place]
         sample: dict[str, Any] = {"a": a, "b": b, "paired": True, "index": index, "key": key, "key_b": key}
@@ -164,9 +167,18 @@ class PairedPictures(Dataset[dict[str, Any]]):
         if self.every:
             padded = drawing.new_zeros(self.most, *drawing.shape)
             for number, one in enumerate(drawn):
-                padded[number] = self.drawings.picture(one, view)
+                padded[number] = self.drawings.picture(one, choice.view)
             sample |= {"drawings": padded, "drawing_count": len(drawn), "drawing_side": "a" if self.swap else "b"}
         return sample
+
+    def choose(self, epoch: int, index: int) -> Choice:
+        """What the sample of a place shows."""
+        if self.sampling is None:
+            return Choice(index, 0, WHOLE)
+        generator = self.sampling.generator(epoch, index)
+        pair = index if index < len(self.pairs) else int(generator.integers(len(self.pairs)))
+        view = self.sampling.view(generator)
+        return Choice(pair, int(generator.integers(len(self.pairs[pair][1]))), view)
 
 
 class UnpairedPictures(Dataset[dict[str, Any]]):
@@ -240,26 +252,6 @@ class SemiSupervisedPictures(Dataset[dict[str, Any]]):
             target = self.target.picture(chosen, sampling.view(generator))
             sample = self.pairs[epoch, index] | {"target": target, "fresh_target": True}
         return sample | {"key_target": self.target.keys[chosen]}
-
-
-class SelfSupervisedPictures(Dataset[dict[str, Any]]):
-    """Pairs, and with each what will be `erased` of its sketch and of the bold one: (2, times, 4) corners.
-
-    Rectangles of a square of `size` pixels. In training others in each epoch, in evaluation those of the index.
-    """
-
-    def __init__(self, pairs: PairedPictures, size: int, seed: int) -> None:
-        self.pairs, self.size, self.seed = pairs, size, seed
-        self.population = pairs.population
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, place: Place | int) -> dict[str, Any]:
-        epoch, index = place if isinstance(place, tuple) else (0, place)
-        of = (self.seed, _STROKES, index) if self.pairs.sampling is None else (self.seed, _STROKES, epoch, index)
-        generator = torch.Generator().manual_seed(int(np.random.default_rng(of).integers(2**63)))
-        return self.pairs[epoch, index] | {"erased": rectangles(2, self.size, self.size, generator=generator)}
 
 
 class RealPictures(Dataset[dict[str, Any]]):
