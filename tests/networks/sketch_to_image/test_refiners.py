@@ -1,0 +1,170 @@
+"""The refiners and their discriminator at a small width."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from suite.networks.sketch_to_image.discriminator import RefineDiscriminator
+from suite.networks.sketch_to_image.encoders import style_features
+from suite.networks.sketch_to_image.refiner import ArtRefiner
+from suite.networks.sketch_to_image.refiner_face import FaceRefiner
+
+WIDTH = 4
+Refiner = ArtRefiner | FaceRefiner
+
+
+def build(kind: str, size_in: int = 64, size_out: int = 64) -> Refiner:
+    torch.manual_seed(0)
+    if kind == "face":
+        return FaceRefiner(3, size_in, size_out, WIDTH)
+    return ArtRefiner(3, size_in, size_out, WIDTH, styled=kind == "art")
+
+
+def inputs(network: Refiner, batch: int = 2) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+    random = torch.Generator().manual_seed(1)
+    side = network.smallest
+    pictures = torch.rand(batch, 3, side, side, generator=random) * 2 - 1
+    styles = tuple(torch.randn(batch, n, generator=random) for n in style_features(WIDTH))
+    return pictures, styles, [torch.randn(batch, *shape, generator=random) for shape in network.noise_shapes]
+
+
+KINDS = ["art", "unstyled", "face"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("size_in", "size_out"), [(64, 64), (128, 128), (64, 256), (256, 256)])
+def test_pictures_of_any_size_with_every_noise_read_once(kind: str, size_in: int, size_out: int) -> None:
+    network = build(kind, size_in, size_out)
+    pictures, styles, noise = inputs(network, batch=1)
+    with torch.no_grad():
+        out = network.eval()(pictures, styles, noise)
+        assert out.shape == (1, 3, size_out, size_out)
+        assert out.abs().max() < 1
+        with pytest.raises((StopIteration, RuntimeError)):
+            network(pictures, styles, noise[:-1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_styles_noise_and_weights_all_count(kind: str) -> None:
+    network = build(kind, 256, 256)
+    pictures, styles, noise = inputs(network)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.endswith("strength"):
+                weight += 0.1
+    of = [x.requires_grad_() for x in (pictures, *styles, *noise)]
+    network(pictures, styles, noise).square().sum().backward()
+    reached = [x.grad is not None and bool(x.grad.any()) for x in of]
+    assert reached == [True] + [kind != "unstyled"] * 3 + [True] * len(noise)
+    assert [name for name, weight in network.named_parameters() if weight.grad is None] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_spatial_noise_begins_without_strength(kind: str) -> None:
+    network = build(kind).eval()
+    pictures, styles, noise = inputs(network)
+    spatial = [x if x.dim() == 2 else 2 * x for x in noise]
+    with torch.no_grad():
+        assert torch.equal(network(pictures, styles, noise), network(pictures, styles, spatial))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_eval_mode_a_picture_does_not_depend_on_its_batch(kind: str) -> None:
+    network = build(kind)
+    pictures, styles, noise = inputs(network, batch=3)
+    with torch.no_grad():
+        network(pictures, styles, noise)  # running statistics
+        network.eval()
+        together = network(pictures, styles, noise)
+        alone = network(pictures[:1], tuple(x[:1] for x in styles), [x[:1] for x in noise])
+    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_faces_style_is_mirrored_by_chance_in_training_alone() -> None:
+    network = build("face")
+    given = inputs(network)
+
+    def draws(count: int = 24) -> list[Tensor]:
+        with torch.no_grad():
+            return [network(*given) for _ in range(count)]
+
+    for module in network.modules():  # else BatchNorm's statistics are another difference
+        module.training = module is network
+    first, *others = draws()
+    kinds = [first]
+    for other in others:
+        if not any(torch.equal(other, kind) for kind in kinds):
+            kinds.append(other)
+    assert len(kinds) == 4
+    network.eval()
+    first, *others = draws()
+    assert all(torch.equal(other, first) for other in others)
+
+
+# Discriminator --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "side"), [(64, 1), (128, 1), (256, 1), (512, 5), (1024, 13)])
+def test_the_map_of_logits(size: int, side: int) -> None:
+    with torch.device("meta"):
+        logits = RefineDiscriminator(3, size, WIDTH)(torch.empty(2, 3, size, size))
+    assert logits.shape == (2, 1, side, side)
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_it_judges_down_to_its_shortest_side(size: int) -> None:
+    D = RefineDiscriminator(3, size, WIDTH).eval()
+    assert D(torch.zeros(1, 3, D.smallest, D.smallest)).shape == (1, 1, 1, 1)
+    with pytest.raises(RuntimeError):
+        D(torch.zeros(1, 3, D.smallest - 1, D.smallest - 1))
+
+
+def test_weights_begin_as_published_behind_the_spectral_norm() -> None:
+    D = RefineDiscriminator(3, 256, 32)
+    convolutions = [m for m in D.modules() if isinstance(m, nn.Conv2d)]
+    drawn = torch.cat([m.parametrizations.weight.original.flatten() for m in convolutions])
+    assert drawn.std().item() == pytest.approx(0.02, rel=0.01)
+    norms = torch.cat([m.weight for m in D.modules() if isinstance(m, nn.BatchNorm2d)])
+    assert norms.mean().item() == pytest.approx(1, abs=0.01)
+    assert norms.std().item() == pytest.approx(0.02, rel=0.2)
+    largest = [torch.linalg.matrix_norm(m.weight.flatten(1), 2).item() for m in convolutions]
+    assert largest == pytest.approx([1.0] * len(convolutions), rel=0.25)
+
+
+@pytest.mark.parametrize("size", [64, 256])
+def test_all_of_it_learns(size: int) -> None:
+    torch.manual_seed(0)
+    D = RefineDiscriminator(3, size, WIDTH)
+    D(torch.randn(4, 3, size, size)).square().sum().backward()
+    assert [name for name, weight in D.named_parameters() if weight.grad is None or not weight.grad.any()] == []
+
+
+# What a recorded step needs -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "D"])
+def test_nothing_is_read_back_and_buffers_keep_their_places(kind: str) -> None:
+    network: Any = RefineDiscriminator(3, 64, WIDTH) if kind == "D" else build(kind)
+    places = {name: buffer.data_ptr() for name, buffer in network.named_buffers()}
+    given = (torch.randn(2, 3, 64, 64),) if kind == "D" else inputs(network)
+    network(*given).sum().backward()
+    assert {name: buffer.data_ptr() for name, buffer in network.named_buffers()} == places
+    with FakeTensorMode(allow_non_fake_inputs=True):  # refuses whatever would need a value
+        fake: Any = RefineDiscriminator(3, 64, WIDTH) if kind == "D" else build(kind)
+        fake_given = [torch.empty(2, *shape) for shape in getattr(fake, "noise_shapes", [])]
+        styles = tuple(torch.empty(2, n) for n in style_features(WIDTH))
+        pictures = torch.empty(2, 3, 64, 64)
+        (fake(pictures) if kind == "D" else fake(pictures, styles, fake_given)).sum().backward()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "D"])
+def test_it_runs_under_bf16_autocast(kind: str) -> None:
+    network: Any = RefineDiscriminator(3, 64, WIDTH) if kind == "D" else build(kind)
+    given = (torch.randn(2, 3, 64, 64),) if kind == "D" else inputs(network)
+    network.eval()
+    plain = network(*given)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(network(*given).float(), plain, rtol=0.1, atol=0.05)
