@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from suite.check_data import check_data
+from suite.data.sketch_sets import Manifest, write_manifest
 from suite.errors import UserError
 from suite.run.config import CONF, register_resolvers
 
@@ -284,3 +285,28 @@ def test_labels_that_can_not_be_trained_on_are_refused(people, train, test, word
 def test_a_label_without_training_picture_is_no_error_where_batches_are_not_balanced(people, figures):
     counted, _ = figures(*people({"ann": 3, "bob": 2}, {"cat": 1}))
     assert counted["split"]["train"]["labels"] == {"ann": 3, "bob": 2}
+
+
+def test_line_drawings_belong_to_every_split(pairs, figures, tmp_path):
+    for number in range(3):
+        picture(tmp_path / "lines" / f"{number}.png")
+    counted, above = figures(*pairs, "data.task=unpaired", f"data.line_drawings={tmp_path / 'lines'}")
+    assert (counted["photos"], counted["sketches"], counted["pairs"]) == (10, 3, 0)
+    assert {split: of_split["sketches"] for split, of_split in counted["split"].items()} == {"train": 3, "test": 3}
+    assert sum(of_split["photos"] for of_split in counted["split"].values()) == 10
+    assert "unpaired" in counted["tasks"]
+    assert "data.line_drawings=" in above
+    assert "no split" not in above
+
+
+def test_sketch_sets_are_counted_with_their_photos(pairs, figures, tmp_path):
+    for name, count in (("step5", 9), ("step10", 8)):
+        for number in range(count):
+            picture(tmp_path / "sketches" / name / f"{number}.png")
+    write_manifest(tmp_path / "sketches", Manifest(("step5", "step10"), 8, 10, "TOM", 0.7))
+    words = [*pairs, "data.task=self_supervised", f"data.sketch_sets={tmp_path / 'sketches'}"]
+    counted, above = figures(*words, "data.split={train: 7, test: 2}")
+    assert (counted["pairs"], counted["sketches"], counted["orphan_photos"]) == (9, 17, 1)
+    assert "2 by photo (step5, step10), made by TOM" in above
+    with pytest.raises(UserError, match="the split test has 1 pair, and a sketch is evaluated with"):
+        run(*words, "data.split={train: 8, test: 1}")

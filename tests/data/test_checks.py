@@ -51,6 +51,19 @@ def ready(data):
         ({"epoch_length": "longest"}, r"data\.epoch_length=longest"),
         ({"epoch_length": 0}, r"data\.epoch_length=0"),
         ({"drawings": "some"}, r"data\.drawings=some"),
+        ({"subset": 0, "task": "self_supervised"}, r"data\.subset=0: give a whole number of at least 1"),
+        ({"subset": 5, "task": "paired"}, r"data\.subset=5 is for data\.task=self_supervised, not paired: set"),
+        ({"mismatched": 9}, r"data\.mismatched=9 is for data\.task=self_supervised, not unpaired"),
+        ({"mismatched": 9, "line_drawings": "x", "task": "labelled"}, r"data\.line_drawings=x is for .*, not labelled"),
+        ({"line_drawings": ""}, r"data\.line_drawings=: give a path"),
+        ({"line_drawings": "x", "task": "paired"}, r"data\.line_drawings=x is for data\.task=unpaired, not paired"),
+        ({"line_drawings": "x", "sketch": "sobel"}, r"data\.line_drawings=x with data\.sketch=sobel: both say"),
+        ({"line_drawings": "x", "target": {"source": "cufs"}}, r"=x with data\.target={source: cufs}: both"),
+        ({"sketch_sets": "x"}, r"data\.sketch_sets=x gives photos their sketches, and .*=unpaired has no pairs"),
+        ({"sketch_sets": "x", "task": "labelled"}, r"data\.sketch_sets=x .* data\.task=labelled has no pairs"),
+        ({"sketch_sets": "x", "task": "paired", "resize": "cover"}, r"data\.resize=cover with data\.sketch_sets=x"),
+        ({"sketch_sets": "x", "task": "paired", "sketch": "xdog"}, r"data\.sketch=xdog with data\.sketch_sets=x"),
+        ({"sketch_sets": "x", "task": "paired", "streaming": "y"}, r"data\.sketch_sets=x is no part of a packed set"),
         ({"on_broken": "ignore"}, r"data\.on_broken=ignore"),
         ({"on_broken": "skip", "cache": False}, r"data\.on_broken=skip needs data\.cache=true"),
         ({"split": {"trian": 3}}, r"data\.split\.trian: choose from train, val, test"),
@@ -62,6 +75,12 @@ def test_wrong_values_are_refused_before_the_disk_is_touched(arguments, message)
     with pytest.raises(UserError, match=message) as error:
         PictureData(**({"source": "unpaired_folders", "root": "/nowhere"} | arguments))
     assert "\n" not in str(error.value)
+
+
+def test_the_stages_of_one_command_may_have_what_another_of_them_reads():
+    common = {"source": "unpaired_folders", "line_drawings": "x", "subset": 5, "mismatched": 9}
+    PictureData(**common)
+    PictureData(**common, task="self_supervised", sketch_sets="y")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import torch
 
-from suite.data.finish import STROKES, Finish
+from suite.data.finish import STROKES, Finish, Sketched
 from suite.sketching import rectangles
 
 
@@ -43,3 +43,18 @@ def test_the_device_is_never_read():
         assert out["b"].shape == (6, 3, 12, 12)
         assert out["a"].shape[-1] == (9 if "view" in more else 12)
         assert ("drawings" in out) is ("erased" in more)
+
+
+def test_other_drawings_and_styles_are_brought_to_the_range_and_drawn():
+    photos = batch(paired=True, side=32)["a"]
+    more = {key: photos.roll(place, 0) for place, key in enumerate(("sibling", "subset", "subset_drawing", "style"), 1)}
+    out = Finish()(batch(True, side=32, **more, classes=3, turn=1))
+    assert all(torch.equal(out[key], out["a"].roll(place, 0)) for place, key in enumerate(more, 1))
+    assert (out["classes"], out["turn"]) == (3, 1)
+    # Sketches of photos: the drawing that stands for a photo is one alone, so its sibling is the same.
+    more["subset_drawing"] = more["subset"]
+    drawn = Finish("a", Sketched("sobel", {}, 1))(batch(True, side=32, **more))
+    assert torch.equal(drawn["sibling"], drawn["a"])
+    assert torch.equal(drawn["subset_drawing"], drawn["a"].roll(2, 0))
+    assert torch.equal(drawn["subset"], out["subset"])
+    assert torch.equal(drawn["style"], out["style"])

@@ -264,6 +264,54 @@ def test_evaluation_erases_the_same_of_a_picture_in_any_batch(faces):
     assert len({tuple(of_one.flatten().tolist()) for of_one in white}) > 1  # not the same for each picture
 
 
+def test_subsets_change_after_so_many_batches_and_go_on_in_the_next_epoch(faces):
+    data = faces(task="self_supervised", style="contour", subset=3, subset_views=4)  # 3 * 4 // 4 samples: 3 batches
+    loader, turns = data.train_dataloader(), []
+    for epoch in range(4):
+        loader.sampler.set_epoch(epoch)
+        for batch in map(data.finish, loader):
+            turns.append(batch["turn"])
+            assert batch["classes"] == 3
+            assert batch["subset_label"].max() < 3
+            assert batch["subset"].shape == batch["subset_drawing"].shape == batch["sibling"].shape == (4, 3, 32, 32)
+            assert batch["subset"].min() >= -1
+    assert turns == [0, 0, 0, 1, 1, 1, 2, 2]
+    (evaluated,) = map(data.finish, data.val_dataloader())
+    assert not {"subset", "sibling", "turn"} & set(evaluated)
+
+
+def test_a_subset_of_more_photos_than_there_are_is_said(faces, caplog):
+    with caplog.at_level("INFO", "suite"):
+        batch = next(iter(faces(task="self_supervised", subset=9, subset_views=1).train_dataloader()))
+    assert batch["classes"] == 8
+    assert "data.subset=9: there are 8 training photos, all of which are a subset" in caplog.text
+
+
+def test_test_alone_mismatches_as_many_as_are_asked_for(faces):
+    data = faces(task="self_supervised", mismatched=11, count={"train": 4, "val": 3, "test": 4})
+    fresh = torch.cat([batch["fresh_a"] for batch in data.test_dataloader()])
+    assert fresh.tolist() == [True] * 4 + [False] * 7
+    (validated,) = map(data.finish, data.val_dataloader())
+    assert validated["fresh_b"].tolist() == [True] * 3
+    photos = dict(zip(validated["key"], validated["a"], strict=True))
+    assert torch.equal(torch.stack([photos[key] for key in validated["key_style"]]), validated["style"])
+    assert not any(own == other for own, other in zip(validated["key"], validated["key_style"], strict=True))
+    validates_on_test = faces(task="self_supervised", mismatched=11)
+    assert len(validates_on_test.val_dataloader().dataset) == 4
+    validates_on_test.test_split = "train"  # as suite.evaluate sets it
+    assert len(validates_on_test.test_dataloader().dataset) == 8
+
+
+def test_a_split_of_one_pair_has_no_other_style(faces):
+    data = faces(task="self_supervised", count={"train": 4, "val": 2, "test": 1})
+    message = r"data\.task=self_supervised: the split test has 1 pair, and a sketch is evaluated with the style of"
+    for look in (data.check_training, data.test_dataloader):
+        with pytest.raises(UserError, match=message) as error:
+            look()
+        assert "\n" not in str(error.value)
+    faces(count={"train": 4, "val": 2, "test": 1}, task="paired").check_training()
+
+
 def test_grey_pictures_of_sixteen_bits_can_be_sketched(tmp_path):
     (tmp_path / "set").mkdir()
     for number in range(3):

@@ -127,3 +127,24 @@ def test_what_is_wrong_with_one_of_them_stays_one_line():
     with pytest.raises(UserError) as error:
         list(make_loader(AtOnce(Places()), EvalSampler(8), 8, 1, drop_last=False, pin_memory=False))
     assert str(error.value) == "seven: is broken"
+
+
+def turns(epoch, **changes):
+    """The turn of each batch; fails where a batch has two."""
+    arguments = {"length": 26, "population": 26, "batch_size": 3, "world": 2, "rounds": 2, "batches_per_turn": 3}
+    places = order(epoch, **arguments | changes)
+    batches = [places[start : start + 3] for start in range(0, len(places), 3)]
+    assert all(len({turn for *_, turn in batch}) == 1 for batch in batches)
+    assert [place[:2] for place in places] == order(epoch, **arguments | changes | {"batches_per_turn": None})
+    return [batch[0][2] for batch in batches]
+
+
+def test_turns_are_counted_over_the_epochs_and_are_the_same_on_all_ranks():
+    # 26 samples of two ranks: 13 each, 4 batches, 8 in the two rounds of an epoch
+    assert [turn for epoch in range(3) for turn in turns(epoch)] == [batch // 3 for batch in range(24)]
+    assert turns(1, rank=1) == turns(1)
+
+
+@pytest.mark.parametrize("done", [3, 12, 15, 21])
+def test_a_turn_is_gone_on_with(done):
+    assert turns(2, done=lambda: done) == turns(2)[done // 3 :]
