@@ -11,6 +11,7 @@ from suite.metrics import pairwise
 from suite.metrics.callback import MetricsCallback
 from suite.metrics.distances import frechet_distance, kernel_distance
 from suite.networks import weights
+from suite.networks.lpips import LPIPS
 from suite.papers.translation import Translation
 
 
@@ -251,7 +252,7 @@ def test_lpips_is_measured_on_paired_pictures(evaluated, toys, tmp_path):
 
     torch.save(alexnet(weights=None).state_dict(), tmp_path / "alexnet.pth")
     callback = MetricsCallback(names=["lpips"], cache_dir=tmp_path)
-    callback.lpips = pairwise.LPIPS(tmp_path / "alexnet.pth")
+    callback.lpips = LPIPS("alex", tmp_path / "alexnet.pth")
     data = toys.Data(*(toys.make_pictures(4, seed=seed, size=32) for seed in (0, 1)))
     figures = evaluated(callback, toys.Translator(), data)
     fake, truth = (unit_to_signed(uint8_to_unit(data.sides[side])) for side in "ab")

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from suite.metrics.features import Inception, RandomVGG
-from suite.metrics.pairwise import LPIPS
 from suite.networks.weights import WEIGHTS, WeightFile, find
 
 
@@ -114,49 +113,3 @@ def test_inception_resizes_like_torch_fidelity(inception_file):
     torch.testing.assert_close(Inception(inception_file)(noise), expected, rtol=1e-4, atol=1e-4)
     smooth = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(inception_file), antialias=True)(noise)
     assert not torch.allclose(smooth, expected, rtol=1e-2, atol=1e-2)
-
-
-@pytest.fixture(scope="module")
-def alexnet_file(tmp_path_factory):
-    from torchvision.models import alexnet
-
-    path = tmp_path_factory.mktemp("weights") / "alexnet.pth"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        torch.save(alexnet(weights=None).state_dict(), path)
-    return path
-
-
-def test_lpips_agrees_with_torchmetrics_on_the_same_alexnet(alexnet_file, toys):
-    from torchmetrics.functional.image.lpips import _LPIPS
-
-    before = torch.get_rng_state()
-    network = LPIPS(alexnet_file)
-    assert torch.equal(before, torch.get_rng_state())
-
-    reference = _LPIPS(net="alex", pnet_rand=True)
-    weights = torch.load(alexnet_file, weights_only=True)
-    for cut in ("slice1", "slice2", "slice3", "slice4", "slice5"):
-        for number, layer in getattr(reference.net, cut).named_children():
-            if f"features.{number}.weight" in weights:
-                layer.load_state_dict({name: weights[f"features.{number}.{name}"] for name in ("weight", "bias")})
-    fake, truth = (toys.make_pictures(3, seed=seed, size=64) / 127.5 - 1 for seed in (6, 7))
-    values = network(fake, truth)
-    assert values.shape == (3,)
-    torch.testing.assert_close(values, reference(fake, truth).flatten(), rtol=1e-4, atol=1e-6)
-    assert (values > 0.001).all()
-    # The package, told that it gets [0, 1], makes [-1, 1] of it.
-    of_unit = network.network(fake / 2 + 0.5, truth / 2 + 0.5, normalize=True).flatten()
-    torch.testing.assert_close(values, of_unit, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(network(fake, fake), torch.zeros(3))
-
-
-def test_lpips_takes_grey_pictures_and_stays_frozen_float32_and_in_eval_mode(alexnet_file, toys):
-    network = LPIPS(alexnet_file).train()
-    assert not any(module.training for module in network.modules())
-    assert not any(parameter.requires_grad for parameter in network.parameters())
-    grey, other = (toys.make_pictures(2, seed=seed, size=32, channels=1) / 127.5 - 1 for seed in (8, 9))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = network(grey, other)
-    assert inside.dtype == torch.float32
-    assert torch.equal(inside, network(grey.expand(-1, 3, -1, -1), other.expand(-1, 3, -1, -1)))

@@ -115,3 +115,40 @@ def test_it_is_never_in_train_mode() -> None:
     around = nn.Sequential(network).train()
     assert around.training
     assert not any(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize("depth", [16, 19])
+def test_taps_are_the_features_of_networks_that_end_there(depth) -> None:
+    names = ["relu2_1", "pool1", "conv1_2", "conv2_2", "pool3", "relu3_2"]
+    pictures = unit_pictures() * 2 - 1
+    long = VGG(depth, "pool4", None, width=4)
+    found = long.taps(pictures, names)
+    for name, features in zip(names, found, strict=True):
+        short = VGG(depth, name, None, width=4)
+        assert torch.equal(features, short(pictures))
+    assert torch.equal(long.taps(pictures, ["pool4"])[0], long(pictures))
+
+
+@pytest.mark.parametrize("name", ["pool3", "conv3_1"])
+def test_a_layer_that_is_behind_the_last_or_unknown_is_refused(name: str) -> None:
+    network = VGG(16, "pool2", None, width=4)
+    with pytest.raises(AssertionError, match="there are conv1_1, relu1_1, "):
+        network.taps(unit_pictures(), [name])
+    with pytest.raises(AssertionError, match="VGG-16 has conv1_1, "):
+        VGG(16, "conv3_4", None, width=4)
+
+
+def test_pools_of_published_weights_are_torchvisions(published) -> None:
+    _, theirs, path = published
+    pictures = unit_pictures()
+    recipe = torchvision.models.VGG19_Weights.IMAGENET1K_V1.transforms()
+    expected = theirs[:5](torchvision.transforms.functional.normalize(pictures, recipe.mean, recipe.std))
+    of_pool = VGG(19 if len(theirs) > 9 else 16, "pool1", path)(pictures * 2 - 1)
+    torch.testing.assert_close(of_pool, expected.detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_of_all_taps_reach_the_pictures() -> None:
+    network, pictures = VGG(16, "pool2", None, width=4), (unit_pictures() * 2 - 1).requires_grad_()
+    for features in network.taps(pictures, ["conv1_1", "relu1_1", "pool2"]):
+        (gradient,) = torch.autograd.grad(features.square().mean(), pictures, retain_graph=True)
+        assert gradient.abs().max() > 0

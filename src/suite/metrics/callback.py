@@ -26,6 +26,7 @@ from suite.metrics.real_features import real_features
 from suite.metrics.style_relevance import StyleRelevance
 from suite.metrics.table import OF_PAPER, OTHER_THAN_TRUTH, PAIRWISE_METRICS, SET_METRICS, Table, join, summarise
 from suite.networks import weights as weight_files
+from suite.networks.lpips import LPIPS
 from suite.papers.translation import Translation
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class MetricsCallback(Callback):
         self.max_pictures = max_pictures
 
         self.extractor: Features | None = None
-        self.lpips: pairwise.LPIPS | None = None
+        self.lpips: LPIPS | None = None
         self.lp: pairwise.LP | None = None
         self.sr: StyleRelevance | None = None
         self._measured: dict[str, Measured] = {}  # by name of the translation, in the module's order
@@ -111,7 +112,7 @@ class MetricsCallback(Callback):
             else:
                 self.extractor = RandomVGG()
         if "lpips" in self.names and data.has_truth and self.lpips is None:
-            self.lpips = pairwise.LPIPS(self._weight_file("alexnet", trainer))
+            self.lpips = LPIPS("alex", self._weight_file("alexnet", trainer))
         if "lp" in self.names and data.has_truth and self.lp is None:
             self.lp = pairwise.LP(self._weight_file("vgg19", trainer) if self.features == "inception" else None)
         if "sr" in self.names and self.sr is None:

@@ -3,14 +3,13 @@
 Both are float32 (B, C, H, W) in [-1, 1] (values outside are clamped by the caller); every function returns (B,).
 """
 
-import warnings
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from suite.images import signed_to_unit, to_rgb
+from suite.images import signed_to_unit
 from suite.networks.vgg import VGG
 
 SIGNED_RANGE = (-1.0, 1.0)
@@ -66,34 +65,6 @@ def _gaussian_windows(side: int) -> Tensor:
 def l1(fake: Tensor, truth: Tensor) -> Tensor:
     """Mean absolute difference on the scale of the training losses: 0 for equal pictures, 2 for black to white."""
     return (fake - truth).abs().mean(dim=(1, 2, 3))
-
-
-class LPIPS(nn.Module):
-    """Learned perceptual distance with AlexNet, version 0.1 (Zhang et al. 2018). 0 for equal pictures.
-
-    The linear heads come with the lpips package, AlexNet's weights from `alexnet` (torchvision's file).
-    """
-
-    def __init__(self, alexnet: str | Path) -> None:
-        import lpips
-
-        super().__init__()
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # lpips' old `pretrained=`
-            self.network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-        weights = torch.load(alexnet, map_location="cpu", weights_only=True)
-        trunk = self.network.net
-        # lpips cuts AlexNet's `features` into slices and keeps each layer's number: slice2.3 is features.3.
-        trunk.load_state_dict({key: weights[f"features.{key.split('.', 1)[1]}"] for key in trunk.state_dict()})
-        self.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> "LPIPS":
-        return super().train(False)
-
-    def forward(self, fake: Tensor, truth: Tensor) -> Tensor:
-        """(B, 1 or 3, H, W) in [-1, 1], at least 32 pixels a side, to (B,) float32 under any autocast."""
-        with torch.autocast(fake.device.type, enabled=False):
-            return self.network(to_rgb(fake.float()), to_rgb(truth.float())).flatten()
 
 
 class LP(nn.Module):

@@ -1,7 +1,7 @@
 """VGG up to one of its layers, frozen: what perceptual losses and L_p compare pictures by."""
 
 import hashlib
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +15,14 @@ MEAN, DEVIATION = 0.8, 0.6  # of every channel of random weights, before its ReL
 VGG_WIDTH = 64  # channels of VGG's first block; those of the others are multiples of it
 _CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # of each block, by how many weight layers there are
 _MULTIPLES = (1, 2, 4, 8, 8)
-_LAYER = re.compile(r"(conv|relu)([1-5])_([1-4])")  # conv3_4: before its ReLU, relu3_4: behind it
 
 
 class VGG(nn.Module):
     """VGG-16 or VGG-19 up to a layer, its weights torchvision's, or random ones that need no file.
 
     (B, 1 or 3, H, W) in [-1, 1] to float32 (B, C, H', W'), under any autocast. Frozen, but gradients reach the
-    pictures. `identity` says in words which network it is.
+    pictures. `identity` says in words which network it is. Layers are called as in conv3_4, before its ReLU, relu3_4,
+    behind it, and pool3.
 
     Random weights depend on `seed` alone. They are normal, and in each layer scaled and shifted so that every channel
     has the mean MEAN and the deviation DEVIATION on noise, a root mean square of 1: losses keep their size beside other
@@ -40,9 +40,10 @@ class VGG(nn.Module):
         self, depth: Literal[16, 19], layer: str, weights: Path | None, width: int = VGG_WIDTH, seed: int = 0
     ) -> None:
         super().__init__()
+        self.names = _names(depth, layer)
         # On the meta device neither memory nor random numbers are spent on weights that will be others.
         with torch.device("meta"):
-            layers = _layers(depth, layer, width, nn.AvgPool2d(2) if weights is None else nn.MaxPool2d(2))
+            layers = _layers(self.names, width, nn.AvgPool2d(2) if weights is None else nn.MaxPool2d(2))
         self.layers = layers.to_empty(device="cpu")
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
@@ -59,7 +60,25 @@ class VGG(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         with torch.autocast(pictures.device.type, enabled=False):
-            return self.layers((to_rgb(signed_to_unit(pictures)) - self.mean) / self.std)
+            return self.layers(self._normalised(pictures))
+
+    def taps(self, pictures: Tensor, names: Sequence[str]) -> list[Tensor]:
+        """The features of several of its layers, in the order of their names, from one pass."""
+        assert set(names) <= set(self.names), f"{names}: of this VGG, there are {', '.join(self.names)}"
+        found: dict[str, Tensor] = {}
+        with torch.autocast(pictures.device.type, enabled=False):
+            x = self._normalised(pictures)
+            for name, layer in zip(self.names, self.layers, strict=True):
+                # A ReLU that works in place would change what has been found before it.
+                x = F.relu(x) if isinstance(layer, nn.ReLU) else layer(x)
+                if name in names:
+                    found[name] = x
+                if len(found) == len(set(names)):
+                    break
+        return [found[name] for name in names]
+
+    def _normalised(self, pictures: Tensor) -> Tensor:
+        return (to_rgb(signed_to_unit(pictures)) - self.mean) / self.std
 
     @torch.no_grad()
     def _draw(self, generator: torch.Generator) -> None:
@@ -90,18 +109,24 @@ def _identity(depth: int, layer: str, weights: Path | None, width: int = VGG_WID
         return f"vgg{depth} {layer}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _layers(depth: Literal[16, 19], last: str, width: int, pool: nn.Module) -> nn.Sequential:
-    """In torchvision's order, so that its numbers are those of the weights; ends with the layer of that name."""
-    match = _LAYER.fullmatch(last)
-    assert match, f"{last}: layers are called conv1_1 or relu1_1"
-    kind, block, number = match[1], int(match[2]), int(match[3])
+def _names(depth: Literal[16, 19], last: str) -> list[str]:
+    """Of the layers from conv1_1 to that one, in torchvision's order: their numbers are those of its weights."""
+    names: list[str] = []
+    for block, count in enumerate(_CONVOLUTIONS[depth], start=1):
+        for number in range(1, count + 1):
+            names += [f"conv{block}_{number}", f"relu{block}_{number}"]
+        names.append(f"pool{block}")
+    assert last in names, f"{last}: VGG-{depth} has {', '.join(names)}"
+    return names[: names.index(last) + 1]
+
+
+def _layers(names: Sequence[str], width: int, pool: nn.Module) -> nn.Sequential:
     layers: list[nn.Module] = []
     channels = 3
-    for of_block, (count, multiple) in enumerate(zip(_CONVOLUTIONS[depth], _MULTIPLES, strict=True), start=1):
-        for of_number in range(1, count + 1):
-            layers.append(nn.Conv2d(channels, channels := multiple * width, 3, padding=1))
-            if (of_block, of_number) == (block, number):
-                return nn.Sequential(*layers, *([nn.ReLU()] if kind == "relu" else []))
-            layers.append(nn.ReLU(inplace=True))
-        layers.append(pool)
-    raise AssertionError(f"VGG-{depth} has no {last}")
+    for name in names:
+        if name.startswith("conv"):
+            block = int(name.removeprefix("conv").partition("_")[0])
+            layers.append(nn.Conv2d(channels, channels := _MULTIPLES[block - 1] * width, 3, padding=1))
+        else:
+            layers.append(pool if name.startswith("pool") else nn.ReLU(inplace=name != names[-1]))
+    return nn.Sequential(*layers)
