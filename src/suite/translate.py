@@ -13,7 +13,7 @@ from suite.files import make_folder
 from suite.run import cli, folder
 from suite.run.checks import checked
 from suite.run.config import CONF
-from suite.translating.outputs import is_video, match_outputs, match_video, videos_in
+from suite.translating.outputs import is_video, match_styles, match_video, videos_in
 
 if TYPE_CHECKING:
     from suite.papers.base import Paper
@@ -27,6 +27,7 @@ class Keys(TypedDict):
     output: File
     direction: Name | None
     target: Name | None
+    style: File | None
     checkpoint: Name
     mode: Literal["eval", "train"]
     seed: Seed
@@ -57,39 +58,52 @@ def translate(config: DictConfig) -> None:
 def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> None:
     for word in _changed(values, "crops", "min_face", "margin"):
         raise UserError(f"{word} is for videos, and input={source} is none: leave it out")
-    pairs = match_outputs(source, target)
+    style = _style(values)
+    by_style = match_styles(source, target, style)
+    pairs = [pair for pairs in by_style.values() for pair in pairs]
     if source.is_dir() and (videos := videos_in(source)):
         print(f"{_counted(videos, 'video')} in {source} left out: name one at a time, input=<file>")
-    wanted = [pair for pair in pairs if values["overwrite"] or not pair[1].exists()]
-    there = f"{len(pairs) - len(wanted)} already there (overwrite=true translates them again)"
-    where = target if source.is_dir() else pairs[0][1]
-    if not wanted:
+    wanted = {of: [pair for pair in by_style[of] if values["overwrite"] or not pair[1].exists()] for of in by_style}
+    count = sum(map(len, wanted.values()))
+    there = f"{len(pairs) - count} already there (overwrite=true translates them again)"
+    in_folder = source.is_dir() or (style is not None and style.is_dir())
+    where = target if in_folder else pairs[0][1]
+    if not count:
         print(f"nothing to do in {where}: {there}")
         return
 
     from suite.progress import counting
-    from suite.translating.batches import translate_files
+    from suite.translating.batches import read_style, translate_files
 
     model, direction = _model(values, run)
-    make_folder(target if source.is_dir() else where.parent)
+    styles = {of: read_style(model, of) for of, of_style in wanted.items() if of is not None and of_style}
 
     started = time.monotonic()
+    failed: dict[Path, str] = {}
+    failures = 0
     with counting(disable=not cli.on_terminal()) as progress:
-        bar = progress.add_task("translating", total=len(wanted))
-        failed = translate_files(
-            model,
-            wanted,
-            direction,
-            size=values["size"],
-            batch_size=values["batch_size"],
-            bf16=values["bf16"],
-            on_done=lambda: progress.advance(bar),
-        )
+        bar = progress.add_task("translating", total=count)
+        for of, of_style in wanted.items():
+            if of in styles:
+                model.take_style(styles[of])
+            make_folder(target if in_folder else where.parent)
+            without = translate_files(
+                model,
+                of_style,
+                direction,
+                size=values["size"],
+                batch_size=values["batch_size"],
+                bf16=values["bf16"],
+                on_done=lambda: progress.advance(bar),
+            )
+            failed |= without
+            failures += len(without)
     seconds = time.monotonic() - started
-    done = len(wanted) - len(failed)
+    done = count - failures
+    in_styles = f", {_counted(len(by_style), 'style')}" if style is not None and style.is_dir() else ""
     print(
-        f"{_counted(done, 'picture')} translated ({direction}) into {where}: {seconds:.1f} s, "
-        f"{done / seconds:.1f} pictures/s" + f"; {there}" * (len(wanted) < len(pairs))
+        f"{_counted(done, 'picture')} translated ({direction}{in_styles}) into {where}: {seconds:.1f} s, "
+        f"{done / seconds:.1f} pictures/s" + f"; {there}" * (count < len(pairs))
     )
     if failed:
         some = ", ".join(f"{path} ({reason})" for path, reason in list(failed.items())[:3])
@@ -100,6 +114,9 @@ def _translate_video(values: Keys, run: Path, source: Path, target: Path) -> Non
     if values["crops"]:
         for word in _changed(values, "min_face", "margin"):
             raise UserError(f"{word}: with crops=true no faces are looked for; leave one of them out")
+    style = _style(values)
+    if style is not None and not style.is_file():
+        raise UserError(f"style={style} is no file: a video is translated in the style of one picture, name it")
     target = match_video(source, target)
     if target.exists() and not values["overwrite"]:
         print(f"nothing to do: {target} is already there (overwrite=true translates it again)")
@@ -107,10 +124,13 @@ def _translate_video(values: Keys, run: Path, source: Path, target: Path) -> Non
 
     from suite.data.tools.video_faces import frontal_faces
     from suite.progress import counting
+    from suite.translating.batches import read_style
     from suite.translating.video import Faces, VideoTranslator, first_frame
 
     first_frame(source)  # refused before the model is read
     model, direction = _model(values, run)
+    if style is not None:
+        model.take_style(read_style(model, style))
     faces = None if values["crops"] else Faces(frontal_faces(values["min_face"]), values["margin"])
     translator = VideoTranslator(model, direction, faces, values["size"], values["batch_size"], values["bf16"])
 
@@ -136,8 +156,14 @@ def _model(values: Keys, run: Path) -> "tuple[Paper, str]":
     from suite.translating.batches import pick_device, pick_direction
 
     model = folder.load_model(run, values["checkpoint"], str(pick_device(values["device"])), values["mode"])
+    if model.needs_style and values["style"] is None:
+        raise UserError("in which style? Say style=<picture>, or a folder of pictures for each of them")
     torch.manual_seed(values["seed"])
     return model, pick_direction(model, values["direction"], values["target"])
+
+
+def _style(values: Keys) -> Path | None:
+    return None if values["style"] is None else Path(values["style"]).expanduser()
 
 
 def _changed(values: Keys, *keys: str) -> list[str]:

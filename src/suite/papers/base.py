@@ -45,6 +45,7 @@ class Paper(AlternatingUpdates):
     or_other_networks: tuple[str, str] = ("", "")  # what else helps where a size does not divide, or is too small
     labels: tuple[str, ...] = ()  # where its directions are those to labels: their names
     fixed_size: int | None = None  # pixels: the one side of pictures that the networks read; None: any that divides
+    needs_style = False  # True: bare pictures are translated in the style of an exemplar, see `take_style`
     trains_on_pictures = True  # False: a step reads no pictures, and its batches have none
     mode: Mode = "eval"  # train, for a trained model: translate with `keep_training_behaviour` of the generators
 
@@ -82,6 +83,13 @@ class Paper(AlternatingUpdates):
     def towards(self, target: str) -> Direction:
         """The direction to the label of that name. Raises UserError where the model knows no such label."""
         raise UserError(f"target={target}: {type(self).__name__} knows no labels; say direction=")
+
+    def take_style(self, picture: Tensor) -> None:
+        """Translate bare pictures in the style of that one, (1, C, H, W) in [-1, 1] of the target domain, from now on.
+
+        Raises UserError where the model takes no style.
+        """
+        raise UserError(f"style=…: {type(self).__name__} takes no style; leave it out")
 
     def predict(self, batch: Batch) -> list[Translation]:
         """What metrics measure of a batch, and picture grids show; the first is the paper's main one."""

@@ -68,6 +68,8 @@ def what_next(run: Path, model: "Paper") -> list[str]:
     translate = f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>"
     if model.labels:
         translate += f" {typed_target(model.labels[-1])}"
+    if model.needs_style:
+        translate += " style=<picture or folder>"
     return [translate] * bool(model.directions) + [f"  evaluate    python -m suite.evaluate run={run}"]
 
 

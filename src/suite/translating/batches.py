@@ -61,6 +61,17 @@ def pick_direction(model: Paper, name: Direction | None, target: str | None = No
     return name
 
 
+def read_style(model: Paper, path: Path) -> Tensor:
+    """An exemplar of style for `Paper.take_style`, in the size that the networks read. Raises UserError."""
+    channels = model.hparams["channels_b"]
+    try:
+        picture = _decode(PictureFile(path), channels, None)
+    except (OSError, ValueError) as error:
+        raise UserError(f"style={path}: no readable picture ({' '.join(str(error).split())})") from error
+    fitted = Fitting(channels, model.divisor, model.fixed_size).fit(picture)
+    return images.unit_to_signed(images.uint8_to_unit(fitted.pixels[None])).to(model.device)
+
+
 class _Read(NamedTuple):
     """A picture on its way."""
 

@@ -45,6 +45,39 @@ def match_outputs(source: Path, target: Path) -> list[Pair]:
     return [(source / path, target / png) for path, png in zip(pictures, pngs, strict=True)]
 
 
+def match_styles(source: Path, target: Path, style: Path | None) -> dict[Path | None, list[Pair]]:
+    """By picture of a style, every picture of `source` with the file for its translation in that style.
+
+    Of a single picture `style`, or without one, the files are those of `match_outputs`; each picture of a folder
+    `style` has a folder of its own in the folder `target`, called as it is but for the suffix. Raises UserError as
+    `match_outputs` does, and where there is no style, or a translation would replace one.
+    """
+    if style is not None and not style.exists():
+        raise UserError(f"style={style}: there is no such file or folder")
+    pairs = match_outputs(source, target)
+    if style is None:
+        return {None: pairs}
+    styled: dict[Path | None, list[Pair]] = {style: pairs}
+    if style.is_dir():
+        if source.is_file() and not target.is_dir() and _named_like(target):
+            raise UserError(f"output={target} is the name of a picture, but style={style} is a folder: name a folder")
+        out = target.resolve()
+        if out == style.resolve():
+            raise UserError(f"output={target} is the folder of styles: name another")
+        styled = {
+            path: [(picture, target / name / output.relative_to(target)) for picture, output in pairs]
+            for name, path in list_below(style).items()
+            if not path.resolve().is_relative_to(out)  # of earlier translations
+        }
+        if not styled:
+            raise UserError(f"style={style}: there is no picture in this folder")
+    read = {path.resolve() for path in (*filter(None, styled), *(picture for picture, _ in pairs))}
+    written = {output.resolve() for pairs in styled.values() for _, output in pairs}
+    if replaced := read & written:
+        raise UserError(f"output={target}: would replace the picture {min(replaced)}; name another folder")
+    return styled
+
+
 def videos_in(folder: Path) -> int:
     """How many videos lie in a folder and below it; they are translated one by one."""
     return len(walk(folder, lambda name: not name.startswith(".") and is_video(Path(name))))
