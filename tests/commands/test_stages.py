@@ -255,6 +255,37 @@ def test_a_stage_knows_where_its_data_may_lie_and_the_one_before_makes_them_as_i
     assert OmegaConf.load(runs[1] / "config.yaml").name == f"{runs[0]}/faces"
 
 
+def test_data_that_a_stage_makes_for_the_next_are_looked_for_when_that_begins(command, tmp_path, monkeypatch, capsys):
+    conf, run = tmp_path / "conf", tmp_path / "run"
+    shutil.copytree(two_stages.CONF, conf)
+    for file, root in (
+        (conf / "experiment" / "two_stages.yaml", tmp_path / "first"),
+        (conf / "stage_of" / "two_stages_encoder.yaml", "${start_from}/pictures"),
+    ):
+        file.write_text(file.read_text().replace("\ndata:\n", f"\ndata:\n  root: {root}\n"))
+
+    def make_pictures(where):
+        for side in ("trainA", "trainB", "testA", "testB"):
+            (where / side).mkdir(parents=True)
+            for number in range(8):
+                Image.new("RGB", (32, 32), (number, 0, 0)).save(where / side / f"{number}.png")
+
+    def leave_behind(model, data, run):
+        if model.stage == "generator":
+            make_pictures(run / "pictures")
+
+    monkeypatch.setattr(two_stages.TwoStages, "leave_behind", lambda *_: None)
+    make_pictures(tmp_path / "first")
+    words = ["data=paired_folders", "data.channels_b=3", "images.count=0", "metrics=none", f"hydra.run.dir={run}"]
+    assert command("train", "--config-dir", str(conf), *TINY, *words) == 2  # the first stage is whole by then
+    assert f"{run / STAGES[0] / 'pictures'}" in capsys.readouterr().err
+    assert folder.is_finished(run / STAGES[0])
+    shutil.rmtree(run)
+    monkeypatch.setattr(two_stages.TwoStages, "leave_behind", leave_behind)
+    assert command("train", "--config-dir", str(conf), *TINY, *words) == 0
+    assert OmegaConf.load(run / STAGES[1] / "config.yaml").data.root == str(run / STAGES[0] / "pictures")
+
+
 def test_a_stage_may_take_no_network_of_the_one_before(train, tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     assert train(*TINY, "stage=generator", "metrics=none", f"hydra.run.dir={first}") == 0
