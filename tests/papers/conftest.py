@@ -14,6 +14,7 @@ from suite.papers.base import Paper
 from suite.papers.csi import CSI
 from suite.papers.dagan import DAGAN
 from suite.papers.pix2pix import Pix2Pix
+from suite.papers.sketch_to_image import SketchToImage
 from suite.papers.two_step import TwoStep
 from suite.run.config import defaults_of
 
@@ -140,6 +141,49 @@ def make_labelled() -> Callable[..., list[Batch]]:
             }
             for _ in range(count)
         ]
+
+    return make
+
+
+@pytest.fixture
+def make_sketch_to_image() -> Callable[..., SketchToImage]:
+    """Builds equal models from equal changes: the weights are drawn from one seed. Of the auto-encoder by default."""
+
+    def make(**changes: Any) -> SketchToImage:
+        torch.manual_seed(0)
+        small: dict[str, Any] = {"size": 64, "output_size": 64, "tom_size": 64, "width": 2, "classes": 3, "steps": None}
+        small |= {"tom_width": 2, "tom_width_d": 4, "content_layer": "pool2"}
+        small |= {"gram_layers": ["pool1", "pool2", "pool3"], "stage": "autoencoder"}
+        channels = {"channels_a": 3, "channels_b": 1} if changes.get("stage") == "tom" else {"channels_a": 1}
+        return SketchToImage(
+            **defaults_of("sketch_to_image") | PERCEPTUAL | {"channels_b": 3} | channels | small | changes
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_drawn_photos() -> Callable[..., list[Batch]]:
+    """Batches of noise as a stage of sketch_to_image reads them, those of evaluation in them, too."""
+
+    def make(
+        count: int, stage: str = "autoencoder", dtype: torch.dtype = torch.float32, output_size: int = 64
+    ) -> list[Batch]:
+        random = torch.Generator().manual_seed(1)
+
+        def noise(*channels: int) -> Tensor:
+            return (torch.rand(3, *channels, output_size, output_size, generator=random) * 2 - 1).to(dtype)
+
+        batches: list[Batch] = []
+        for _ in range(count):
+            batch: Batch = {"index": torch.arange(3), "paired": True, "fresh_a": torch.ones(3, dtype=torch.bool)}
+            if stage == "tom":
+                batches.append(batch | {"a": noise(3), "b": noise(1)})
+                continue
+            batch |= {"a": noise(1), "b": noise(3), "style": noise(3), "drawings": noise(4, 1), "sibling": noise(1)}
+            batch |= {"subset": noise(3), "subset_drawing": noise(1), "subset_label": torch.tensor([2, 0, 1])}
+            batches.append(batch | {"classes": 3, "turn": 0})
+        return batches
 
     return make
 

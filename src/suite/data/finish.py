@@ -45,12 +45,12 @@ def sketcher(keys: DataKeys) -> Sketched | None:
     return Sketched(keys.sketch, keys.sketch_options or {}, keys.channels_a if keys.swap else keys.channels_b)
 
 
-def seen(pictures: Tensor, view: Tensor, size: int) -> Tensor:
+def seen(pictures: Tensor, view: Tensor, size: int, beyond: Literal["border", "zeros"] = "border") -> Tensor:
     """Square windows of pictures, mirrored, zoomed in and turned, in one bilinear step (Dong 2017, section 4).
 
     pictures: (B, C, H, W). view: (B, 6) float32, of each: top and left of the window in pixels, 1 where it is mirrored,
     the share of its height and of its width that is seen, and the degrees that this is turned counterclockwise. Gives
-    (B, C, size, size); what lies beyond the edge of a picture is the pixel there.
+    (B, C, size, size); what lies beyond the edge of a picture is the pixel there (`border`), or 0.
     """
     top, left, mirrored, down, across, degrees = view[:, :, None, None].unbind(1)
     centres = (2 * torch.arange(size, device=view.device) + 1) / size - 1  # of pixels: -1 .. 1 from edge to edge
@@ -63,7 +63,7 @@ def seen(pictures: Tensor, view: Tensor, size: int) -> Tensor:
     rows = (2 * top + size * (1 + rows)) / height - 1
     columns = (2 * left + size * (1 + columns)) / width - 1
     grid = torch.stack([columns, rows], dim=-1)
-    return grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return grid_sample(pictures, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
 
 
 class Finish:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.data.catalog import Catalog, Kind, Picture, PictureFile, Record
-from suite.data.sketch_sets import check_apart, one_form, read_manifest, sketch_name
+from suite.data.sketch_sets import check_apart, followed, one_form, read_manifest, sketch_name
 from suite.data.sources import find_source, source_arguments, source_options
 from suite.data.sources.folders import existing_folder, list_below
 from suite.data.sources.helpers.roots import is_picture, undoubled
@@ -124,6 +124,7 @@ def with_sketch_sets(catalog: Catalog, folder: Path) -> Catalog:
     Drawings of the data set's own are left out, and what was missing among them is forgotten. A photo without a sketch
     becomes an orphan. Raises UserError where there are no sets, where no photo has a sketch, or two have one key.
     """
+    folder = followed(folder)
     manifest = read_manifest(folder)
     photos = [record for record in catalog.records if record.photo is not None]
     check_apart(photos)

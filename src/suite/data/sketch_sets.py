@@ -3,10 +3,13 @@
     <folder>/manifest.json        what is there, written last: a folder without it is not finished
     <folder>/<set>/<key>.png      the sketch of the photo whose record has that key, which may hold `/`
 
+A run of a later stage has in place of both elsewhere.txt, which says where the sets of the first one are.
+
 The key, not a running number, names the file: numbers would depend on who sorts the photos, and how.
 """
 
 import json
+import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -15,9 +18,10 @@ from pathlib import Path
 from suite.arguments import Positive, Share, Size, check_types
 from suite.data.catalog import Record
 from suite.errors import UserError
-from suite.files import write_whole
+from suite.files import make_folder, write_whole
 
 MANIFEST = "manifest.json"
+_ELSEWHERE = "elsewhere.txt"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,22 @@ def sketch_name(key: str) -> str:
 def one_form(name: str) -> str:
     """A file's name in one form of Unicode: some systems write an umlaut as two characters."""
     return unicodedata.normalize("NFC", name)
+
+
+def point_to(folder: Path, sets: Path) -> None:
+    """Have a folder stand for another one, which holds the sets; beside each other both may be moved together."""
+    make_folder(folder)
+    near = sets.resolve().is_relative_to(folder.resolve().parents[1])
+    place = os.path.relpath(sets.resolve(), folder.resolve()) if near else str(sets.resolve())
+    write_whole(folder / _ELSEWHERE, place + "\n")
+
+
+def followed(folder: Path) -> Path:
+    """Where the sets of a folder are: there, or where it points to."""
+    signpost = folder / _ELSEWHERE
+    if not signpost.is_file():
+        return folder
+    return Path(os.path.normpath(folder / signpost.read_text(encoding="utf-8").strip()))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

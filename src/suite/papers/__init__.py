@@ -18,6 +18,7 @@ _OURS = {
     "cyclegan": "suite.papers.cyclegan:CycleGAN",
     "dagan": "suite.papers.dagan:DAGAN",
     "pix2pix": "suite.papers.pix2pix:Pix2Pix",
+    "sketch_to_image": "suite.papers.sketch_to_image:SketchToImage",
     "two_step": "suite.papers.two_step:TwoStep",
 }
 _registered: "dict[str, type[Paper]]" = {}

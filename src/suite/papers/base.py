@@ -187,8 +187,8 @@ class Paper(AlternatingUpdates):
 
 
 def source_side(direction: Direction) -> Literal["a", "b"]:
-    """Which pictures of a batch are translated in that direction: those of `b` in b2a, else those of `a`."""
-    return "b" if direction == "b2a" else "a"
+    """Which pictures of a batch are translated in that direction: those of `b` in b2a and b2b, else those of `a`."""
+    return "b" if direction in ("b2a", "b2b") else "a"
 
 
 def check_task(paper: type[Paper], tasks: tuple[str, ...], task: str) -> None:

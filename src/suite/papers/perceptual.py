@@ -24,7 +24,7 @@ class PerceptualPaper(Paper):
     """
 
     depth: ClassVar[Literal[16, 19]]  # of the VGG
-    layer: ClassVar[str]  # of it, whose features are compared
+    layer: str  # of it, whose features are compared; of several the deepest
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("epochs_of", epochs_of, replace=True)
     OmegaConf.register_new_resolver("twice", lambda number: 2 * number, replace=True)
     OmegaConf.register_new_resolver("share_of", _share_of, replace=True)
+    OmegaConf.register_new_resolver("at_most", _at_most, replace=True)
     OmegaConf.register_new_resolver("unet_downs", _unet_downs, replace=True)
     OmegaConf.register_new_resolver("l1_of_drawings", _l1_of_drawings, replace=True)
     OmegaConf.register_new_resolver("home", lambda: str(Path.home()), replace=True)
@@ -39,6 +40,11 @@ def epochs_of(epochs: int, decay_epochs: int, steps: int | None) -> int:
 def _share_of(number: Any, part: int, whole: int) -> Any:
     """part / whole of a number, rounded; what is no number is left as it is, for the checks to refuse."""
     return round(number * part / whole) if isinstance(number, int | float) else number
+
+
+def _at_most(number: Any, most: int) -> Any:
+    """The smaller of the two; what is no number is left as it is, for the checks to refuse."""
+    return min(number, most) if isinstance(number, int | float) else number
 
 
 def _unet_downs(size: int) -> int:

@@ -78,6 +78,22 @@ def match_styles(source: Path, target: Path, style: Path | None) -> dict[Path | 
     return styled
 
 
+def pictures_of(source: Path, key: str) -> list[Path]:
+    """The picture itself, or those of a folder and below it, in natural order. Raises UserError, naming the key."""
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UserError(f"{key}={source}: there is no such file or folder")
+    return list(list_pictures(source, recursive=True).values())
+
+
+def named_picture(target: Path) -> Path:
+    """The file. Raises UserError where its name is not that of a picture that can be written."""
+    if target.is_dir() or target.suffix.lower() not in SUFFIXES:
+        raise UserError(f"output={target} is no picture file: give it a name as {target / 'grid.png'}")
+    return target
+
+
 def videos_in(folder: Path) -> int:
     """How many videos lie in a folder and below it; they are translated one by one."""
     return len(walk(folder, lambda name: not name.startswith(".") and is_video(Path(name))))

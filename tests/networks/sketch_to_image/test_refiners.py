@@ -1,5 +1,6 @@
 """The refiners and their discriminator at a small width."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -168,3 +169,25 @@ def test_it_runs_under_bf16_autocast(kind: str) -> None:
     plain = network(*given)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         torch.testing.assert_close(network(*given).float(), plain, rtol=0.1, atol=0.05)
+
+
+@pytest.mark.parametrize("refiner", [ArtRefiner(3, 64, 128, 2, True), FaceRefiner(3, 64, 128, 2)])
+def test_maps_computed_anew_change_nothing(refiner: ArtRefiner | FaceRefiner) -> None:
+    torch.manual_seed(0)
+    pictures, styles = torch.randn(2, 3, 64, 64), tuple(torch.randn(2, n) for n in (4, 8, 16))
+    noise = [torch.randn(2, *shape) for shape in refiner.noise_shapes]
+    found = []
+    for checkpointing in (False, True):
+        network = copy.deepcopy(refiner).train()
+        network.checkpointing = checkpointing
+        torch.manual_seed(1)
+        made = network(pictures, styles, noise)
+        made.square().mean().backward()
+        gradients = {name: weight.grad for name, weight in network.named_parameters()}
+        found.append((made, gradients, dict(network.named_buffers())))
+    (made, gradients, buffers), (again, anew, counted) = found
+    assert torch.equal(made, again)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(anew[name], gradient)
+    for name, buffer in buffers.items():
+        assert torch.equal(counted[name], buffer), name

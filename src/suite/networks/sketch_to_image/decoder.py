@@ -10,7 +10,7 @@ from suite.arguments import Positive
 from suite.images import signed_to_unit
 from suite.networks.layers import Norm, Width, norm_layer
 from suite.networks.sketch_to_image.blocks import ResBlkG, sides_below
-from suite.networks.sketch_to_image.encoders import SLOPE, style_features
+from suite.networks.sketch_to_image.encoders import SLOPE, Codes, style_features
 from suite.networks.sketch_to_image.injection import DualMaskInjection, MaskBias, StyleGate, StyleKind
 
 Dmi = Literal["none", "sketch", "feature"]
@@ -40,10 +40,11 @@ class StyledDecoder(nn.Module):
         norm: Norm,
         gate_8: Gate8,
         spectral_bn: bool,
+        codes: Codes = "all",
     ) -> None:
         super().__init__()
         self.out_channels, self.dmi = out_channels, dmi
-        low, middle, high = style_features(width)
+        low, middle, high = style_features(width)  # channels of the contents
         self.concatenates = style == "none"
         self.constant = nn.Parameter(torch.randn(high, 8, 8))
 
@@ -68,7 +69,7 @@ class StyledDecoder(nn.Module):
         if style != "none":
             kind: StyleKind = "sigmoid" if style == "multiply" else style
             self.gates["to_8"] = StyleGate(high, high, gate_8 if style == "multiply" else kind)
-            for side, features in ((64, high), (128, middle), (256, low)):
+            for side, features in zip((256, 128, 64), style_features(width, codes), strict=True):
                 if side <= size:
                     self.gates[f"to_{side}"] = StyleGate(features, max(1, width * 64 // side), kind)
 

@@ -1,5 +1,7 @@
 """The encoders of Liu 2021: of the style of a photo, of the content of a sketch; and the classifier of styles."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,6 +10,8 @@ from suite.arguments import Positive
 from suite.networks.contract import PictureNetwork
 from suite.networks.layers import Width
 from suite.networks.sketch_to_image.blocks import ResBlkE, sides_below
+
+Codes = Literal["all", "last"]
 
 SLOPE = 0.1  # of LeakyReLU, but behind the first convolution
 
@@ -31,22 +35,26 @@ class StyleEncoder(PictureNetwork):
     """E_style: photos (B, in_channels, size, size) to three vectors (B, `features[i]`): 2, 4 and 8 times `width`.
 
     Each is of another map of the trunk, averaged to 4 x 4 places that a convolution reads: where in the picture a
-    colour is, is part of the style. The paper has the last one alone. 14,539,200 parameters with three channels at 512
-    pixels and width 64.
+    colour is, is part of the style. codes: all, or the last in place of each (section 4.1 has no other). 14,539,200
+    parameters with three channels at 512 pixels and width 64.
     """
 
-    def __init__(self, in_channels: int, size: Positive, width: Width, spectral_bn: bool) -> None:
+    def __init__(self, in_channels: int, size: Positive, width: Width, spectral_bn: bool, codes: Codes = "all") -> None:
         super().__init__()
         self.in_channels, self.divisor, self.smallest = in_channels, size // 8, size
         self.trunk = _Trunk(in_channels, size, width, spectral_bn)
-        self.features = style_features(width)
+        self.codes, self.features = codes, style_features(width, codes)
         self.heads = nn.ModuleList(
             nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Conv2d(channels, channels, 4, bias=False), nn.Flatten())
-            for channels in self.features
+            for channels in (self.features if codes == "all" else self.features[-1:])
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        low, middle, high = (head(of_side) for head, of_side in zip(self.heads, self.trunk(x), strict=True))
+        maps = self.trunk(x)
+        if self.codes == "last":
+            high = self.heads[0](maps[-1])
+            return high, high, high
+        low, middle, high = (head(of_side) for head, of_side in zip(self.heads, maps, strict=True))
         return low, middle, high
 
 
@@ -75,9 +83,9 @@ class StyleHead(nn.Module):
         self.linear.bias.uniform_(-0.1 * limit, 0.1 * limit, generator=generator)
 
 
-def style_features(width: int) -> tuple[int, int, int]:
+def style_features(width: int, codes: Codes = "all") -> tuple[int, int, int]:
     """How long the three style vectors are."""
-    return 2 * width, 4 * width, 8 * width
+    return (8 * width, 8 * width, 8 * width) if codes == "last" else (2 * width, 4 * width, 8 * width)
 
 
 class _Trunk(nn.Module):

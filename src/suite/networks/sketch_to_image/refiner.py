@@ -8,8 +8,9 @@ from suite.arguments import Positive
 from suite.networks.contract import PictureNetwork
 from suite.networks.layers import Width
 from suite.networks.sketch_to_image.blocks import ResBlkG, sides_below
-from suite.networks.sketch_to_image.encoders import style_features
+from suite.networks.sketch_to_image.encoders import Codes, style_features
 from suite.networks.sketch_to_image.injection import StyleGate
+from suite.networks.sketch_to_image.recompute import recomputed
 from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, halving, strided, to_4x4
 
 _STYLE_OF = {64: 2, 128: 2, 256: 1, 512: 0}  # which style vector gates the channels at that side
@@ -24,6 +25,7 @@ class ArtRefiner(PictureNetwork):
     """
 
     noise_shapes: list[tuple[int, ...]]  # of each noise, without the batch
+    checkpointing = False  # in training, whether the maps of its doublings are computed anew on the way back
 
     def __init__(
         self,
@@ -33,12 +35,13 @@ class ArtRefiner(PictureNetwork):
         width: Width,
         styled: bool,
         spectral_bn: bool = False,
+        codes: Codes = "all",
     ) -> None:
         super().__init__()
         self.in_channels = self.out_channels = channels
         self.divisor, self.smallest = size_in // 16, size_in
         self.styled = styled
-        features = style_features(width)
+        features = style_features(width, codes)
 
         of_side = {256: width, 128: 2 * width, 64: 4 * width, 32: 8 * width, 16: 8 * width}
         self.sides = sides_below(size_in, 16)
@@ -93,12 +96,15 @@ class ArtRefiner(PictureNetwork):
             of_noise = layer(of_noise, next(left))
 
         for side, layer in zip(self.sides_out, self.decoder, strict=True):
-            x = layer(cat([x, of_noise], dim=1) if side == 64 else x, next(left))
+            x = self._doubled(layer, cat([x, of_noise], dim=1) if side == 64 else x, next(left))
             if str(side) in self.gates:
                 x = self.gates[str(side)](x, styles[_STYLE_OF[side]])
             if side >= 64 and side in encoded:
                 x = x + encoded[side]
         return self.picture(x)
+
+    def _doubled(self, layer: nn.Module, x: Tensor, noise: Tensor) -> Tensor:
+        return recomputed(layer, x, noise) if self.checkpointing and self.training else layer(x, noise)
 
     def _style_map(self, styles: tuple[Tensor, Tensor, Tensor], noise: Iterator[Tensor]) -> Tensor:
         """Of 8 x 8 places, side by side to 16 x 16."""

@@ -8,8 +8,9 @@ from suite.arguments import Positive
 from suite.networks.contract import PictureNetwork
 from suite.networks.layers import Width
 from suite.networks.sketch_to_image.blocks import sides_below
-from suite.networks.sketch_to_image.encoders import SLOPE, style_features
+from suite.networks.sketch_to_image.encoders import SLOPE, Codes, style_features
 from suite.networks.sketch_to_image.injection import StyleGate
+from suite.networks.sketch_to_image.recompute import recomputed
 from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, halving, to_4x4
 
 
@@ -22,12 +23,15 @@ class FaceRefiner(PictureNetwork):
     """
 
     noise_shapes: list[tuple[int, ...]]  # of each noise, without the batch
+    checkpointing = False  # in training, whether the maps of its doublings are computed anew on the way back
 
-    def __init__(self, channels: int, size_in: Positive, size_out: Positive, width: Width) -> None:
+    def __init__(
+        self, channels: int, size_in: Positive, size_out: Positive, width: Width, codes: Codes = "all"
+    ) -> None:
         super().__init__()
         self.in_channels = self.out_channels = channels
         self.divisor, self.smallest = size_in // 32, size_in
-        features = style_features(width)
+        features = style_features(width, codes)
 
         self.sides = sides_below(size_in, 32)
         of_side = {side: max(1, width * 64 // side) for side in self.sides}
@@ -70,8 +74,11 @@ class FaceRefiner(PictureNetwork):
         for side, layer, gate in zip(self.sides_out, self.decoder, self.gates, strict=True):
             if side // 2 in encoded:
                 x = cat([encoded[side // 2], x], dim=1)
-            x = gate(layer(x, next(left)), styles[2])
+            x = gate(self._doubled(layer, x, next(left)), styles[2])
         return self.picture(x)
+
+    def _doubled(self, layer: nn.Module, x: Tensor, noise: Tensor) -> Tensor:
+        return recomputed(layer, x, noise) if self.checkpointing and self.training else layer(x, noise)
 
 
 def _mirrored_by_chance(x: Tensor) -> Tensor:

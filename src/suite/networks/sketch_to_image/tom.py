@@ -1,6 +1,7 @@
 """TOM of Liu 2021, which makes sketches of photos: a decoder of VGG's features, a discriminator of Gram matrices."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,19 +15,19 @@ _SIDE = 16  # of the map that each Gram matrix is laid out as
 
 
 class SketchGenerator(nn.Module):
-    """T: VGG's features of a photo, (B, in_channels, H/8, W/8), to its sketch (B, 3, H, W) in [-1, 1].
+    """T: VGG's features of a photo, (B, in_channels, H / 2^ups, W / 2^ups), to its sketch (B, 3, H, W) in [-1, 1].
 
-    in_channels: 256 of VGG-16's third pooling. 4,729,347 parameters with those and width 256.
+    The authors read the 256 channels of VGG-16's third pooling: 4,729,347 parameters with those, three doublings and
+    width 256.
     """
 
     out_channels = 3
 
-    def __init__(self, in_channels: Positive, width: Width = 256) -> None:
+    def __init__(self, in_channels: Positive, width: Width = 256, ups: Positive = 3) -> None:
         super().__init__()
+        channels = [in_channels, *[2 * width] * (ups - 1), width]
         self.layers = nn.Sequential(
-            *_doubling(in_channels, 2 * width),
-            *_doubling(2 * width, 2 * width),
-            *_doubling(2 * width, width),
+            *(layer for before, after in pairwise(channels) for layer in _doubling(before, after)),
             spectral_norm(nn.Conv2d(width, self.out_channels, 3, padding=1)),
             nn.Tanh(),
         )
@@ -36,17 +37,19 @@ class SketchGenerator(nn.Module):
 
 
 class GramDiscriminator(nn.Module):
-    """D_T: Gram matrices of three layers, (B, C, C) each, to logits (B, 1, 3, 3) of being a drawing's.
+    """D_T: Gram matrices of `grams` layers, (B, C, C) each, to logits (B, 1, 3, 3) of being a drawing's.
 
-    Each matrix is averaged, or stretched, to `width` rows of 16 x 16 numbers. 831,841 parameters at width 128.
+    Each matrix is averaged, or stretched, to `width` rows of 16 x 16 numbers. 831,841 parameters
+    of three at width 128.
     """
 
-    def __init__(self, width: Width = 128) -> None:
+    def __init__(self, width: Width = 128, grams: Positive = 3) -> None:
         super().__init__()
         self.width = width
-        half, quarter = max(1, 3 * width // 2), max(1, 3 * width // 4)
+        whole = grams * width
+        half, quarter = max(1, whole // 2), max(1, whole // 4)
         self.layers = nn.Sequential(
-            spectral_norm(nn.Conv2d(3 * width, half, 3, padding=1)),
+            spectral_norm(nn.Conv2d(whole, half, 3, padding=1)),
             nn.BatchNorm2d(half),
             nn.LeakyReLU(0.1, True),
             spectral_norm(nn.Conv2d(half, quarter, 3, padding=1)),

@@ -1,0 +1,121 @@
+"""Sketch sets of a data set: every photo as TOM draws it, with its weights of several steps (Liu 2021, section 5.1)."""
+
+import copy
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from suite.data.sketch_sets import MANIFEST, Manifest, check_apart, read_manifest, sketch_name, write_manifest
+from suite.errors import UserError
+from suite.files import make_folder, write_picture, write_whole
+from suite.images import signed_to_uint8, to_pil
+
+if TYPE_CHECKING:
+    from suite.data.module import PictureData
+    from suite.papers.sketch_to_image import SketchToImage
+
+SETS = "sketches"  # the folder in a run of the stage tom
+_BY = "made_by.txt"  # what an unfinished folder is made by
+
+
+def snapshots(run: Path, wanted: list[str] | None = None) -> dict[str, Path]:
+    """The checkpoints of a run that were kept at chosen steps, or those of it that are wanted, by name and in order.
+
+    Raises UserError where there is none, or not the one that is wanted.
+    """
+    numbered = {path.stem: path for path in (run / "checkpoints").glob("*.ckpt")}
+    kept = sorted((name for name in numbered if re.fullmatch(r"step\d+", name)), key=lambda name: int(name[4:]))
+    if wanted is not None:
+        if missing := [name for name in wanted if name not in numbered]:
+            raise UserError(
+                f"{run / 'checkpoints'} has no {', '.join(missing)}: choose from {', '.join(sorted(numbered)) or '-'}"
+            )
+        kept = wanted
+    if not kept:
+        raise UserError(
+            f"{run / 'checkpoints'} has no step<number>.ckpt: T draws as it was at those steps; train it with "
+            "checkpoint.at_steps=[…], or name checkpoints, as in checkpoints=[last]"
+        )
+    return {name: numbered[name] for name in kept}
+
+
+def drawers(model: "SketchToImage", checkpoints: Mapping[str, Path]) -> dict[str, nn.Module]:
+    """T with the weights of each checkpoint, averaged where it has them."""
+    found: dict[str, nn.Module] = {}
+    for name, path in checkpoints.items():
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        prefix = "ema.T." if any(key.startswith("ema.T.") for key in state) else "T."
+        T = copy.deepcopy(model.T)
+        T.load_state_dict({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})
+        found[name] = T.to(model.device).eval()
+    return found
+
+
+@torch.no_grad()
+def draw_sets(
+    model: "SketchToImage",
+    checkpoints: Mapping[str, Path],
+    data: "PictureData",
+    folder: Path,
+    advance: Callable[[int], object] = lambda count: None,
+) -> Manifest:
+    """Draw every photo of the data's splits once for each checkpoint, into a folder that `data.sketch_sets` reads.
+
+    A finished folder is left as it is, and an unfinished one gone on with. advance: called with so many photos that are
+    done. Raises UserError where the folder holds sketches by others.
+    """
+    check_apart(data.catalog.records)
+    sets = drawers(model, checkpoints)
+    made_by = f"{type(model).__name__}, " + ", ".join(f"{name} {_digest(T)}" for name, T in sets.items())
+    _claim(folder, made_by)
+    if (folder / MANIFEST).is_file():
+        return read_manifest(folder)
+    pictures = 0
+    for split in data.splits:
+        for batch in data.eval_dataloader(split):
+            fresh = batch["fresh_a"].nonzero().flatten().tolist()
+            pictures += len(fresh)
+            names = {row: sketch_name(batch["key"][row]) for row in fresh}
+            missing = [row for row in fresh if not all((folder / of / names[row]).is_file() for of in sets)]
+            if missing:
+                photos = data.finish({"a": batch["a"][missing].to(model.device)})["a"]
+                for of, lines in model.lines_of(photos, sets).items():
+                    for row, line in zip(missing, signed_to_uint8(lines).cpu(), strict=True):
+                        path = folder / of / names[row]
+                        make_folder(path.parent)
+                        write_picture(to_pil(line).convert("1"), path)
+            advance(len(fresh))
+    manifest = Manifest(tuple(sets), model.tom_size, pictures, made_by, model.white_above)
+    write_manifest(folder, manifest)
+    (folder / _BY).unlink(missing_ok=True)
+    return manifest
+
+
+def _claim(folder: Path, made_by: str) -> None:
+    """Raises UserError where a folder holds something else than what is about to be made."""
+    make_folder(folder)
+    there = None
+    if (folder / MANIFEST).is_file():
+        there = read_manifest(folder).made_by
+    elif (folder / _BY).is_file():
+        there = (folder / _BY).read_text(encoding="utf-8")
+    elif any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty, and holds no sketch sets: choose another folder")
+    if there is None:
+        write_whole(folder / _BY, made_by)
+    elif there != made_by:
+        raise UserError(f"{folder} holds sketches made by {there}, not by {made_by}: choose another folder")
+
+
+def _digest(network: nn.Module) -> str:
+    """Eight characters that change when its weights do."""
+    digest = hashlib.sha256()
+    for value in network.state_dict().values():
+        if isinstance(value, Tensor):
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,501 @@
+"""Sketches to pictures in the style of other pictures, from photos alone (Liu 2021, self-supervised).
+
+stage tom          photo ─► VGG ─► T ─► sketch                  D_T tells its Gram matrices from those of line drawings
+                   T as it was at several steps draws every photo several times
+stage autoencoder  sketch ─► C ─► content ─┐
+                   photo  ─► S ─► style  ──┴► G1 ─► I_ae        S learns which picture it sees, C not to know
+stage refine       I_ae, style, noise ─► G2 ─► I_gan            against D, while T, S, C and G1 rest
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, mse_loss
+
+from suite.arguments import NonNegative, Positive, Share
+from suite.data.batch import Batch
+from suite.data.sketch_sets import followed, point_to
+from suite.errors import UserError
+from suite.images import signed_to_unit
+from suite.losses.adain import adain
+from suite.losses.adversarial import AdversarialLoss
+from suite.losses.gram import gram, joint_gram
+from suite.losses.style_classes import style_classification, unclassifiable
+from suite.losses.triplet import content_triplet, derangement, style_triplet
+from suite.networks.layers import Norm, Width
+from suite.networks.lpips import LPIPS
+from suite.networks.sketch_to_image.decoder import StyledDecoder
+from suite.networks.sketch_to_image.discriminator import RefineDiscriminator
+from suite.networks.sketch_to_image.encoders import Codes, ContentEncoder, StyleEncoder, StyleHead
+from suite.networks.sketch_to_image.refiner import ArtRefiner
+from suite.networks.sketch_to_image.refiner_face import FaceRefiner
+from suite.networks.sketch_to_image.tom import GramDiscriminator, SketchGenerator
+from suite.papers.base import Direction, Report, source_side
+from suite.papers.drawing import SETS, draw_sets, snapshots
+from suite.papers.perceptual import PerceptualPaper
+from suite.papers.reference import ReferenceSketchToImage
+from suite.papers.translation import Translation
+from suite.updates.views import Degrees, Zoom, draw_views, resized, viewed
+
+if TYPE_CHECKING:
+    from suite.data.module import PictureData
+
+Pool = Literal["pool1", "pool2", "pool3", "pool4", "pool5"]
+Styles = tuple[Tensor, ...]  # of S, coarse last: (B, 2w), (B, 4w), (B, 8w)
+Contents = tuple[Tensor, ...]  # of C: maps of 32, 16 and 8 pixels a side
+# Channels of VGG-16 behind each pooling, in widths of its first block.
+_POOLED = {"pool1": 1, "pool2": 2, "pool3": 4, "pool4": 8, "pool5": 8}
+_TRAINED = {"tom": ("D_T", "T"), "autoencoder": ("AE",), "refine": ("D", "G2")}
+_GENERATORS = {"tom": ("T",), "autoencoder": ("G1", "S", "C"), "refine": ("G2",)}
+
+
+class SketchToImage(PerceptualPaper):
+    """TOM, which draws sketches of photos; an auto-encoder of sketches and styles; a GAN that refines what it makes.
+
+    Source: Liu 2021; equation, section and table numbers are that paper's, rows those of its folder of experiments/.
+    """
+
+    name = "sketch_to_image"
+    depth = 16
+    stages = ("tom", "autoencoder", "refine")
+
+    def __init__(
+        self,
+        *,
+        size: Positive,
+        output_size: Positive,
+        width: Width,
+        tom_size: Positive,
+        tom_width: Width,
+        tom_width_d: Width,
+        content_layer: Pool,
+        gram_layers: Sequence[Pool],
+        tom_loss: Literal["hinge", "vanilla"],
+        lambda_content: NonNegative,
+        lambda_gram: NonNegative,
+        gram_of: Literal["batch", "picture"],
+        white_above: Share,
+        dmi: Literal["none", "sketch", "feature"],
+        dmi_bias: Literal["shared", "masked"],
+        style: Literal["none", "adain", "add", "multiply"],
+        norm: Norm,
+        gate_8: Literal["sigmoid", "batch"],
+        spectral_bn: bool,
+        style_codes: Codes,
+        classes: Positive | None,
+        lambda_rec: NonNegative,
+        lambda_lpips: NonNegative,
+        lambda_tri_s: NonNegative,
+        lambda_tri_c: NonNegative,
+        lambda_cls_s: NonNegative,
+        lambda_cls_c: NonNegative,
+        alpha: NonNegative,
+        beta: NonNegative,
+        hinge: Literal["picture", "batch"],
+        strokes: Literal["mean", "sum"],
+        zoom: tuple[Zoom, Zoom],
+        rotation: Degrees,
+        lr_later: NonNegative,
+        plain_step: bool,
+        refiner: Literal["art", "face"],
+        refiner_styled: bool,
+        lambda_refine: NonNegative,
+        refine_lpips: NonNegative,
+        checkpointing: bool,
+        **shared: Any,
+    ) -> None:
+        super().__init__(**shared)
+        if lambda_cls_c > 0 and lambda_cls_s == 0:
+            raise UserError(
+                f"model.lambda_cls_c={lambda_cls_c} with model.lambda_cls_s=0: the classifier that C is to confuse "
+                "would learn nothing; set both, or lambda_cls_c=0"
+            )
+        if zoom[0] > zoom[1]:
+            raise UserError(f"model.zoom={list(zoom)}: least first, then most")
+        self.size, self.tom_size, self.white_above = size, tom_size, white_above
+        self.content_layer, self.gram_layers = content_layer, tuple(gram_layers)
+        self.layer = max(content_layer, *gram_layers)
+        self.adversarial = AdversarialLoss(tom_loss if self.stage == "tom" else "hinge")
+        self.lambda_content, self.lambda_gram, self.gram_of = lambda_content, lambda_gram, gram_of
+        self.lambda_rec, self.lambda_lpips = lambda_rec, lambda_lpips
+        self.lambda_tri_s, self.lambda_tri_c = lambda_tri_s, lambda_tri_c
+        self.lambda_cls_s, self.lambda_cls_c = lambda_cls_s, lambda_cls_c
+        self.alpha, self.beta, self.hinge, self.strokes = alpha, beta, hinge, strokes
+        self.zoom, self.rotation, self.lr_later, self.plain_step = zoom, rotation, lr_later, plain_step
+        self.lambda_refine, self.refine_lpips = lambda_refine, refine_lpips
+        self.turn = 0  # how many subsets of pictures came before
+        self._style: Styles | None = None  # of the pictures that are translated
+
+        maps = {layer: channels * self.features_width for layer, channels in _POOLED.items()}
+        self.T = SketchGenerator(maps[content_layer], tom_width, ups=int(content_layer.removeprefix("pool")))
+        if self.stage == "tom":
+            self.D_T = GramDiscriminator(tom_width_d, len(self.gram_layers))
+            self.tasks, self.directions = ("unpaired",), {"a2b": "T"}
+        else:
+            channels = self.hparams["channels_b"]
+            self.S = StyleEncoder(channels, size, width, spectral_bn, style_codes)
+            self.C = ContentEncoder(self.hparams["channels_a"], size, width, spectral_bn)
+            self.G1 = StyledDecoder(channels, size, width, dmi, dmi_bias, style, norm, gate_8, spectral_bn, style_codes)
+            self.tasks, self.directions = ("self_supervised",), {"a2b": "G1", "b2b": "G1"}
+            self.fixed_size, self.needs_style = size, True
+        if self.stage == "autoencoder" and classes is not None and lambda_cls_s > 0:
+            self.head = StyleHead(self.S.features[-1], classes)
+        if self.stage == "refine":
+            if refiner == "face" and not refiner_styled:
+                raise UserError("model.refiner_styled=false is for model.refiner=art: that of faces is built on styles")
+            self.G2: ArtRefiner | FaceRefiner
+            if refiner == "art":
+                self.G2 = ArtRefiner(channels, size, output_size, width, refiner_styled, spectral_bn, style_codes)
+            else:
+                self.G2 = FaceRefiner(channels, size, output_size, width, style_codes)
+            self.G2.checkpointing = checkpointing
+            self.D = RefineDiscriminator(channels, output_size, width)
+            self.directions, self.fixed_size = {"a2b": "G2", "b2b": "G2"}, output_size
+        self.assemble()
+
+    def trained(self) -> dict[str, dict[str, nn.Module]]:
+        of_encoder = ("S", "C", "G1", "head")
+        groups = {name: of_encoder if name == "AE" else (name,) for name in _TRAINED[self.stage or ""]}
+        return {
+            name: {network: getattr(self, network) for network in networks if hasattr(self, network)}
+            for name, networks in groups.items()
+        }
+
+    def generators(self) -> dict[str, nn.Module]:
+        return {name: getattr(self, name) for name in _GENERATORS[self.stage or ""]}
+
+    def network(self, name: str) -> nn.Module:
+        """Of this stage as it translates, or of an earlier one."""
+        return self.translator(name) if name in self.generators() else getattr(self, name)
+
+    def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
+        return ReferenceSketchToImage.step_of(self)
+
+    # Stage tom: online feature matching (section 3) -----------------------------------------------------------------
+
+    def taps(self, pictures: Tensor, *layers: str) -> list[Tensor]:
+        """E of section 3: VGG's features of pictures (B, 1 or 3, H, W) in [-1, 1], one for each layer."""
+        return self.held["features"].taps(pictures, layers)  # type: ignore[operator]
+
+    def tom_step(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """An update of D_T, and one of T; every batch pairs photos and line drawings anew."""
+        I_c, I_s = batch["a"], batch["b"]
+        with torch.no_grad():
+            (f_content,) = self.taps(I_c, self.content_layer)  # Eq. 1
+            f_style, *f_sketch = self.taps(I_s, self.content_layer, *self.gram_layers)  # Eq. 2
+            f_target = adain(f_content, f_style)  # Eq. 4
+            real = [gram(f) for f in f_sketch]
+        I_c2s = self.T(f_content)  # Eq. 3
+        f_fake, *f_fakes = self.taps(I_c2s, self.content_layer, *self.gram_layers)
+        fake = [gram(f) for f in f_fakes]
+        with self.learning("D_T"):
+            # Apart, as BatchNorm would show D_T both at once.
+            on_real, on_fake = self.D_T(real), self.D_T([f.detach() for f in fake])
+            losses = {"D_T": self.adversarial.discriminator(on_real, on_fake)}  # Eq. 5
+            self.update("D_T", losses)
+        seen = losses | self.adversarial.scores(on_real, on_fake)
+        with self.learning("T"):
+            losses = {"T": self.adversarial.generator(self.D_T(fake))}  # Eq. 6
+            losses["T_content"] = self.lambda_content * mse_loss(f_fake, f_target)
+            if self.lambda_gram > 0:
+                of = joint_gram if self.gram_of == "batch" else gram
+                apart = [mse_loss(of(f), of(s)) for f, s in zip(f_fakes, f_sketch, strict=True)]
+                losses["T_gram"] = self.lambda_gram * torch.stack(apart).sum()
+            self.update("T", losses)
+        return seen | losses
+
+    # Stage autoencoder (section 4.1) --------------------------------------------------------------------------------
+
+    def before_step(self, batch: Batch) -> None:
+        """With another subset of pictures come other classes (A.1): the head and what Adam knows of it begin anew."""
+        if batch.get("turn", self.turn) != self.turn:
+            self.turn = batch["turn"]
+            if hasattr(self, "head"):
+                self.head.renew(self.draws.generator("head"))
+                self.forget("head")
+
+    def slowed(self) -> Mapping[str, float]:
+        if self.stage != "autoencoder":
+            return {}
+        share = self.lr_later / self.lr if self.turn else 1.0
+        return {"S": share, "G1": share}
+
+    def draw(self, batch: Batch) -> dict[str, Tensor]:
+        """Views of the photos, who is negative to whom, which stroke is decoded; for G2 its noise."""
+        if self.stage == "tom":
+            return {}
+        count, device = len(batch["b"]), batch["b"].device
+        if self.stage == "refine":
+            shapes = dict(enumerate(self.G2.noise_shapes))
+            return {
+                f"noise_{n}": torch.randn(
+                    count, *shape, device=device, generator=self.draws.generator(f"noise_{n}", device)
+                )
+                for n, shape in shapes.items()
+            }
+
+        def views(purpose: str) -> Tensor:
+            return draw_views(count, self.size, self.zoom, self.rotation, device, self.draws.generator(purpose, device))
+
+        drawn = {"view": views("view")}
+        if "subset" in batch:
+            drawn["subset_view"] = views("subset_view")
+        if self.lambda_tri_s > 0 or self.lambda_tri_c > 0:
+            drawn["negative"] = derangement(count, device, self.draws.generator("negative", device))
+        generator = self.draws.generator("stroke", device)
+        return drawn | {"stroke": torch.randint(5, (count,), device=device, generator=generator)}
+
+    def autoencoder_step(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """An update of S, C, G1 and the head; with `plain_step` another, of reconstructions alone (row 6)."""
+        with self.learning("AE"):
+            losses = self.self_supervised(batch, drawn) | self.classified(batch, drawn)
+            self.update("AE", losses)
+        if self.plain_step:
+            with self.learning("AE"):
+                I_ae = self.G1(self.C(batch["sibling"]), self.S(batch["b"]), batch["sibling"])
+                plain = self.reconstruction(I_ae, batch["b"], "plain_")
+                self.update("AE", plain)
+            losses |= plain
+        return losses
+
+    def self_supervised(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """The first three terms of Eq. 12, each with its weight, on a batch of the whole set."""
+        I_org = batch["b"]
+        I_t = viewed(I_org, drawn["view"])
+        f_t = self.S(I_t)
+        # Passes of one network are apart: BatchNorm would mix them.
+        sketches = torch.cat([batch["drawings"], batch["sibling"].unsqueeze(1)], dim=1)
+        chosen = sketches[torch.arange(len(I_org), device=I_org.device), drawn["stroke"]]
+        losses: Report = {}
+        if self.lambda_tri_s > 0:  # Eq. 7
+            with torch.no_grad():
+                f_org = self.S(I_org)
+            both = zip(self.distinct(f_t), self.distinct(f_org), strict=True)
+            apart = [style_triplet(t, org, org[drawn["negative"]], self.alpha) for t, org in both]
+            losses["tri_s"] = self.lambda_tri_s * torch.stack(apart).sum()
+        if self.lambda_tri_c > 0:  # Eq. 10
+            with torch.no_grad():
+                c_org = self.C(sketches[:, 0])
+            apart = [
+                content_triplet(t, org, org[drawn["negative"]], self.beta, self.hinge)
+                for stroke in sketches[:, 1:].unbind(1)
+                for t, org in zip(self.C(stroke), c_org, strict=True)
+            ]
+            share = 1.0 if self.strokes == "sum" else 1 / (sketches.shape[1] - 1)
+            losses["tri_c"] = self.lambda_tri_c * share * torch.stack(apart).sum()
+        return self.reconstruction(self.G1(self.C(chosen), f_t, chosen), I_org) | losses
+
+    def distinct(self, f_style: Styles) -> Styles:
+        """Its vectors, each once."""
+        return f_style if self.hparams["style_codes"] == "all" else f_style[-1:]
+
+    def reconstruction(self, I_ae: Tensor, I_org: Tensor, of: str = "") -> Report:
+        """The first term of Eq. 12, and the LPIPS of the authors' code, each where it has a weight."""
+        losses: Report = {}
+        if self.lambda_rec > 0:
+            losses[f"{of}rec"] = self.lambda_rec * mse_loss(I_ae.float(), I_org)
+        if self.lambda_lpips > 0:
+            losses[f"{of}lpips"] = self.lambda_lpips * self.lpips(I_ae, I_org)
+        return losses
+
+    def classified(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """Eq. 8 and 9, each with its weight, on a batch of the subset whose pictures are classes (A.1)."""
+        losses: Report = {}
+        classes = batch.get("classes")
+        if self.lambda_cls_s > 0:
+            both = [self.S(viewed(batch["subset"], drawn["subset_view"])), self.S(batch["subset"])]
+            apart = [style_classification(self.head(f[-1])[:, :classes], batch["subset_label"]) for f in both]
+            losses["cls_s"] = self.lambda_cls_s * torch.stack(apart).sum()
+        if self.lambda_cls_c > 0:
+            f_content = self.C(batch["subset_drawing"])[-1].mean(dim=(2, 3))
+            losses["cls_c"] = self.lambda_cls_c * unclassifiable(self.head(f_content, detached=True)[:, :classes])
+        return losses
+
+    def lpips(self, fake: Tensor, real: Tensor) -> Tensor:
+        """The mean LPIPS of two batches, by VGG at 256 pixels at most (code)."""
+        side = min(256, fake.shape[-1])
+        return self.held["lpips"](resized(fake, side), resized(real, side)).mean()
+
+    # Stage refine (section 4.2) -------------------------------------------------------------------------------------
+
+    def refine_step(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """An update of D, and one of G2, on pictures that the auto-encoder makes of sketches in their own styles."""
+        I_sty = batch["b"]
+        with torch.no_grad():
+            I_ae, f_style = self.decode(batch["a"], self.encode_style(I_sty)), self.encode_style(I_sty)
+        I_gan = self.G2(I_ae, f_style, [drawn[f"noise_{n}"] for n in range(len(drawn))])
+        with self.learning("D"):
+            # Apart, as BatchNorm would show D both at once.
+            on_real, on_fake = self.D(I_sty), self.D(I_gan.detach())
+            losses = {"D": self.adversarial.discriminator(on_real, on_fake)}  # Eq. 13
+            self.update("D", losses)
+        seen = losses | self.adversarial.scores(on_real, on_fake)
+        with self.learning("G2"):
+            losses = {"G2": self.adversarial.generator(self.D(I_gan))}  # Eq. 14
+            if self.lambda_refine > 0:
+                losses["rec"] = self.lambda_refine * mse_loss(I_gan.float(), I_sty)
+            if self.refine_lpips > 0:
+                losses["lpips"] = self.refine_lpips * self.lpips(I_gan, I_sty)
+            self.update("G2", losses)
+        return seen | losses
+
+    # Translation ----------------------------------------------------------------------------------------------------
+
+    def encode_style(self, pictures: Tensor) -> Styles:
+        """f_style of pictures (B, C, H, W) in [-1, 1], brought to the auto-encoder's size."""
+        return self.network("S")(resized(pictures, self.size))
+
+    def decode(self, sketch: Tensor, f_style: Styles) -> Tensor:
+        """I_ae (B, C, size, size) of sketches (B, 1, H, W) in [-1, 1] and as many styles."""
+        sketch = resized(sketch, self.size)
+        return self.network("G1")(self.network("C")(sketch), f_style, sketch)
+
+    def refine(self, I_ae: Tensor, f_style: Styles, index: Sequence[int]) -> Tensor:
+        """I_gan (B, C, output_size, output_size); the noise of a picture follows from its index alone."""
+        generators = [torch.Generator().manual_seed(number) for number in index]
+        noise = [
+            torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(I_ae.device)
+            for shape in self.G2.noise_shapes
+        ]
+        return self.network("G2")(I_ae, f_style, noise)
+
+    def colour(self, sketch: Tensor, f_style: Styles, index: Sequence[int]) -> dict[str, Tensor]:
+        """What becomes of sketches (B, 1, H, W) in styles: by title, the last the stage's own."""
+        made = {"auto-encoder": self.decode(sketch, f_style)}
+        if self.stage == "refine":
+            made["refined"] = self.refine(made["auto-encoder"], f_style, index)
+        return made
+
+    def lines_of(self, photos: Tensor, by: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """Sketches of photos (B, 3, H, W) in [-1, 1]: (B, 1, tom_size, tom_size), -1 black or 1 white, by each T."""
+        self.hold_features()
+        (f_content,) = self.taps(resized(photos, self.tom_size), self.content_layer)
+        return {name: self.black_and_white(grey(T(f_content))) for name, T in by.items()}
+
+    def draw_lines(self, photos: Tensor) -> Tensor:
+        """Those by this model's T."""
+        return self.lines_of(photos, {"T": self.network("T")})["T"]
+
+    def black_and_white(self, sketch: Tensor) -> Tensor:
+        return torch.where(signed_to_unit(sketch) > self.white_above, 1.0, -1.0)
+
+    def take_style(self, picture: Tensor) -> None:
+        self._style = self.encode_style(picture.to(self.device))
+
+    @torch.no_grad()
+    def translate(self, batch: Batch | Tensor, direction: Direction = "a2b") -> Tensor:
+        """Sketches (B, 1, H, W) to pictures; or photos, b2b, whose sketches T draws first; in tom photos to sketches.
+
+        Of a batch each in the style of its own picture, of bare sketches all in that of `take_style`.
+        """
+        if self.stage == "tom":
+            return self.draw_lines(batch if isinstance(batch, Tensor) else batch["a"])
+        x = batch if isinstance(batch, Tensor) else batch[source_side(direction)]
+        sketch = self.draw_lines(x) if direction == "b2b" else x
+        if not isinstance(batch, Tensor):
+            f_style, index = self.encode_style(batch["b"]), batch["index"].tolist()
+        elif self._style is None:
+            raise UserError("which style? Say style=<picture or folder>")
+        else:
+            f_style, index = tuple(f.expand(len(x), -1) for f in self._style), [0] * len(x)
+        return list(self.colour(sketch, f_style, index).values())[-1]
+
+    @torch.no_grad()
+    def predict(self, batch: Batch) -> list[Translation]:
+        """Sketches in the styles of their own pictures, and in those of others (section 5.2); in tom sketches alone."""
+        if self.stage == "tom":
+            lines = self.draw_lines(batch["a"])
+            row = {"photo": batch["a"], "lines": lines, "line drawing": batch["b"]}
+            return [Translation("a2b", lines, row, reals="b", counts=batch["fresh_a"])]
+        sketch, own, index = batch["a"], batch["b"], batch["index"].tolist()
+        found = []
+        for name, style in {"a2b": own, "mismatched": batch["style"]}.items():
+            f_style = self.encode_style(style)
+            made = self.colour(sketch, f_style, index)
+            output = list(made.values())[-1]
+            row = {"sketch": sketch, "style": style} | {title: resized(x, own.shape[-1]) for title, x in made.items()}
+            if name == "a2b":
+                found.append(Translation(name, output, row, "b", truth=own, style=style, counts=batch["fresh_a"]))
+            else:
+                figures = {"skt_rec": self.sketch_apart(output, sketch), "sty_rec": self.style_kept(output, f_style)}
+                found.append(Translation(name, output, row, "b", style=style, figures=figures))
+        return found
+
+    def sketch_apart(self, pictures: Tensor, sketch: Tensor) -> Tensor:
+        """Skt-Rec (Table 3): the share of pixels (B,) where T's sketch of a picture is not the one before."""
+        black = resized(sketch, self.tom_size) < 0
+        return (black != (self.draw_lines(pictures) < 0)).float().mean(dim=(1, 2, 3))
+
+    def style_kept(self, pictures: Tensor, f_style: Styles) -> Tensor:
+        """Sty-Rec (Table 4): the cosine (B,) of the style vector of pictures and that they were made of."""
+        return cosine_similarity(self.encode_style(pictures)[-1].float(), f_style[-1].float())
+
+    # Data, and weights that are not its own -------------------------------------------------------------------------
+
+    def check_data(self, data: "PictureData") -> None:
+        super().check_data(data)
+        if self.stage == "tom":
+            return
+        if not data.swap:
+            raise UserError("data.direction=a2b: sketches become pictures here; set data.direction=b2a")
+        if self.stage == "autoencoder":
+            self._check_training(data)
+
+    def _check_training(self, data: "PictureData") -> None:
+        classes = self.hparams["classes"]
+        if self.lambda_cls_s > 0 and (classes is None or classes != data.subset):
+            raise UserError(
+                f"data.subset={data.subset} with model.classes={classes}: the pictures of a subset are the classes; "
+                "set data.subset, or model.lambda_cls_s=0 and model.lambda_cls_c=0"
+            )
+        if (self.lambda_tri_s > 0 or self.lambda_tri_c > 0) and data.batch_size == 1:
+            raise UserError(
+                "data.batch_size=1: a triplet needs another picture of the batch; use 2 at least, or set "
+                "model.lambda_tri_s=0 and model.lambda_tri_c=0"
+            )
+
+    def check_start(self, settings: Mapping[str, Any], start_from: Path) -> None:
+        for key in ("content_layer", "features", "features_width", "tom_size", "size"):
+            if key == "size" and settings["stage"] == "tom":
+                continue
+            if settings[key] != self.hparams[key]:
+                raise UserError(
+                    f"start_from={start_from}: it was trained with model.{key}={settings[key]}, not "
+                    f"{self.hparams[key]}; say the same"
+                )
+
+    def hold_features(self) -> None:
+        super().hold_features()
+        weight = {"autoencoder": self.lambda_lpips, "refine": self.refine_lpips}.get(self.stage or "", 0.0)
+        if weight > 0 and "lpips" not in self.held:
+            if not self.published_features:
+                raise UserError(
+                    "model.features=random_vgg: LPIPS is of VGG's published weights; set model.features=vgg, or "
+                    "model.lambda_lpips=0 and model.refine_lpips=0"
+                )
+            self.held["lpips"] = LPIPS("vgg", self._weights_file()).to(self.device)
+
+    def leave_behind(self, data: "PictureData", run: Path) -> None:
+        """The sketch sets of the next stage: what T, as it was at each step that was kept, draws; or those it had."""
+        if self.stage == "tom":
+            draw_sets(self, snapshots(run), data, run / SETS)
+        elif data.sketch_sets is not None:
+            point_to(run / SETS, followed(Path(data.sketch_sets).expanduser()))
+
+    # In the checkpoint ----------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["turn"] = self.turn
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.turn = checkpoint.get("turn", 0)
+
+
+def grey(pictures: Tensor) -> Tensor:
+    """(B, 3, H, W) to (B, 1, H, W), the mean of the channels, in fp32."""
+    return pictures.float().mean(dim=1, keepdim=True)

@@ -1,0 +1,70 @@
+"""Every sketch in every style, as one picture."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from suite import images
+from suite.data.catalog import PictureFile
+from suite.data.pictures.decode import Fit
+from suite.errors import UserError
+from suite.papers.base import Direction, Paper, source_side
+from suite.translating.fitting import resize
+
+
+def draw_grid(
+    model: Paper,
+    inputs: Sequence[Path],
+    styles: Sequence[Path],
+    columns: int,
+    direction: Direction,
+    mix: int = 1,
+    advance: Callable[[], object] = lambda: None,
+) -> Image.Image:
+    """The inputs down the left, the styles along the top, and what the model makes of them between.
+
+    mix: how many styles, one after the other, make one column. Raises UserError for a file that is no picture.
+    """
+    side = model.fixed_size
+    assert side is not None, "a model of styles reads one size"
+    of_input = Fit(side, model.hparams[f"channels_{source_side(direction)}"], "squash")
+    of_style = Fit(side, model.hparams["channels_b"], "squash")
+    sketches = torch.stack([read(path, of_input) for path in inputs])
+    pictures = [read(path, of_style) for path in styles]
+    white = torch.full((3, side, side), 255, dtype=torch.uint8)
+    strips = [torch.cat([white, *images.to_rgb(sketches)], dim=1)]
+    for number in range(columns):
+        style = mixed([pictures[(number + place) % len(pictures)] for place in range(mix)])
+        model.take_style(images.unit_to_signed(images.uint8_to_unit(style[None])).to(model.device))
+        made = [translated(model, sketch, direction) for sketch in sketches]
+        strips.append(torch.cat([images.to_rgb(style), *made], dim=1))
+        advance()
+    return images.to_pil(torch.cat(strips, dim=2))
+
+
+def read(path: Path, fit: Fit) -> Tensor:
+    """A picture file as uint8 (C, side, side). Raises UserError where it can't be decoded."""
+    try:
+        return torch.from_numpy(fit.decode(PictureFile(path)).copy())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no readable picture ({' '.join(str(error).split())})") from error
+
+
+def translated(model: Paper, sketch: Tensor, direction: Direction) -> Tensor:
+    """One uint8 sketch (C, side, side) to uint8 (3, side, side), in the style that the model has taken."""
+    x = images.unit_to_signed(images.uint8_to_unit(sketch[None].to(model.device)))
+    return images.to_rgb(images.signed_to_uint8(model.translate(x, direction)))[0].cpu()
+
+
+def mixed(pictures: Sequence[Tensor]) -> Tensor:
+    """One picture of one, two or four, uint8 (3, side, side): whole ones, beside each other or in quarters."""
+    if len(pictures) == 1:
+        return pictures[0]
+    side = pictures[0].shape[-1]
+    height, width = (side, side // 2) if len(pictures) == 2 else (side // 2, side // 2)
+    parts = [resize(picture, height, width) for picture in pictures]
+    rows = [torch.cat(parts[start : start + 2], dim=2) for start in range(0, len(parts), 2)]
+    return torch.cat(rows, dim=1)
