@@ -12,9 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 def recomputed(layer: nn.Module, *inputs: Tensor) -> Tensor:
     """layer(*inputs), of which nothing but the inputs is kept. What it counts is counted once, as without."""
-    return checkpoint(
-        layer, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=partial(_contexts, layer)
-    )
+    contexts = partial(_contexts, layer)
+    return checkpoint(layer, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=contexts)
 
 
 def _contexts(layer: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
@@ -24,17 +23,16 @@ def _contexts(layer: nn.Module) -> tuple[AbstractContextManager[None], AbstractC
 @contextmanager
 def _uncounted(layer: nn.Module) -> Iterator[None]:
     """Inside, running statistics stay as they are, and spectral norms where their last iteration left them."""
-    norms = [module for module in layer.modules() if isinstance(module, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    norms = [module for module in layer.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     spectral = [module for module in layer.modules() if isinstance(module, _SpectralNorm) and module.training]
     for norm in norms:
-        norm.momentum = 0.0
+        norm.track_running_stats = False
     for module in spectral:
         module.eval()
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        for norm in norms:
+            norm.track_running_stats = True
         for module in spectral:
             module.train()
