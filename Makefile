@@ -26,8 +26,9 @@ $(SETUP): requirements.lock pyproject.toml
 demo: $(SETUP) ## Train CycleGAN on built-in faces: minutes on a laptop's CPU, a picture grid at the end
 	$(BIN)/python -m suite.train experiment=cyclegan_lsgan scale=demo
 
+# Compiled modules are kept, whatever the environment says: without them each of the many processes compiles torch anew.
 test: $(SETUP) ## Run the tests, in two processes of one thread: the networks in them are small
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(SETUP) ## Check format, lint and types
 	$(BIN)/ruff format --check .
