@@ -171,6 +171,7 @@ def fake_steps(model: Paper, twin: Paper, batches: list[Batch]) -> None:
             model.optimizers()  # are there before a step
             for pool in pools:
                 pool.allocate(given["a"])
+            model.before_step(given)
             step, counts = model.next_step()
             reported = step(given, drawn)
         assert all(value.shape == () and value.fake_mode is mode for value in reported.values())
