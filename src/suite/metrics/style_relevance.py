@@ -22,11 +22,12 @@ class StyleRelevance(nn.Module):
 
     def __init__(self, vgg19: Path | None) -> None:
         super().__init__()
-        self.colour, self.texture = VGG(19, "relu1_2", vgg19), VGG(19, "relu2_2", vgg19)
+        self.network = VGG(19, "relu2_2", vgg19)
 
     def forward(self, fake: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Pictures (B, 1 or 3, H, W) in [-1, 1] and their exemplars, of any size, to three (B,), float32."""
-        colour, texture = (style_relevance(network(fake), network(style)) for network in (self.colour, self.texture))
+        of_fake, of_style = (self.network.taps(pictures, ("relu1_2", "relu2_2")) for pictures in (fake, style))
+        colour, texture = (style_relevance(*features) for features in zip(of_fake, of_style, strict=True))
         return {"sr_colour": colour, "sr_texture": texture, "sr": (colour + texture) / 2}
 
 
