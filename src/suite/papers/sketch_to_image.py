@@ -214,7 +214,7 @@ class SketchToImage(PerceptualPaper):
         if batch.get("turn", self.turn) != self.turn:
             self.turn = batch["turn"]
             if hasattr(self, "head"):
-                self.head.renew(self.draws.generator("head"))
+                self.head.renew(self.draws.generator("head", self.device, of_all_ranks=True))
                 self.forget("head")
 
     def slowed(self) -> Mapping[str, float]:

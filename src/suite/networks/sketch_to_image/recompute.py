@@ -23,16 +23,17 @@ def _contexts(layer: nn.Module) -> tuple[AbstractContextManager[None], AbstractC
 @contextmanager
 def _uncounted(layer: nn.Module) -> Iterator[None]:
     """Inside, running statistics stay as they are, and spectral norms where their last iteration left them."""
-    norms = [module for module in layer.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    norms = [module for module in layer.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     spectral = [module for module in layer.modules() if isinstance(module, _SpectralNorm) and module.training]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     for module in spectral:
         module.eval()
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, counted) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counted
         for module in spectral:
             module.train()
