@@ -7,6 +7,7 @@ told the epoch, and a sample depends on (seed, epoch, index) and on nothing that
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from suite.data.batch import Batch
 from suite.data.pictures.decode import workers_for
-from suite.data.pictures.processes import context_for
+from suite.data.pictures.processes import context_for, end_with_parent
 from suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -180,16 +181,18 @@ def make_loader(
         persistent_workers=workers > 0,
         pin_memory=pin_memory,
         collate_fn=collate,
-        worker_init_fn=_apart,
+        worker_init_fn=partial(_begin, distant),
         # Its own: making an iterator draws a number, which would shift the global generator's stream.
         generator=torch.Generator(),
     )
 
 
-def _apart(worker: int) -> None:
+def _begin(distant: bool, worker: int) -> None:
     """Out of reach of signals to the run's process group: the run ends its workers itself, after its own work."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()
+    if distant:
+        end_with_parent()
 
 
 def collate(samples: list[dict[str, Any]]) -> Batch:
@@ -210,10 +213,15 @@ def by_all_cores(items: Dataset[Any], distant: bool = False) -> Iterator[Any]:
         collate_fn=_as_it_is,
         num_workers=workers,
         multiprocessing_context=context_for(distant) if workers else None,
+        worker_init_fn=_watch if distant else None,
         # Its own: a run that builds the cache draws the same random numbers afterwards as one that finds it.
         generator=torch.Generator(),
     )
     return iter(loader)
+
+
+def _watch(worker: int) -> None:
+    end_with_parent()
 
 
 def _as_it_is(item: Any) -> Any:

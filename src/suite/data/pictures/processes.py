@@ -6,6 +6,8 @@ at that moment is held in the worker for ever. So such workers come from a proce
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterable
 from multiprocessing.context import BaseContext
 
@@ -20,6 +22,21 @@ def context_for(distant: bool) -> BaseContext | None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["suite.data.pictures.preloaded"])
     return context
+
+
+def end_with_parent() -> None:
+    """Called in a worker: it ends when the process does that has asked for it, even one that is killed.
+
+    PyTorch watches the process that a worker was forked from, and that one stays for as long as a worker does.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def any_distant(pictures: Iterable[Picture]) -> bool:

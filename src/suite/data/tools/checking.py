@@ -15,7 +15,7 @@ from suite.data.catalog import Catalog, Picture, Record, flatten
 from suite.data.keys import DataKeys
 from suite.data.labels import check_balanced, count_by_name, names_of
 from suite.data.pictures.decode import MOST_BROKEN, workers_for
-from suite.data.pictures.processes import any_distant, context_for
+from suite.data.pictures.processes import any_distant, context_for, end_with_parent
 from suite.data.splits import ServedSplits, Splits, assign_splits
 from suite.errors import UserError
 
@@ -202,7 +202,9 @@ def find_broken(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> 
     """Decode all pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
     workers = workers_for(len(pictures))
     broken: list[Broken] = []
-    with ProcessPoolExecutor(workers, context_for(any_distant(pictures))) if workers else nullcontext() as pool:
+    distant = any_distant(pictures)
+    first = end_with_parent if distant else None
+    with ProcessPoolExecutor(workers, context_for(distant), first) if workers else nullcontext() as pool:
         reasons = map(_reason, pictures) if pool is None else pool.map(_reason, pictures, chunksize=_AT_ONCE)
         for picture, reason in zip(pictures, reasons, strict=True):
             if reason:
