@@ -325,7 +325,8 @@ class SketchToImage(PerceptualPaper):
         """An update of D, and one of G2, on pictures that the auto-encoder makes of sketches in their own styles."""
         I_sty = batch["b"]
         with torch.no_grad():
-            I_ae, f_style = self.decode(batch["a"], self.encode_style(I_sty)), self.encode_style(I_sty)
+            f_style = self.encode_style(I_sty)
+            I_ae = self.decode(batch["a"], f_style)
         I_gan = self.G2(I_ae, f_style, [drawn[f"noise_{n}"] for n in range(len(drawn))])
         with self.learning("D"):
             # Apart, as BatchNorm would show D both at once.
