@@ -157,7 +157,7 @@ def test_an_unknown_name_is_one_line_with_the_known_ones() -> None:
     register(make_class())
     with pytest.raises(UserError) as error:
         find_paper("latent")
-    known = "csi, cyclegan, dagan, pix2pix, two_step, latents"
+    known = "csi, cyclegan, dagan, pix2pix, sketch_to_image, two_step, latents"
     assert str(error.value) == f"model.paper=latent: there is no such paper; choose from {known}"
 
 

@@ -18,8 +18,12 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", 
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "translate", "check_data", "extract_faces", "pack", "import_weights", "bench"]
-)
+    "command",
+    [
+        "train", "evaluate", "translate", "check_data", "extract_faces", "pack", "import_weights", "make_sketches",
+        "style_grid", "bench",
+    ],
+)  # fmt: skip
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
     code = f"""
 import sys
@@ -51,6 +55,8 @@ def test_every_command_is_a_console_script() -> None:
         "suite-extract-faces",
         "suite-pack",
         "suite-import-weights",
+        "suite-make-sketches",
+        "suite-style-grid",
         "suite-bench",
     } <= set(scripts)
     for script in scripts.values():

@@ -5,6 +5,7 @@ for some words that a command ends there. What passes is built, as far as that n
 """
 
 import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from suite import check_data, evaluate, extract_faces, import_weights, pack, translate
+from suite import check_data, evaluate, extract_faces, import_weights, make_sketches, pack, style_grid, translate
 from suite.arguments import check_types
 from suite.bench import bench, measure
 from suite.data.keys import DataKeys
@@ -109,7 +110,14 @@ def test_train(experiment: str, tmp_path: Path) -> None:
     check_built(config, passed, tmp_path)
 
 
-@pytest.mark.parametrize("experiment", ["dagan_celeba_cufsf", "csi_celeba", "two_step_faces stage=encoder"])
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        "dagan_celeba_cufsf",
+        "csi_celeba",
+        "two_step_faces stage=encoder",
+    ],
+)
 def test_train_of_papers_with_networks_of_their_own(experiment: str, tmp_path: Path) -> None:
     words = [*f"experiment={experiment}".split(), "scale=smoke", "trainer=cpu", *NAMED]
     config = compose("train", *words, f"cache_dir={tmp_path}")
@@ -117,6 +125,22 @@ def test_train_of_papers_with_networks_of_their_own(experiment: str, tmp_path: P
     OmegaConf.resolve(config)
     keys = [key for key in every_key(config) if key.startswith("model.") and key != "model.stage"]  # a word of its own
     passed = walk(config, check_config, keys)
+    check_built(config, passed, tmp_path)
+
+
+# Words in the keys that one stage alone reads; the auto-encoder's are all others of the paper's own.
+OF_STAGE = {"tom": r"tom|gram|content|white", "refine": r"refine|output_size|checkpointing", "autoencoder": ""}
+
+
+@pytest.mark.parametrize("stage", OF_STAGE)
+def test_train_of_stages_with_keys_of_their_own(stage: str, tmp_path: Path) -> None:
+    words = ["experiment=sketch_to_image_faces", f"stage={stage}", "start_from=x", "scale=smoke", "trainer=cpu"]
+    config = compose("train", *words, *NAMED, f"cache_dir={tmp_path}")
+    config.logger = {}
+    OmegaConf.resolve(config)
+    own = OmegaConf.load(CONF / "model" / "sketch_to_image.yaml").model.keys() - {"paper", "stage"}
+    of = {key: next((name for name, told in OF_STAGE.items() if re.search(told, key)), "") for key in sorted(own)}
+    passed = walk(config, check_config, [f"model.{key}" for key, name in of.items() if name == stage])
     check_built(config, passed, tmp_path)
 
 
@@ -172,6 +196,8 @@ def listed(config: DictConfig) -> None:
         ("pack", pack.Keys, ["data=faces", "output=x"]),
         ("extract_faces", extract_faces.Keys, ["video=x", "output=x"]),
         ("import_weights", import_weights.Keys, ["file=x", "output=x"]),
+        ("make_sketches", make_sketches.Keys, ["run=x", "data=faces", "output=x"]),
+        ("style_grid", style_grid.Keys, ["run=x", "input=x", "styles=x", "output=x"]),
     ],
 )
 def test_commands_without_sections(command: str, keys: type, words: list[str]) -> None:
@@ -185,7 +211,8 @@ def test_commands_without_sections(command: str, keys: type, words: list[str]) -
     switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only", "crops"}
     assert {key for key, value in passed if value is True} <= switches
     assert {key for key, value in passed if value == 1.5} <= {"margin", "shard_size"}
-    assert {key for key, value in passed if value == [1, 2] or value == ["a"]} == set()
+    lists = {"checkpoints"} & set(config)
+    assert {key for key, value in passed if value == [1, 2] or value == ["a"]} == lists
 
 
 def test_bench(tmp_path: Path) -> None:
@@ -216,7 +243,7 @@ RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=cpu"]
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("model=1", "model=1: choose from csi, cyclegan, dagan, pix2pix, two_step"),
+        ("model=1", "model=1: choose from csi, cyclegan, dagan, pix2pix, sketch_to_image, two_step"),
         ("data=null", "data=null: choose from anime_faces, "),
         ("data={a: 1}", "unknown key data.a: "),
         ("early_stopping=1", "early_stopping=1: it has keys of its own, as in early_stopping.loss=…"),

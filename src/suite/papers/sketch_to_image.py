@@ -113,6 +113,8 @@ class SketchToImage(PerceptualPaper):
                 f"model.lambda_cls_c={lambda_cls_c} with model.lambda_cls_s=0: the classifier that C is to confuse "
                 "would learn nothing; set both, or lambda_cls_c=0"
             )
+        if not gram_layers:
+            raise UserError("model.gram_layers=[]: D_T sees the Gram matrices of one layer at least")
         if zoom[0] > zoom[1]:
             raise UserError(f"model.zoom={list(zoom)}: least first, then most")
         self.size, self.tom_size, self.white_above = size, tom_size, white_above
