@@ -1,5 +1,6 @@
 """`python -m suite.make_sketches run=<run> data=<name> output=<folder>`: a data set as TOM draws it."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -9,11 +10,15 @@ from suite.arguments import File, Name, Positive, Seed
 from suite.errors import UserError
 from suite.run import cli, folder
 from suite.run.checks import checked
-from suite.run.config import need_data, plain
+from suite.run.config import CONF, compose_again, need_data, plain
 
 if TYPE_CHECKING:
     from suite.data.module import PictureData
     from suite.papers.sketch_to_image import SketchToImage
+
+
+_OF_T = ("features", "features_width", "features_weights", "content_layer", "tom_size", "tom_width", "white_above")
+_ONLY_HERE = ("data.resize=", "data.sketch_sets=", "data.line_drawings=", "data.sketch=")  # words that would not serve
 
 
 class Keys(TypedDict):
@@ -44,12 +49,12 @@ def make_sketches(config: DictConfig) -> None:
     model: Any = folder.load_model(next(iter(kept.values())), device=str(pick_device(values["device"])))
     data = photos(plain(config.data), model, values["batch_size"])
     total = sum(len(records) for records in data.splits.values())
-    print(data.catalog.summary())
+    print(f"{data.catalog.dataset}: {total} photos")
     with counting(disable=not cli.on_terminal()) as progress:
         bar = progress.add_task("drawing", total=total)
         made = draw_sets(model, kept, data, output, lambda count: progress.advance(bar, count))
-    print(f"{made.pictures} photos drawn {len(made.sets)} times ({', '.join(made.sets)}): {output}")
-    print(f"train with them: stage=autoencoder data.sketch_sets={output} start_from={run} start={made.sets[0]}")
+    print(f"{made.pictures} photos, each as {', '.join(made.sets)} of {run} drew it: {output}")
+    print("train with them: python -m suite.train " + shlex.join(next_words(config, run, output, made.sets[0])))
 
 
 def stage_tom(run: Path) -> Path:
@@ -66,14 +71,38 @@ def stage_tom(run: Path) -> Path:
 
 
 def photos(keys: dict[str, Any], model: "SketchToImage", batch_size: int) -> "PictureData":
-    """The photos of a data set, whole and at the size that T draws at; drawings of its own don't matter."""
+    """The photos of a data set, whole, squashed to the size that T draws at, of whatever split.
+
+    Drawings of its own, and what is done to photos in training, don't matter.
+    """
     from suite.data.module import PictureData
 
-    size = {"size": model.tom_size, "load_size": model.tom_size, "crop": False, "channels_a": 3}
-    alone = {"task": "paired", "sketch": "sobel", "direction": "a2b", "target": None, "line_drawings": None}
-    data = PictureData(**keys | size | alone | {"eval_batch_size": batch_size, "drawings": "one", "augment": None})
+    whole = {"size": model.tom_size, "load_size": model.tom_size, "crop": False, "resize": "squash", "channels_a": 3}
+    # A sketch that is computed makes a pair of every photo, drawn or not; it is not looked at.
+    alone = {"task": "paired", "direction": "a2b", "sketch": "sobel", "drawings": "one"}
+    alone |= dict.fromkeys(("target", "line_drawings", "sketch_sets", "sketch_options", "subset", "mismatched"))
+    alone |= {"balanced": False, "augment": None, "split": keys["split"] or {"train": 1.0}}
+    data = PictureData(**keys | whole | alone | {"eval_batch_size": batch_size})
     data.setup()
     return data
+
+
+def next_words(config: DictConfig, run: Path, output: Path, start: str) -> list[str]:
+    """What to say to suite.train, for the stage that follows: on these photos, with T as it was trained."""
+    from hydra.core.hydra_config import HydraConfig
+
+    of_run = folder.read_config(run)
+    experiment = f"experiment={of_run.name}"
+    if not (CONF / "experiment" / f"{of_run.name}.yaml").is_file():  # the run was given a name of its own
+        experiment = f"model={of_run.model.paper}"
+    typed = [word for word in HydraConfig.get().overrides.task if word.startswith(("data=", "data."))]
+    words = [experiment, "stage=autoencoder", *(word for word in typed if not word.startswith(_ONLY_HERE))]
+    if config.data.resize != "squash":
+        words.append("data.resize=squash")
+    words += [f"data.sketch_sets={output}", f"start_from={run}", f"start={start}"]
+    model = compose_again(words).model
+    differing = [key for key in _OF_T if model[key] != of_run.model[key]]
+    return words + [f"model.{key}={'null' if (value := of_run.model[key]) is None else value}" for key in differing]
 
 
 def main() -> None:

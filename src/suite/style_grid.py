@@ -33,10 +33,12 @@ def style_grid(config: DictConfig) -> None:
     """Draw a grid; `config` is composed from conf/style_grid.yaml."""
     values = checked(config, Keys)
     run, output = Path(values["run"]).expanduser(), named_picture(Path(values["output"]).expanduser())
+    if run.is_file() and values["checkpoint"] != "last":
+        raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
     if output.exists() and not values["overwrite"]:
         raise UserError(f"output={output} is already there: name another file, or set overwrite=true")
-    inputs = pictures_of(Path(values["input"]).expanduser(), "input")[: values["rows"]]
-    styles = pictures_of(Path(values["styles"]).expanduser(), "styles")
+    inputs = pictures_of(Path(values["input"]).expanduser(), "input", output)[: values["rows"]]
+    styles = pictures_of(Path(values["styles"]).expanduser(), "styles", output)
     if len(styles) < values["mix"]:
         raise UserError(f"mix={values['mix']}: styles={values['styles']} has only {len(styles)}")
 
@@ -46,7 +48,7 @@ def style_grid(config: DictConfig) -> None:
 
     model = folder.load_model(run, values["checkpoint"], str(pick_device(values["device"])))
     if not model.needs_style:
-        raise UserError(f"run={run}: {type(model).__name__} takes no style; suite.translate translates with it")
+        raise UserError(f"run={run}: this {type(model).__name__} takes no style; suite.translate translates with it")
     direction = pick_direction(model, values["direction"])
     with counting(disable=not cli.on_terminal()) as progress:
         columns = min(values["columns"], len(styles))
@@ -54,7 +56,9 @@ def style_grid(config: DictConfig) -> None:
         grid = draw_grid(model, inputs, styles, columns, direction, values["mix"], lambda: progress.advance(bar))
     make_folder(output.parent)
     write_picture(grid, output)
-    print(f"{len(inputs)} sketches by {columns} styles: {output}")
+    what = "photo" if direction == "b2b" else "sketch"
+    counted = f"{len(inputs)} {what}" + ("" if len(inputs) == 1 else "s" if what == "photo" else "es")
+    print(f"{counted} by {columns} style{'s' * (columns > 1)}: {output}")
 
 
 def main() -> None:

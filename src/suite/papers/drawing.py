@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -67,11 +68,11 @@ def draw_sets(
     """Draw every photo of the data's splits once for each checkpoint, into a folder that `data.sketch_sets` reads.
 
     A finished folder is left as it is, and an unfinished one gone on with. advance: called with so many photos that are
-    done. Raises UserError where the folder holds sketches by others.
+    done. Raises UserError where the folder holds sketches by others, or of other photos.
     """
     check_apart(data.catalog.records)
     sets = drawers(model, checkpoints)
-    made_by = f"{type(model).__name__}, " + ", ".join(f"{name} {_digest(T)}" for name, T in sets.items())
+    made_by = ", ".join([type(model).__name__, *(f"{name} {_digest(T)}" for name, T in sets.items()), photos_of(data)])
     _claim(folder, made_by)
     if (folder / MANIFEST).is_file():
         return read_manifest(folder)
@@ -96,6 +97,12 @@ def draw_sets(
     return manifest
 
 
+def photos_of(data: "PictureData") -> str:
+    """Which photos are drawn, in words that differ where their keys do: those name the sketches."""
+    keys = sorted({record.key for records in data.splits.values() for record in records if record.photo is not None})
+    return f"{len(keys)} photos of {data.catalog.dataset} {hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:8]}"
+
+
 def _claim(folder: Path, made_by: str) -> None:
     """Raises UserError where a folder holds something else than what is about to be made."""
     make_folder(folder)
@@ -109,7 +116,7 @@ def _claim(folder: Path, made_by: str) -> None:
     if there is None:
         write_whole(folder / _BY, made_by)
     elif there != made_by:
-        raise UserError(f"{folder} holds sketches made by {there}, not by {made_by}: choose another folder")
+        raise UserError(f"{folder} holds other sketches ({there}; now: {made_by}): choose another folder")
 
 
 def _digest(network: nn.Module) -> str:

@@ -386,6 +386,8 @@ class SketchToImage(PerceptualPaper):
         return torch.where(signed_to_unit(sketch) > self.white_above, 1.0, -1.0)
 
     def take_style(self, picture: Tensor) -> None:
+        if not self.needs_style:
+            super().take_style(picture)
         self._style = self.encode_style(picture.to(self.device))
 
     @torch.no_grad()

@@ -78,13 +78,19 @@ def match_styles(source: Path, target: Path, style: Path | None) -> dict[Path | 
     return styled
 
 
-def pictures_of(source: Path, key: str) -> list[Path]:
-    """The picture itself, or those of a folder and below it, in natural order. Raises UserError, naming the key."""
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
+def pictures_of(source: Path, key: str, output: Path) -> list[Path]:
+    """The picture itself, or those of a folder and below it, in natural order, without the picture `output`.
+
+    Raises UserError, naming the key, where there is none.
+    """
+    if not source.exists():
         raise UserError(f"{key}={source}: there is no such file or folder")
-    return list(list_pictures(source, recursive=True).values())
+    pictures = [source] if source.is_file() else list(list_below(source).values())
+    if not pictures:
+        raise UserError(f"{key}={source}: there is no picture in this folder")
+    if not (others := [path for path in pictures if path.resolve() != output.resolve()]):
+        raise UserError(f"output={output} is the {key}: name another file")
+    return others
 
 
 def named_picture(target: Path) -> Path:
