@@ -79,7 +79,7 @@ def photos(keys: dict[str, Any], model: "SketchToImage", batch_size: int) -> "Pi
 
     whole = {"size": model.tom_size, "load_size": model.tom_size, "crop": False, "resize": "squash", "channels_a": 3}
     # A sketch that is computed makes a pair of every photo, drawn or not; it is not looked at.
-    alone = {"task": "paired", "direction": "a2b", "sketch": "sobel", "drawings": "one"}
+    alone: dict[str, Any] = {"task": "paired", "direction": "a2b", "sketch": "sobel", "drawings": "one"}
     alone |= dict.fromkeys(("target", "line_drawings", "sketch_sets", "sketch_options", "subset", "mismatched"))
     alone |= {"balanced": False, "augment": None, "split": keys["split"] or {"train": 1.0}}
     data = PictureData(**keys | whole | alone | {"eval_batch_size": batch_size})

@@ -139,6 +139,13 @@ class Paper(AlternatingUpdates):
         """The step as it was published, on copies of the networks; None: nothing published does what this is set to."""
         return None
 
+    def example(self, count: int, size: int) -> Batch | None:
+        """A training batch of so many samples without content, to calculate from what memory a step takes.
+
+        None: this is not calculated.
+        """
+        return None
+
     def summary(self) -> dict[str, str]:
         """What the model is, for people: lines by title."""
         sizes = [f"{name} {_weights(network):,}" for name, network in self.networks().items()]

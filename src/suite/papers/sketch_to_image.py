@@ -176,6 +176,17 @@ class SketchToImage(PerceptualPaper):
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferenceSketchToImage.step_of(self)
 
+    def example(self, count: int, size: int) -> Batch | None:
+        a, b = (torch.empty(count, self.hparams[f"channels_{side}"], size, size) for side in "ab")
+        batch: Batch = {"a": a, "b": b}
+        if self.stage == "autoencoder":
+            batch |= {"drawings": a.new_empty(count, 4, *a.shape[1:]), "sibling": torch.empty_like(a)}
+            if (classes := self.hparams["classes"]) is not None:
+                batch |= {"subset": torch.empty_like(b), "subset_drawing": torch.empty_like(a)}
+                label = torch.empty(count, dtype=torch.int64)
+                batch |= {"subset_label": label, "classes": classes, "turn": self.turn}
+        return batch
+
     # Stage tom: online feature matching (section 3) -----------------------------------------------------------------
 
     def taps(self, pictures: Tensor, *layers: str) -> list[Tensor]:
