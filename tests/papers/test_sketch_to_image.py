@@ -17,6 +17,10 @@ LOSSES = {
         "rec": {"S", "C", "G1"}, "tri_s": {"S"}, "tri_c": {"C"}, "cls_s": {"S", "head"}, "cls_c": {"C"},
     },
     "refine": {"D": {"D"}, "G2": {"G2"}, "rec": {"G2"}},
+    "joint": {
+        "rec": {"S", "C", "G1"}, "tri_s": {"S"}, "tri_c": {"C"}, "cls_s": {"S", "head"}, "cls_c": {"C"}, "D": {"D"},
+        "G1": {"S", "C", "G1"},
+    },
 }  # fmt: skip
 
 

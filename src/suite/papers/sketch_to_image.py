@@ -5,6 +5,8 @@ stage tom          photo ─► VGG ─► T ─► sketch                  D_T 
 stage autoencoder  sketch ─► C ─► content ─┐
                    photo  ─► S ─► style  ──┴► G1 ─► I_ae        S learns which picture it sees, C not to know
 stage refine       I_ae, style, noise ─► G2 ─► I_gan            against D, while T, S, C and G1 rest
+
+The stage joint, in place of the last two, trains the auto-encoder against D, which the paper argues against (A.4).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, mse_loss
+from torch.nn.functional import mse_loss
 
 from suite.arguments import NonNegative, Positive, Share
 from suite.data.batch import Batch
 from suite.data.sketch_sets import followed, point_to
 from suite.errors import UserError
-from suite.images import signed_to_unit
 from suite.losses.adain import adain
 from suite.losses.adversarial import AdversarialLoss
 from suite.losses.gram import gram, joint_gram
@@ -33,26 +34,23 @@ from suite.networks.sketch_to_image.encoders import Codes, ContentEncoder, Style
 from suite.networks.sketch_to_image.refiner import ArtRefiner
 from suite.networks.sketch_to_image.refiner_face import FaceRefiner
 from suite.networks.sketch_to_image.tom import GramDiscriminator, SketchGenerator
-from suite.papers.base import Direction, Report, source_side
+from suite.papers.base import Report
 from suite.papers.drawing import SETS, draw_sets, snapshots
-from suite.papers.perceptual import PerceptualPaper
 from suite.papers.reference import ReferenceSketchToImage
-from suite.papers.translation import Translation
+from suite.papers.styled import StyledPaper, Styles
 from suite.updates.views import Degrees, Zoom, draw_views, resized, viewed
 
 if TYPE_CHECKING:
     from suite.data.module import PictureData
 
 Pool = Literal["pool1", "pool2", "pool3", "pool4", "pool5"]
-Styles = tuple[Tensor, ...]  # of S, coarse last: (B, 2w), (B, 4w), (B, 8w)
-Contents = tuple[Tensor, ...]  # of C: maps of 32, 16 and 8 pixels a side
 # Channels of VGG-16 behind each pooling, in widths of its first block.
 _POOLED = {"pool1": 1, "pool2": 2, "pool3": 4, "pool4": 8, "pool5": 8}
-_TRAINED = {"tom": ("D_T", "T"), "autoencoder": ("AE",), "refine": ("D", "G2")}
-_GENERATORS = {"tom": ("T",), "autoencoder": ("G1", "S", "C"), "refine": ("G2",)}
+_TRAINED = {"tom": ("D_T", "T"), "autoencoder": ("AE",), "refine": ("D", "G2"), "joint": ("D", "AE")}
+_GENERATORS = {"tom": ("T",), "autoencoder": ("G1", "S", "C"), "refine": ("G2",), "joint": ("G1", "S", "C")}
 
 
-class SketchToImage(PerceptualPaper):
+class SketchToImage(StyledPaper):
     """TOM, which draws sketches of photos; an auto-encoder of sketches and styles; a GAN that refines what it makes.
 
     Source: Liu 2021; equation, section and table numbers are that paper's, rows those of its folder of experiments/.
@@ -60,7 +58,7 @@ class SketchToImage(PerceptualPaper):
 
     name = "sketch_to_image"
     depth = 16
-    stages = ("tom", "autoencoder", "refine")
+    stages = ("tom", "autoencoder", "refine", "joint")
 
     def __init__(
         self,
@@ -129,7 +127,6 @@ class SketchToImage(PerceptualPaper):
         self.zoom, self.rotation, self.lr_later, self.plain_step = zoom, rotation, lr_later, plain_step
         self.lambda_refine, self.refine_lpips = lambda_refine, refine_lpips
         self.turn = 0  # how many subsets of pictures came before
-        self._style: Styles | None = None  # of the pictures that are translated
 
         maps = {layer: channels * self.features_width for layer, channels in _POOLED.items()}
         self.T = SketchGenerator(maps[content_layer], tom_width, ups=int(content_layer.removeprefix("pool")))
@@ -143,19 +140,19 @@ class SketchToImage(PerceptualPaper):
             self.G1 = StyledDecoder(channels, size, width, dmi, dmi_bias, style, norm, gate_8, spectral_bn, style_codes)
             self.tasks, self.directions = ("self_supervised",), {"a2b": "G1", "b2b": "G1"}
             self.fixed_size, self.needs_style = size, True
-        if self.stage == "autoencoder" and classes is not None and lambda_cls_s > 0:
+        if self.stage in ("autoencoder", "joint") and classes is not None and lambda_cls_s > 0:
             self.head = StyleHead(self.S.features[-1], classes)
         if self.stage == "refine":
             if refiner == "face" and not refiner_styled:
                 raise UserError("model.refiner_styled=false is for model.refiner=art: that of faces is built on styles")
-            self.G2: ArtRefiner | FaceRefiner
             if refiner == "art":
                 self.G2 = ArtRefiner(channels, size, output_size, width, refiner_styled, spectral_bn, style_codes)
             else:
                 self.G2 = FaceRefiner(channels, size, output_size, width, style_codes)
             self.G2.checkpointing = checkpointing
-            self.D = RefineDiscriminator(channels, output_size, width)
             self.directions, self.fixed_size = {"a2b": "G2", "b2b": "G2"}, output_size
+        if self.stage in ("refine", "joint"):
+            self.D = RefineDiscriminator(channels, self.fixed_size or size, width)
         self.assemble()
 
     def trained(self) -> dict[str, dict[str, nn.Module]]:
@@ -169,17 +166,13 @@ class SketchToImage(PerceptualPaper):
     def generators(self) -> dict[str, nn.Module]:
         return {name: getattr(self, name) for name in _GENERATORS[self.stage or ""]}
 
-    def network(self, name: str) -> nn.Module:
-        """Of this stage as it translates, or of an earlier one."""
-        return self.translator(name) if name in self.generators() else getattr(self, name)
-
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferenceSketchToImage.step_of(self)
 
     def example(self, count: int, size: int) -> Batch | None:
         a, b = (torch.empty(count, self.hparams[f"channels_{side}"], size, size) for side in "ab")
         batch: Batch = {"a": a, "b": b}
-        if self.stage == "autoencoder":
+        if self.stage in ("autoencoder", "joint"):
             batch |= {"drawings": a.new_empty(count, 4, *a.shape[1:]), "sibling": torch.empty_like(a)}
             if (classes := self.hparams["classes"]) is not None:
                 batch |= {"subset": torch.empty_like(b), "subset_drawing": torch.empty_like(a)}
@@ -188,10 +181,6 @@ class SketchToImage(PerceptualPaper):
         return batch
 
     # Stage tom: online feature matching (section 3) -----------------------------------------------------------------
-
-    def taps(self, pictures: Tensor, *layers: str) -> list[Tensor]:
-        """E of section 3: VGG's features of pictures (B, 1 or 3, H, W) in [-1, 1], one for each layer."""
-        return self.held["features"].taps(pictures, layers)  # type: ignore[operator]
 
     def tom_step(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
         """An update of D_T, and one of T; every batch pairs photos and line drawings anew."""
@@ -231,7 +220,7 @@ class SketchToImage(PerceptualPaper):
                 self.forget("head")
 
     def slowed(self) -> Mapping[str, float]:
-        if self.stage != "autoencoder":
+        if self.stage not in ("autoencoder", "joint"):
             return {}
         share = self.lr_later / self.lr if self.turn else 1.0
         return {"S": share, "G1": share}
@@ -264,7 +253,8 @@ class SketchToImage(PerceptualPaper):
     def autoencoder_step(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
         """An update of S, C, G1 and the head; with `plain_step` another, of reconstructions alone (row 6)."""
         with self.learning("AE"):
-            losses = self.self_supervised(batch, drawn) | self.classified(batch, drawn)
+            _, losses = self.self_supervised(batch, drawn)
+            losses |= self.classified(batch, drawn)
             self.update("AE", losses)
         if self.plain_step:
             with self.learning("AE"):
@@ -274,8 +264,8 @@ class SketchToImage(PerceptualPaper):
             losses |= plain
         return losses
 
-    def self_supervised(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
-        """The first three terms of Eq. 12, each with its weight, on a batch of the whole set."""
+    def self_supervised(self, batch: Batch, drawn: dict[str, Tensor]) -> tuple[Tensor, Report]:
+        """I_ae, and the first three terms of Eq. 12, each with its weight, on a batch of the whole set."""
         I_org = batch["b"]
         I_t = viewed(I_org, drawn["view"])
         f_t = self.S(I_t)
@@ -299,7 +289,8 @@ class SketchToImage(PerceptualPaper):
             ]
             share = 1.0 if self.strokes == "sum" else 1 / (sketches.shape[1] - 1)
             losses["tri_c"] = self.lambda_tri_c * share * torch.stack(apart).sum()
-        return self.reconstruction(self.G1(self.C(chosen), f_t, chosen), I_org) | losses
+        I_ae = self.G1(self.C(chosen), f_t, chosen)
+        return I_ae, self.reconstruction(I_ae, I_org) | losses
 
     def distinct(self, f_style: Styles) -> Styles:
         """Its vectors, each once."""
@@ -356,98 +347,21 @@ class SketchToImage(PerceptualPaper):
             self.update("G2", losses)
         return seen | losses
 
-    # Translation ----------------------------------------------------------------------------------------------------
+    # Both at once, for comparison (A.4) -----------------------------------------------------------------------------
 
-    def encode_style(self, pictures: Tensor) -> Styles:
-        """f_style of pictures (B, C, H, W) in [-1, 1], brought to the auto-encoder's size."""
-        return self.network("S")(resized(pictures, self.size))
-
-    def decode(self, sketch: Tensor, f_style: Styles) -> Tensor:
-        """I_ae (B, C, size, size) of sketches (B, 1, H, W) in [-1, 1] and as many styles."""
-        sketch = resized(sketch, self.size)
-        return self.network("G1")(self.network("C")(sketch), f_style, sketch)
-
-    def refine(self, I_ae: Tensor, f_style: Styles, index: Sequence[int]) -> Tensor:
-        """I_gan (B, C, output_size, output_size); the noise of a picture follows from its index alone."""
-        generators = [torch.Generator().manual_seed(number) for number in index]
-        noise = [
-            torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(I_ae.device)
-            for shape in self.G2.noise_shapes
-        ]
-        return self.network("G2")(I_ae, f_style, noise)
-
-    def colour(self, sketch: Tensor, f_style: Styles, index: Sequence[int]) -> dict[str, Tensor]:
-        """What becomes of sketches (B, 1, H, W) in styles: by title, the last the stage's own."""
-        made = {"auto-encoder": self.decode(sketch, f_style)}
-        if self.stage == "refine":
-            made["refined"] = self.refine(made["auto-encoder"], f_style, index)
-        return made
-
-    def lines_of(self, photos: Tensor, by: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        """Sketches of photos (B, 3, H, W) in [-1, 1]: (B, 1, tom_size, tom_size), -1 black or 1 white, by each T."""
-        self.hold_features()
-        (f_content,) = self.taps(resized(photos, self.tom_size), self.content_layer)
-        return {name: self.black_and_white(grey(T(f_content))) for name, T in by.items()}
-
-    def draw_lines(self, photos: Tensor) -> Tensor:
-        """Those by this model's T."""
-        return self.lines_of(photos, {"T": self.network("T")})["T"]
-
-    def black_and_white(self, sketch: Tensor) -> Tensor:
-        return torch.where(signed_to_unit(sketch) > self.white_above, 1.0, -1.0)
-
-    def take_style(self, picture: Tensor) -> None:
-        if not self.needs_style:
-            super().take_style(picture)
-        self._style = self.encode_style(picture.to(self.device))
-
-    @torch.no_grad()
-    def translate(self, batch: Batch | Tensor, direction: Direction = "a2b") -> Tensor:
-        """Sketches (B, 1, H, W) to pictures; or photos, b2b, whose sketches T draws first; in tom photos to sketches.
-
-        Of a batch each in the style of its own picture, of bare sketches all in that of `take_style`.
-        """
-        if self.stage == "tom":
-            return self.draw_lines(batch if isinstance(batch, Tensor) else batch["a"])
-        x = batch if isinstance(batch, Tensor) else batch[source_side(direction)]
-        sketch = self.draw_lines(x) if direction == "b2b" else x
-        if not isinstance(batch, Tensor):
-            f_style, index = self.encode_style(batch["b"]), batch["index"].tolist()
-        elif self._style is None:
-            raise UserError("which style? Say style=<picture or folder>")
-        else:
-            f_style, index = tuple(f.expand(len(x), -1) for f in self._style), [0] * len(x)
-        return list(self.colour(sketch, f_style, index).values())[-1]
-
-    @torch.no_grad()
-    def predict(self, batch: Batch) -> list[Translation]:
-        """Sketches in the styles of their own pictures, and in those of others (section 5.2); in tom sketches alone."""
-        if self.stage == "tom":
-            lines = self.draw_lines(batch["a"])
-            row = {"photo": batch["a"], "lines": lines, "line drawing": batch["b"]}
-            return [Translation("a2b", lines, row, reals="b", counts=batch["fresh_a"])]
-        sketch, own, index = batch["a"], batch["b"], batch["index"].tolist()
-        found = []
-        for name, style in {"a2b": own, "mismatched": batch["style"]}.items():
-            f_style = self.encode_style(style)
-            made = self.colour(sketch, f_style, index)
-            output = list(made.values())[-1]
-            row = {"sketch": sketch, "style": style} | {title: resized(x, own.shape[-1]) for title, x in made.items()}
-            if name == "a2b":
-                found.append(Translation(name, output, row, "b", truth=own, style=style, counts=batch["fresh_a"]))
-            else:
-                figures = {"skt_rec": self.sketch_apart(output, sketch), "sty_rec": self.style_kept(output, f_style)}
-                found.append(Translation(name, output, row, "b", style=style, figures=figures))
-        return found
-
-    def sketch_apart(self, pictures: Tensor, sketch: Tensor) -> Tensor:
-        """Skt-Rec (Table 3): the share of pixels (B,) where T's sketch of a picture is not the one before."""
-        black = resized(sketch, self.tom_size) < 0
-        return (black != (self.draw_lines(pictures) < 0)).float().mean(dim=(1, 2, 3))
-
-    def style_kept(self, pictures: Tensor, f_style: Styles) -> Tensor:
-        """Sty-Rec (Table 4): the cosine (B,) of the style vector of pictures and that they were made of."""
-        return cosine_similarity(self.encode_style(pictures)[-1].float(), f_style[-1].float())
+    def joint_step(self, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """An update of D and one of the auto-encoder, whose adversarial loss weighs to the others as in Eq. 14."""
+        with self.learning("AE"):
+            I_ae, losses = self.self_supervised(batch, drawn)
+            losses |= self.classified(batch, drawn)
+        with self.learning("D"):
+            on_real, on_fake = self.D(batch["b"]), self.D(I_ae.detach())
+            of_critic = {"D": self.adversarial.discriminator(on_real, on_fake)}
+            self.update("D", of_critic)
+        with self.learning("AE"):
+            losses["G1"] = self.adversarial.generator(self.D(I_ae)) / self.lambda_refine
+            self.update("AE", losses)
+        return losses | of_critic | self.adversarial.scores(on_real, on_fake)
 
     # Data, and weights that are not its own -------------------------------------------------------------------------
 
@@ -457,7 +371,7 @@ class SketchToImage(PerceptualPaper):
             return
         if not data.swap:
             raise UserError("data.direction=a2b: sketches become pictures here; set data.direction=b2a")
-        if self.stage == "autoencoder":
+        if self.stage in ("autoencoder", "joint"):
             self._check_training(data)
 
     def _check_training(self, data: "PictureData") -> None:
@@ -510,8 +424,3 @@ class SketchToImage(PerceptualPaper):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         self.turn = checkpoint.get("turn", 0)
-
-
-def grey(pictures: Tensor) -> Tensor:
-    """(B, 3, H, W) to (B, 1, H, W), the mean of the channels, in fp32."""
-    return pictures.float().mean(dim=1, keepdim=True)

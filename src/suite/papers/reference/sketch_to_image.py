@@ -44,7 +44,11 @@ class ReferenceSketchToImage:
             "optimizer": "adam", "clip_norm": 0.0, "ema_decay": 0.0,
         }  # fmt: skip
         known |= {"ema_decay": model.hparams["ema_decay"]} if model.stage == "refine" else {}
-        if any(model.hparams[name] != value for name, value in known.items()) or model.freeze_names:
+        if (
+            any(model.hparams[name] != value for name, value in known.items())
+            or model.freeze_names
+            or model.stage == "joint"
+        ):
             return None
         networks = {name: copy.deepcopy(child) for name, child in model.named_children() if name != "ema"}
         optimizers = {name: tuple(of) for name, of in model.trained().items()}
