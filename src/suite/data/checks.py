@@ -100,8 +100,9 @@ def _check_other_drawings(given: Mapping[str, Any]) -> None:
 
 
 def _check_self_supervised(given: Mapping[str, Any]) -> None:
-    # An earlier stage of the same command has line drawings, and reads nothing of this.
-    if given["task"] == "self_supervised" or (given["task"] == "unpaired" and given["line_drawings"] is not None):
+    # An earlier stage of the same command has drawings of another place, and reads nothing of this.
+    elsewhere = given["line_drawings"] is not None or given["target"] is not None
+    if given["task"] == "self_supervised" or (given["task"] == "unpaired" and elsewhere):
         return
     for key in ("subset", "mismatched"):
         if (value := given[key]) is not None:

@@ -195,7 +195,10 @@ class ServedSplits:
                 both = len(needs.kinds) > 1
                 other = _OTHER_TARGETS[kind] if self.key == "data.target" else _OTHER_WAYS[kind] if both else ""
                 if both and kind == "drawing" and not needs.paired:
-                    other += ", and data.target={source: …, root: …} takes those of another set"
+                    other += (
+                        ", data.line_drawings=<folder> takes those of a plain folder, and data.target={source: …, "
+                        "root: …} those of another set"
+                    )
                 return UserError(f"{wanted} there are no {kind}s at all{other}")
         mend = f"'{self.key}.split={{train: 0.9, test: 0.1}}' draws new splits"
         if needs.paired and not any(record.paired for record in records):
