@@ -2,11 +2,11 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from omegaconf import DictConfig
 
-from suite.arguments import File, Name, Positive, Seed
+from suite.arguments import File, Filled, Name, Positive, Seed
 from suite.errors import UserError
 from suite.run import cli, folder
 from suite.run.checks import checked
@@ -27,7 +27,7 @@ class Keys(TypedDict):
     data: dict[str, Any]  # as `DataKeys` takes them
     run: File
     output: File
-    checkpoints: list[Name] | None
+    checkpoints: Annotated[list[Name], Filled("names, as in [step700,last]")] | None
     batch_size: Positive
     device: Name
     seed: Seed

@@ -29,20 +29,25 @@ def snapshots(run: Path, wanted: list[str] | None = None) -> dict[str, Path]:
 
     Raises UserError where there is none, or not the one that is wanted.
     """
-    numbered = {path.stem: path for path in (run / "checkpoints").glob("*.ckpt")}
-    kept = sorted((name for name in numbered if re.fullmatch(r"step\d+", name)), key=lambda name: int(name[4:]))
+    there = {path.stem: path for path in (run / "checkpoints").glob("*.ckpt")}
     if wanted is not None:
-        if missing := [name for name in wanted if name not in numbered]:
-            raise UserError(
-                f"{run / 'checkpoints'} has no {', '.join(missing)}: choose from {', '.join(sorted(numbered)) or '-'}"
-            )
-        kept = wanted
-    if not kept:
+        if missing := [name for name in wanted if name not in there]:
+            known = ", ".join(sorted(there)) or "none yet"
+            raise UserError(f"checkpoints=[{','.join(wanted)}]: {run} has no {', '.join(missing)}, but {known}")
+        return {name: there[name] for name in wanted}
+    if not (kept := at_steps(run)):
         raise UserError(
             f"{run / 'checkpoints'} has no step<number>.ckpt: T draws as it was at those steps; train it with "
             "checkpoint.at_steps=[…], or name checkpoints, as in checkpoints=[last]"
         )
-    return {name: numbered[name] for name in kept}
+    return kept
+
+
+def at_steps(run: Path) -> dict[str, Path]:
+    """The checkpoints of a run that were kept at chosen steps, by name and in order."""
+    there = {path.stem: path for path in (run / "checkpoints").glob("*.ckpt")}
+    kept = sorted((name for name in there if re.fullmatch(r"step\d+", name)), key=lambda name: int(name[4:]))
+    return {name: there[name] for name in kept}
 
 
 def drawers(model: "SketchToImage", checkpoints: Mapping[str, Path]) -> dict[str, nn.Module]:

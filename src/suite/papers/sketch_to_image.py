@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from suite.arguments import NonNegative, Positive, Share
+from suite.arguments import NonNegative, Positive, Share, shown
 from suite.data.batch import Batch
 from suite.data.sketch_sets import followed, point_to
 from suite.errors import UserError
@@ -28,6 +28,7 @@ from suite.losses.style_classes import style_classification, unclassifiable
 from suite.losses.triplet import content_triplet, derangement, style_triplet
 from suite.networks.layers import Norm, Width
 from suite.networks.lpips import LPIPS
+from suite.networks.sketch_to_image.blocks import SIZES
 from suite.networks.sketch_to_image.decoder import StyledDecoder
 from suite.networks.sketch_to_image.discriminator import RefineDiscriminator
 from suite.networks.sketch_to_image.encoders import Codes, ContentEncoder, StyleEncoder, StyleHead
@@ -35,7 +36,7 @@ from suite.networks.sketch_to_image.refiner import ArtRefiner
 from suite.networks.sketch_to_image.refiner_face import FaceRefiner
 from suite.networks.sketch_to_image.tom import GramDiscriminator, SketchGenerator
 from suite.papers.base import Report
-from suite.papers.drawing import SETS, draw_sets, snapshots
+from suite.papers.drawing import SETS, at_steps, draw_sets, snapshots
 from suite.papers.reference import ReferenceSketchToImage
 from suite.papers.styled import StyledPaper, Styles
 from suite.updates.views import Degrees, Zoom, draw_views, resized, viewed
@@ -366,7 +367,17 @@ class SketchToImage(StyledPaper):
     # Data, and weights that are not its own -------------------------------------------------------------------------
 
     def check_data(self, data: "PictureData") -> None:
+        if self.stage == "autoencoder" and data.size > SIZES[-1]:
+            raise UserError(
+                f"data.size={data.size}: the auto-encoder reads {SIZES[-1]} pixels at most, and refine makes twice as "
+                "many; experiment=sketch_to_image_celeba_hq_1024 has a data.size for each stage"
+            )
         super().check_data(data)
+        if self.needs_lpips and not self.published_features:
+            raise UserError(
+                "model.features=random_vgg: LPIPS is of VGG's published weights; set model.features=vgg, or "
+                "model.lambda_lpips=0 and model.refine_lpips=0"
+            )
         if self.stage == "tom":
             return
         if not data.swap:
@@ -378,8 +389,8 @@ class SketchToImage(StyledPaper):
         classes = self.hparams["classes"]
         if self.lambda_cls_s > 0 and (classes is None or classes != data.subset):
             raise UserError(
-                f"data.subset={data.subset} with model.classes={classes}: the pictures of a subset are the classes; "
-                "set data.subset, or model.lambda_cls_s=0 and model.lambda_cls_c=0"
+                f"data.subset={shown(data.subset)} with model.classes={shown(classes)}: the pictures of a subset are "
+                "the classes; set data.subset, or model.lambda_cls_s=0 and model.lambda_cls_c=0"
             )
         if (self.lambda_tri_s > 0 or self.lambda_tri_c > 0) and data.batch_size == 1:
             raise UserError(
@@ -397,21 +408,19 @@ class SketchToImage(StyledPaper):
                     f"{self.hparams[key]}; say the same"
                 )
 
+    @property
+    def needs_lpips(self) -> bool:
+        return {"autoencoder": self.lambda_lpips, "refine": self.refine_lpips}.get(self.stage or "", 0.0) > 0
+
     def hold_features(self) -> None:
         super().hold_features()
-        weight = {"autoencoder": self.lambda_lpips, "refine": self.refine_lpips}.get(self.stage or "", 0.0)
-        if weight > 0 and "lpips" not in self.held:
-            if not self.published_features:
-                raise UserError(
-                    "model.features=random_vgg: LPIPS is of VGG's published weights; set model.features=vgg, or "
-                    "model.lambda_lpips=0 and model.refine_lpips=0"
-                )
+        if self.needs_lpips and "lpips" not in self.held:
             self.held["lpips"] = LPIPS("vgg", self._weights_file()).to(self.device)
 
     def leave_behind(self, data: "PictureData", run: Path) -> None:
         """The sketch sets of the next stage: what T, as it was at each step that was kept, draws; or those it had."""
         if self.stage == "tom":
-            draw_sets(self, snapshots(run), data, run / SETS)
+            draw_sets(self, at_steps(run) or snapshots(run, ["last"]), data, run / SETS)
         elif data.sketch_sets is not None:
             point_to(run / SETS, followed(Path(data.sketch_sets).expanduser()))
 

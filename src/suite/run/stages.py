@@ -71,9 +71,10 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
 
 def check_start(start: str, name: str, before: DictConfig) -> None:
     """Raises UserError where the stage of that name, by its configuration, keeps no checkpoint called `start`."""
-    if start == "best" and not (before.metrics.names and before.metrics.monitor):
+    has_best = bool(before.metrics.names and before.metrics.monitor)
+    if start == "best" and not has_best:
         raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
-    kept = ["last", "best", *map(step_name, before.checkpoint.at_steps)]
+    kept = ["last", *["best"] * has_best, *map(step_name, before.checkpoint.at_steps)]
     if start.removesuffix(".ckpt") not in kept:
         raise UserError(
             f"start={start}: stage {name} keeps {', '.join(kept)}; choose from these, or add to checkpoint.at_steps"
