@@ -21,12 +21,16 @@ def faces(
     seed: Seed = 0,
     style: Literal["cartoon", "contour", "loose"] = "cartoon",
     hands: Positive = 1,
+    labels: Literal["sex", "kind"] = "sex",
 ) -> Catalog:
     """Paired photos and drawings, labelled female (0) or male (1); nothing is drawn before a picture is loaded.
 
     `count` is the number of faces of each split (train, val, test), `size` the pixels of photo and drawing, 32..1024.
     `style` is that of the drawings: cartoon, contour or loose; of a contour there is one drawing by each of 1..10
     `hands`. `seed` chooses the series of faces. Raises UserError for any other value.
+
+    With `labels` of kind no face has both: every other one is a photo alone (0), the next a drawing alone (1) that
+    stands where a photo does, by the hands in turn.
     """
     check_types("data.", faces, locals())
     if not SMALLEST <= size <= LARGEST:
@@ -37,15 +41,16 @@ def faces(
     for split, wanted in count.items():
         if wanted > len(NUMBERS[split]):
             raise UserError(f"data.count.{split}={wanted}: there are {len(NUMBERS[split])} faces at most")
-    records = [
-        Record(
-            key=f"face-{index:06d}",
-            photo=Face(seed, index, "photo", size),
-            drawings=tuple(Face(seed, index, cast(Style, style), size, hand) for hand in range(hands)),
-            label=FaceParameters.sample(seed, index).sex,
-            split=split,
-        )
-        for split, wanted in count.items()
-        for index in NUMBERS[split][:wanted]
-    ]
-    return Catalog("faces", None, records, label_names=("female", "male"))
+    drawn, names = cast(Style, style), {"sex": ("female", "male"), "kind": ("photo", "drawing")}[labels]
+
+    def record(split: Split, index: int) -> Record:
+        key, drawings = f"face-{index:06d}", tuple(Face(seed, index, drawn, size, hand) for hand in range(hands))
+        if labels == "kind" and index % 2:
+            return Record(key, photo=drawings[index // 2 % hands], label=1, split=split)
+        photo = Face(seed, index, "photo", size)
+        if labels == "kind":
+            return Record(key, photo=photo, label=0, split=split)
+        return Record(key, photo, drawings, label=FaceParameters.sample(seed, index).sex, split=split)
+
+    records = [record(split, index) for split, wanted in count.items() for index in NUMBERS[split][:wanted]]
+    return Catalog("faces", None, records, label_names=names)
