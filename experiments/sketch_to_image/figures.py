@@ -8,12 +8,13 @@ seeds (Student's t).
     python -m experiments.sketch_to_image.figures pictures <run> <folder> [count]
 
 writes the paper's figures of any run in stages, whatever its data: sketches.png, TOM's sketches of test photos beside
-those of edge detectors, as Fig. 5; synthesis.png, uncurated, as Fig. 4 and 12 to 15; curves.png, as Fig. 6.
+those of edge detectors, as Fig. 5; synthesis.png, uncurated, as Fig. 4 and 12 to 15; curves.png, as Fig. 6;
+transfer.png, photos in the style of others by the model and by neural style transfer, as Fig. 9.
 """
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from torch import Tensor
 import suite
 from suite.errors import UserError
 from suite.images import signed_to_unit, unit_to_signed
+from suite.losses.gram import gram
 from suite.papers.drawing import drawers, snapshots
 from suite.run.config import instantiate
 from suite.run.folder import has_stages, of_stage, read_config
@@ -112,6 +114,7 @@ def pictures(run: Path, output: Path, count: int = 8) -> None:
     titles = ("auto-encoder", "refined")[: len(made)]
     draw([("sketch", sketch), ("style", style), *zip(titles, made, strict=True)], output / "synthesis.png")
     curves(run, output / "curves.png")
+    draw(transferred(suite.load(run), photo[:4], style[:4]), output / "transfer.png")
 
 
 @torch.no_grad()
@@ -121,6 +124,36 @@ def sketched(tom: Path, photos: Tensor) -> list[Column]:
     lines = model.lines_of(photos, drawers(model, snapshots(tom)))
     edges = [(style, unit_to_signed(simulate(style, signed_to_unit(photos)))) for style in ("sobel", "xdog")]
     return [("photo", photos), *lines.items(), *edges]
+
+
+def transferred(model: Any, photos: Tensor, styles: Tensor) -> list[Column]:
+    """Photos in styles: as the model does it, sketching them first, and by neural style transfer (Fig. 9)."""
+    made = coloured(model, model.draw_lines(photos), styles)[-1]
+    gatys = neural_style(photos, styles, lambda x: model.taps(x, *model.gram_layers))
+    return [("photo", photos), ("style", styles), ("ours", made), ("Gatys", gatys)]
+
+
+def neural_style(
+    photos: Tensor, styles: Tensor, taps: Callable[[Tensor], list[Tensor]], steps: int = 150, of_style: float = 1e3
+) -> Tensor:
+    """Pictures, optimised, with the last features of photos and the Gram matrices of styles (Gatys 2016).
+
+    taps: the features of pictures, of several layers. of_style: what the Gram matrices weigh.
+    """
+    with torch.no_grad():
+        content, grams = taps(photos)[-1], [gram(f) for f in taps(styles)]
+    made = photos.clone().requires_grad_()
+    optimizer = torch.optim.Adam([made], lr=0.05)
+    for _ in range(steps):
+        found = taps(made)
+        of_content = (found[-1] - content).square().mean()
+        apart = torch.stack([(gram(f) - g).square().sum((1, 2)).mean() for f, g in zip(found, grams, strict=True)])
+        optimizer.zero_grad()
+        (of_content + of_style * apart.sum()).backward()
+        optimizer.step()
+        with torch.no_grad():
+            made.clamp_(-1, 1)
+    return made.detach()
 
 
 def curves(run: Path, path: Path) -> None:
