@@ -99,7 +99,7 @@ def test_the_next_stage_may_start_from_a_step_that_the_one_before_kept(train, co
     run = tmp_path / "run"
     words = [*TINY, "metrics=none", "images.count=0", f"hydra.run.dir={run}"]
     assert train(*words, "start=step3") == 2
-    assert "start=step3: stage generator keeps last, best; choose from these, or add to" in capsys.readouterr().err
+    assert "start=step3: stage generator keeps last; choose from these, or add to" in capsys.readouterr().err
     assert train(*words, "checkpoint.at_steps=[3,8]", "stage=encoder") == 2
     assert "checkpoint.at_steps=8: the training ends after 7 steps; leave it out" in capsys.readouterr().err
     assert not run.exists()
@@ -317,7 +317,7 @@ def test_a_scale_may_be_another_in_one_stage(command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["stage=nothing"], "stage=nothing: there is none of that name; choose from encoder, generator, joint"),
+        (["stage=nothing"], "stage=nothing: there is none of that name; choose from autoencoder, encoder, generator, joint, refine, tom"),
         (["stages=null"], "which stage? Say stage=<name>: choose from generator, encoder"),
         (["model.stage=nothing"], "model.stage=nothing: choose from generator, encoder"),
         (["stages=[generator,nothing]"], "stages=nothing: choose from generator, encoder"),
