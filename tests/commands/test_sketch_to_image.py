@@ -368,6 +368,14 @@ def test_sketch_sets_can_be_looked_at(
         ),
         (["model.lambda_lpips=1"], "model.features=random_vgg: LPIPS is of VGG's published weights"),
         (
+            ["stage=joint", "start_from={run}/1_tom", "data.subset=4", "model.lambda_lpips=1"],
+            "LPIPS is of VGG's published",
+        ),
+        (
+            ["stage=joint", "start_from={run}/1_tom", "data.subset=4", "model.lambda_refine=0"],
+            "model.lambda_refine=0: in",
+        ),
+        (
             ["stage=autoencoder", "start_from={run}/1_tom", "data.sketch_sets={folders}"],
             "data.sketch_sets={folders}: no manifest.json in it, so no sketch sets, or unfinished ones",
         ),

@@ -114,6 +114,8 @@ class SketchToImage(StyledPaper):
             )
         if not gram_layers:
             raise UserError("model.gram_layers=[]: D_T sees the Gram matrices of one layer at least")
+        if self.stage == "joint" and lambda_refine == 0:
+            raise UserError("model.lambda_refine=0: in the stage joint D has the weight 1 / lambda_refine; set it")
         if zoom[0] > zoom[1]:
             raise UserError(f"model.zoom={list(zoom)}: least first, then most")
         self.size, self.tom_size, self.white_above = size, tom_size, white_above
@@ -367,7 +369,7 @@ class SketchToImage(StyledPaper):
     # Data, and weights that are not its own -------------------------------------------------------------------------
 
     def check_data(self, data: "PictureData") -> None:
-        if self.stage == "autoencoder" and data.size > SIZES[-1]:
+        if self.stage in ("autoencoder", "joint") and data.size > SIZES[-1]:
             raise UserError(
                 f"data.size={data.size}: the auto-encoder reads {SIZES[-1]} pixels at most, and refine makes twice as "
                 "many; experiment=sketch_to_image_celeba_hq_1024 has a data.size for each stage"
@@ -410,7 +412,8 @@ class SketchToImage(StyledPaper):
 
     @property
     def needs_lpips(self) -> bool:
-        return {"autoencoder": self.lambda_lpips, "refine": self.refine_lpips}.get(self.stage or "", 0.0) > 0
+        weight = self.refine_lpips if self.stage == "refine" else self.lambda_lpips
+        return self.stage != "tom" and weight > 0
 
     def hold_features(self) -> None:
         super().hold_features()
