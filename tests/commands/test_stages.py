@@ -317,10 +317,7 @@ def test_a_scale_may_be_another_in_one_stage(command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["stage=nothing"],
-            "stage=nothing: there is none of that name; choose from autoencoder, encoder, generator, joint, refine, tom",
-        ),
+        (["stage=nothing"], "stage=nothing: there is none of that name; choose from autoencoder, encoder, generator"),
         (["stages=null"], "which stage? Say stage=<name>: choose from generator, encoder"),
         (["model.stage=nothing"], "model.stage=nothing: choose from generator, encoder"),
         (["stages=[generator,nothing]"], "stages=nothing: choose from generator, encoder"),
