@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from suite.files import write_picture
+from suite.papers import drawing
 from suite.run.checkpoints import LastCheckpoint
 
 TINY = [
@@ -103,6 +105,70 @@ def test_a_validation_within_an_epoch_is_made_once(hook, command, tmp_path, monk
     validated = [row for row in rows(at_once) if row["val/l1"]]
     assert [(row["batch"], row["step"]) for row in validated] == [("2", "2"), ("4", "4"), ("6", "6")]
     assert read(stopped)["callbacks"] == read(at_once)["callbacks"]  # also which value was best
+
+
+THREE_STAGES = [
+    "experiment=sketch_to_image_faces",
+    "scale=smoke",
+    "trainer.limit_train_batches=1.0",
+    "trainer.max_epochs=2",
+    "data.epoch_length=8",  # samples: four steps an epoch
+    "model.white_above=0.5",  # after so few steps all else is black
+    "model.width=2",
+    "data.subset_views=1",  # four pictures, in batches of two
+    "checkpoint.every_n_steps=1",
+    "metrics=none",
+    "images.count=0",
+]
+
+
+def test_three_stages_stopped_in_each_and_between_them(command, tmp_path, monkeypatch):
+    """The auto-encoder's subsets of pictures change every two steps, before the stop and after it."""
+    at_once, stopped = tmp_path / "at_once", tmp_path / "stopped"
+    assert command("train", *THREE_STAGES, f"hydra.run.dir={at_once}") == 0
+
+    def stop_in(stage, steps):
+        save = LastCheckpoint.on_train_batch_end
+
+        def hook(self, trainer, pl_module, *more):
+            save(self, trainer, pl_module, *more)
+            if (pl_module.stage, pl_module.steps) == (stage, steps):
+                raise KeyboardInterrupt
+
+        return lambda patch: patch.setattr(LastCheckpoint, "on_train_batch_end", hook)
+
+    def stop_while_drawing(patch):
+        kept = []
+
+        def write(picture, path):
+            write_picture(picture, path)
+            kept.append(path)
+            if len(kept) == 5:
+                raise KeyboardInterrupt
+
+        patch.setattr(drawing, "write_picture", write)
+
+    for stop in (stop_in("tom", 3), stop_while_drawing, stop_in("autoencoder", 5), stop_in("refine", 6)):
+        with monkeypatch.context() as patch:
+            stop(patch)
+            words = [f"resume={stopped}"] if stopped.exists() else [*THREE_STAGES, f"hydra.run.dir={stopped}"]
+            assert command("train", *words) == 130
+        stopped = stopped.rename(stopped.with_name(f"{stopped.name}_moved"))
+    assert command("train", f"resume={stopped}") == 0
+
+    assert read(stopped / "2_autoencoder")["turn"] == 3
+    for own in ("1_tom", "2_autoencoder", "3_refine"):
+        expected, found = read(at_once / own), read(stopped / own)
+        for part in ("state_dict", "optimizer_states", "done", "losses", "turn"):
+            assert_same(found[part], expected[part], f"{own}.{part}")
+        assert rows(stopped / own) == rows(at_once / own)
+    made, expected = (sketches(run / "1_tom" / "sketches") for run in (stopped, at_once))
+    assert made == expected
+    assert len(set(made.values())) > 2  # they are not all black
+
+
+def sketches(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.png")}
 
 
 def test_a_finished_run_is_not_resumed(command, tmp_path, capsys):

@@ -5,6 +5,7 @@ config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best,step500}.
 or, where a paper trains in stages, stages.yaml and such a folder for each of them.
 """
 
+import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +27,7 @@ def read_config(run: Path) -> DictConfig:
     path = run / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run} is not a run folder: it has no config.yaml")
-    return _read(path)
+    return _where_it_is_now(_read(path), run)
 
 
 def _read(path: Path) -> DictConfig:
@@ -50,7 +51,29 @@ def has_stages(run: Path) -> bool:
 def read_stages(run: Path) -> dict[str, DictConfig]:
     """The configurations of a run's stages, by name and in order."""
     stages = _read(run / STAGES)
-    return {str(name): stages[name] for name in stages}
+    return {
+        str(name): _where_it_is_now(stages[name], run / f"{number}_{name}")
+        for number, name in enumerate(stages, start=1)
+    }
+
+
+def _where_it_is_now(config: DictConfig, own: Path) -> DictConfig:
+    """The configuration of a run, of a stage with the one before where that is now: it may have been moved with it."""
+    saved, here = str(config.get("start_from")), own.parent
+    before = here / Path(saved).name
+    stages = all(re.match(r"\d+_", one.name) for one in (before, own)) and _number(before) < _number(own)
+    if not (has_stages(here) and stages and before.is_dir()):
+        return config
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [moved(one) for one in value]
+        lies_there = isinstance(value, str) and (value == saved or value.startswith(f"{saved}/"))
+        return f"{before}{value[len(saved) :]}" if lies_there else value
+
+    return OmegaConf.create(moved(OmegaConf.to_container(config, resolve=False)))
 
 
 def of_stage(run: Path) -> Path:
