@@ -57,6 +57,7 @@ def test_one_line_of_figures_and_nothing_left_behind(tmp_path: Path) -> None:
     assert figures["lightning_share"] == pytest.approx(1 - figures["s_per_step_bare"] / figures["s_per_step"], abs=1e-2)
     assert 0 < figures["data_wait_share"] < 1
     assert figures["peak_memory_mb"] > 100
+    assert set(figures["shares"]) == {"G", "F", "D_A", "D_B"}
     assert not list(here.iterdir())
 
 
@@ -95,6 +96,26 @@ def test_each_stage_has_its_plain_step(stage: str, tmp_path: Path) -> None:
     config, options = compose(*more, small=small)
     check(config, options)
     assert measure(config, **options)["s_per_step_reference"] > 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "networks"), [("tom", "T D_T features"), ("autoencoder", "S C G1 head"), ("refine", "S C G1 G2 D")]
+)
+def test_a_stage_needs_none_before_it_and_says_what_its_networks_take(
+    stage: str, networks: str, tmp_path: Path
+) -> None:
+    small = [word for word in SMALL if not word.startswith(("experiment", "model", "data.size", "data.load_size"))]
+    more = ["experiment=sketch_to_image_celeba_hq_512", f"stage={stage}", "data.size=64", "data.load_size=64"]
+    more += ["data.count={train: 8, val: 2, test: 2}", "data.batch_size=2", f"cache_dir={tmp_path}"]
+    more += ["bench.steps=1", *(f"model.{name}=4" for name in ("width", "tom_width", "tom_width_d"))]
+    config, options = compose(*more, small=small)
+    check(config, options)
+    figures = measure(config, **options)
+    assert figures["s_per_step_reference"] > 0
+    assert set(figures["shares"]) == set(networks.split())
+    assert 0.5 < sum(figures["shares"].values()) < 1
+    if stage == "tom":  # VGG is as wide as the published one, all else is narrow
+        assert figures["shares"]["features"] > 0.5
 
 
 def test_whole_rounds_of_critic_steps_and_no_reference(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from suite.arguments import Positive, check_types
+from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.run import cli
 from suite.run.config import instantiate, plain
@@ -58,6 +59,7 @@ def measure(
     import torch
 
     from suite.bench import timing
+    from suite.bench.shares import shares_of_networks
     from suite.run.fit import settle
     from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
 
@@ -88,6 +90,8 @@ def measure(
     config.model.steps, config.model.decay_steps = None, 0  # a short schedule would end a turn
     if "features" in config.model:
         config.model.features = "random_vgg"  # as much work as the published ones, which would have to be there
+    if config.start_from is None and "sketch_sets" in config.data:
+        config.data.sketch_sets = None  # no stage came before that would have drawn them: the data's own drawings
     model, data = instantiate(config)
     # Whole rounds of critic steps, or turns would hold unequally many generator steps.
     steps, warmup = (-(-number // model.batches_per_step) * model.batches_per_step for number in (steps, warmup))
@@ -101,9 +105,13 @@ def measure(
     published = bare.published_step(batch) if reference else None
     bare.setup("fit")  # compiles it, if asked to
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
+
+    def bare_step(batch: Batch) -> None:
+        bare.training_step(batch, 0)
+
     ways: dict[str, Callable[[], float]] = {
         "lightning": lambda: timing.time_lightning(model, batch, warmup, steps, bare_trainer),
-        "bare": lambda: timing.time_steps(lambda b: bare.training_step(b, 0), batch, warmup, steps, autocast),
+        "bare": lambda: timing.time_steps(bare_step, batch, warmup, steps, autocast),
     }
     if published:
         ways["reference"] = lambda: timing.time_steps(published, batch, warmup, steps, autocast)
@@ -113,6 +121,8 @@ def measure(
         for way, time_it in ways.items():
             turns[way].append(time_it())
     seconds = {way: median(times) for way, times in turns.items()}
+    # Compiled networks are called by no name.
+    shares = None if config.model.compile else shares_of_networks(bare, bare_step, batch, autocast)
 
     return {
         "device": timing.name_of(device),
@@ -129,6 +139,7 @@ def measure(
         "data_wait_share": rounded(waiting),
         "lightning_share": rounded(1 - seconds["bare"] / seconds["lightning"]),
         "reference_over_ours": rounded(seconds["reference"] / seconds["bare"] if published else None),
+        "shares": shares and {name: rounded(share) for name, share in shares.items()},
         "steps": steps,
         "repeats": repeats,
     }

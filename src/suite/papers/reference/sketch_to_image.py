@@ -55,6 +55,7 @@ class ReferenceSketchToImage:
         weights = {name: value for name, value in model.hparams.items() if isinstance(value, float)}
         plain = cls(networks, optimizers, model.lr, model.betas, weights)
         if model.stage == "tom":
+            model.hold_features()
             vgg = model.held["features"]
             layers = model.content_layer, *model.gram_layers
             return lambda batch: plain.tom_step(
