@@ -24,6 +24,12 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "experiments").rglob("*.md"))]
 
 
+@pytest.fixture(autouse=True)
+def _without_power_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of spectral norms: seconds a network on the meta device, for numbers that aren't there."""
+    monkeypatch.setattr("torch.nn.utils.parametrizations._SpectralNorm._power_method", lambda *_: None)
+
+
 def fenced(language: str) -> list[str]:
     """The code blocks of a language in the README."""
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)

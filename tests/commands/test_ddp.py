@@ -17,11 +17,16 @@ from suite.metrics.callback import MetricsCallback
 # one rank has more of them than the other.
 DATA = ["scale=smoke", "data.epoch_length=max"]
 UNPAIRED, PAIRED = "data.count={train: 16, val: 5, test: 4}", "data.count={train: 8, val: 5, test: 4}"
+# Without a stage before it, and so with the data's own drawings.
+DRAWN = [*DATA, PAIRED, "data.sketch_sets=null"]
 
 EXPERIMENTS = [
     ("cyclegan_lsgan", [*DATA, UNPAIRED]),
     ("dagan_celeba_cufsf", [*DATA, PAIRED]),
     ("two_step_faces", [*DATA, PAIRED, "stage=generator"]),
+    # With each step another subset of pictures, and so another head.
+    ("sketch_to_image_faces", [*DRAWN, "stage=autoencoder", "data.subset=2", "data.subset_views=1"]),
+    ("sketch_to_image_wikiart_256", [*DRAWN, "stage=refine"]),
 ]
 
 # All of them one after the other: the start of two processes takes longer than any.

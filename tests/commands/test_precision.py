@@ -44,6 +44,7 @@ def assert_trained(reports, networks=NETWORKS) -> None:
         ("dagan_celeba_cufsf", ("Inv.encoder.", "Inv.decoder.", "D.")),
         ("csi_celeba", ("G.",)),
         ("two_step_faces stage=generator", ("G.", "D.")),
+        ("sketch_to_image_faces stage=tom", ("T.", "D_T.")),
     ],
 )
 def test_a_run_in_bfloat16(experiment, networks, command, reports, tmp_path):

@@ -88,6 +88,23 @@ def test_the_steps_are_the_plain_ones(
             torch.testing.assert_close(ours[name], value, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("stage", LOSSES)
+def test_a_step_in_bfloat16_has_losses_in_float32(
+    stage: str, make_sketch_to_image: Callable, make_drawn_photos: Callable
+) -> None:
+    model, (batch,) = make_sketch_to_image(stage=stage), make_drawn_photos(1, stage)
+    reported: dict[str, Tensor] = {}
+    model.report = reported.update
+    before = copy.deepcopy(model.state_dict())
+    with torch.autocast("cpu", torch.bfloat16):
+        model.training_step(batch, 0)
+    assert reported.keys() >= LOSSES[stage].keys()
+    assert all(value.dtype == torch.float32 and bool(value.isfinite()) for value in reported.values())
+    for name in set().union(*LOSSES[stage].values()):
+        weights = getattr(model, name).state_dict()
+        assert any(not torch.equal(value, before[f"{name}.{key}"]) for key, value in weights.items()), name
+
+
 def test_with_another_subset_the_head_and_its_adam_begin_anew(
     make_sketch_to_image: Callable, make_drawn_photos: Callable
 ) -> None:
