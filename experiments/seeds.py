@@ -2,12 +2,14 @@
 
 import csv
 import math
+import re
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scipy.stats import t
 
+from suite.errors import UserError
 from suite.run.folder import has_stages, read_stages
 
 Runs = dict[str, list[Path]]  # by arm, a run for each seed
@@ -45,6 +47,14 @@ def of_each_seed(arms: Runs) -> dict[str, Path]:
     """A run for every seed that there is, whatever its arm."""
     by_seed = {arm_and_seed(run)[1]: run for of_arm in arms.values() for run in reversed(of_arm)}
     return dict(sorted(by_seed.items()))
+
+
+def took(stage: Path) -> tuple[str, float]:
+    """As in ("20000 steps", 34.0 minutes), of its conclusion.txt."""
+    said = (stage / "conclusion.txt").read_text(encoding="utf-8")
+    if (found := re.search(r"^(\d+ \w+), (\d+) (second|minute)s?$", said, re.MULTILINE)) is None:
+        raise UserError(f"{stage / 'conclusion.txt'} does not say how long the stage took")
+    return found[1], int(found[2]) / (60 if found[3] == "second" else 1)
 
 
 def rows_of(run: Path) -> list[dict[str, str]]:

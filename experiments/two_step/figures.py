@@ -12,7 +12,6 @@ in odd and translations in even columns, as Fig. 3 and 4; classes.png, an input 
 interpolation.png, from one input's code to another's of its label, in each class.
 """
 
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from typing import Any
 
 import torch
 from experiments import seeds
-from experiments.seeds import Runs, arm_and_seed, finished, last_stage
+from experiments.seeds import Runs, arm_and_seed, finished, last_stage, took
 from experiments.sheets import Column, draw
 from experiments.two_step.judges import GROUPS, judges_of
 from experiments.two_step.measure import DIRECTIONS, FIGURES, YARDSTICKS, measure, unseen_faces
@@ -118,14 +117,6 @@ def places_of_stages(run: Path) -> dict[str, str]:
     if not has_stages(run):
         return {read_config(run).model.stage: "."}
     return {stage: f"{number}_{stage}" for number, stage in enumerate(read_stages(run), start=1)}
-
-
-def took(stage: Path) -> tuple[str, float]:
-    """As in ("20000 steps", 34.0 minutes), of its conclusion.txt."""
-    said = (stage / "conclusion.txt").read_text(encoding="utf-8")
-    if (found := re.search(r"^(\d+ \w+), (\d+) (second|minute)s?$", said, re.MULTILINE)) is None:
-        raise UserError(f"{stage / 'conclusion.txt'} does not say how long the stage took")
-    return found[1], int(found[2]) / (60 if found[3] == "second" else 1)
 
 
 # Pictures -------------------------------------------------------------------------------------------------------------

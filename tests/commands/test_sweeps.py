@@ -134,3 +134,13 @@ def test_summary_of_dalva_finds_every_arm(tmp_path: Path, monkeypatch: pytest.Mo
 
     finished_runs([sweep for sweep in SWEEPS if sweep.startswith("dalva")], tmp_path, monkeypatch)
     assert tuple(found(tmp_path / "runs")) == ARMS
+
+
+def test_comparison_of_papers_finds_every_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from experiments.papers.compare import WAYS, arms
+
+    finished_runs(["papers"], tmp_path, monkeypatch)
+    # Here every job has another time, and so another folder.
+    found = [arm for sweep in (tmp_path / "runs" / "papers").iterdir() for arm in arms(sweep)]
+    assert sorted(found) == sorted({way.experiment for way in WAYS})
