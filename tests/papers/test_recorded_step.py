@@ -73,6 +73,7 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
         {"stage": "refine", "refiner_styled": False, "checkpointing": True},
         (),
     ),
+    "sketch_to_image, joint": ("sketch_to_image", {"stage": "joint", "ema_decay": 0.9, "clip_norm": 0.1}, ()),
     "sketch_to_image, refine faces": (
         "sketch_to_image",
         {"stage": "refine", "refiner": "face", "lambda_refine": 0.0},
