@@ -2,14 +2,18 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from suite.errors import UserError
+from suite.images import signed_to_uint8, uint8_to_unit, unit_to_signed
 from suite.papers.reference import ReferenceSketchToImage
+from suite.translating.fitting import Fitting
 
 LOSSES = {
     "tom": {"D_T": {"D_T"}, "T": {"T"}, "T_content": {"T"}, "T_gram": {"T"}},
@@ -132,6 +136,20 @@ def test_with_another_subset_the_head_and_its_adam_begin_anew(
     assert all(torch.equal(value, renewed[name]) for name, value in model.head.state_dict().items())
 
 
+def test_the_plain_update_leaves_the_head_alone(make_sketch_to_image: Callable, make_drawn_photos: Callable) -> None:
+    models, batches = [make_sketch_to_image(plain_step=plain) for plain in (False, True)], make_drawn_photos(2)
+    for model in models:
+        torch.manual_seed(0)
+        model.training_step(batches[0], 0)
+    once, twice = (model.head.state_dict() for model in models)
+    assert all(torch.equal(value, twice[name]) for name, value in once.items())
+    (optimizer,) = models[1].optimizers()
+    steps = {
+        name: optimizer.state[next(getattr(models[1], name).parameters())]["step"].item() for name in ("C", "head")
+    }
+    assert steps == {"C": 2, "head": 1}
+
+
 def test_the_auto_encoder_and_tom_rest_while_g2_learns(
     make_sketch_to_image: Callable, make_drawn_photos: Callable
 ) -> None:
@@ -191,12 +209,29 @@ def test_style_transfer_sketches_a_photo_first(make_sketch_to_image: Callable, m
     torch.testing.assert_close(model.translate(batch["b"], "b2b"), model.translate(lines, "a2b"))
 
 
+def test_sketches_of_a_photo_of_any_shape_have_its_shape(make_sketch_to_image: Callable) -> None:
+    model = make_sketch_to_image(stage="tom").eval()
+    fitting = Fitting.of(model, "a2b")
+    fitted = fitting.fit(np.zeros((3, 50, 200), np.uint8))
+    made = signed_to_uint8(model.translate(unit_to_signed(uint8_to_unit(fitted.pixels[None])), "a2b"))
+    assert fitting.back(made[0], fitted).shape == (1, 50, 200)
+
+
+@pytest.mark.parametrize("changed", ["norm", "dmi", "dmi_bias", "white_above"])
+def test_a_later_stage_is_told_as_the_earlier_one_was(changed: str, make_sketch_to_image: Callable) -> None:
+    settings = dict(make_sketch_to_image().hparams)
+    other = {"norm": "none", "dmi": "sketch", "dmi_bias": "masked", "white_above": 0.5}[changed]
+    with pytest.raises(UserError, match=rf"^start_from=run: it was trained with model\.{changed}="):
+        make_sketch_to_image(stage="refine", **{changed: other}).check_start(settings, Path("run"))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"lambda_cls_s": 0.0}, r"^model\.lambda_cls_c=1\.0 with model\.lambda_cls_s=0: "),
         ({"zoom": [1.5, 1.1]}, r"^model\.zoom=\[1\.5, 1\.1\]: least first"),
         ({"size": 96}, r"size=96"),
+        ({"stage": "joint", "plain_step": True}, r"^model\.plain_step=true is for the stage autoencoder"),
     ],
 )
 def test_what_can_not_be_is_refused(changes: dict[str, Any], message: str, make_sketch_to_image: Callable) -> None:

@@ -9,7 +9,8 @@ stage refine       I_ae, style, noise ─► G2 ─► I_gan            against 
 The stage joint, in place of the last two, trains the auto-encoder against D, which the paper argues against (A.4).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,14 +32,14 @@ from suite.networks.lpips import LPIPS
 from suite.networks.sketch_to_image.blocks import SIZES
 from suite.networks.sketch_to_image.decoder import StyledDecoder
 from suite.networks.sketch_to_image.discriminator import RefineDiscriminator
-from suite.networks.sketch_to_image.encoders import Codes, ContentEncoder, StyleEncoder, StyleHead
+from suite.networks.sketch_to_image.encoders import Codes, ContentEncoder, StyleEncoder, StyleHead, distinct
 from suite.networks.sketch_to_image.refiner import ArtRefiner
 from suite.networks.sketch_to_image.refiner_face import FaceRefiner
 from suite.networks.sketch_to_image.tom import GramDiscriminator, SketchGenerator
 from suite.papers.base import Report
 from suite.papers.drawing import SETS, at_steps, draw_sets, snapshots
 from suite.papers.reference import ReferenceSketchToImage
-from suite.papers.styled import StyledPaper, Styles
+from suite.papers.styled import StyledPaper
 from suite.updates.views import Degrees, Zoom, draw_views, resized, viewed
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ Pool = Literal["pool1", "pool2", "pool3", "pool4", "pool5"]
 # Channels of VGG-16 behind each pooling, in widths of its first block.
 _POOLED = {"pool1": 1, "pool2": 2, "pool3": 4, "pool4": 8, "pool5": 8}
 _TRAINED = {"tom": ("D_T", "T"), "autoencoder": ("AE",), "refine": ("D", "G2"), "joint": ("D", "AE")}
+# What a later stage has to be told as the earlier one was: the weights would fit otherwise, too.
+_OF_TOM = ("content_layer", "features", "features_width", "tom_size", "white_above")
+_OF_AUTOENCODER = ("size", "width", "dmi", "dmi_bias", "style", "norm", "gate_8", "spectral_bn", "style_codes")
 _GENERATORS = {"tom": ("T",), "autoencoder": ("G1", "S", "C"), "refine": ("G2",), "joint": ("G1", "S", "C")}
 
 
@@ -116,6 +120,8 @@ class SketchToImage(StyledPaper):
             raise UserError("model.gram_layers=[]: D_T sees the Gram matrices of one layer at least")
         if self.stage == "joint" and lambda_refine == 0:
             raise UserError("model.lambda_refine=0: in the stage joint D has the weight 1 / lambda_refine; set it")
+        if self.stage == "joint" and plain_step:
+            raise UserError("model.plain_step=true is for the stage autoencoder: set it false with stage=joint")
         if zoom[0] > zoom[1]:
             raise UserError(f"model.zoom={list(zoom)}: least first, then most")
         self.size, self.tom_size, self.white_above = size, tom_size, white_above
@@ -135,7 +141,7 @@ class SketchToImage(StyledPaper):
         self.T = SketchGenerator(maps[content_layer], tom_width, ups=int(content_layer.removeprefix("pool")))
         if self.stage == "tom":
             self.D_T = GramDiscriminator(tom_width_d, len(self.gram_layers))
-            self.tasks, self.directions = ("unpaired",), {"a2b": "T"}
+            self.tasks, self.directions, self.fixed_size = ("unpaired",), {"a2b": "T"}, tom_size
         else:
             channels = self.hparams["channels_b"]
             self.S = StyleEncoder(channels, size, width, spectral_bn, style_codes)
@@ -225,7 +231,7 @@ class SketchToImage(StyledPaper):
     def slowed(self) -> Mapping[str, float]:
         if self.stage not in ("autoencoder", "joint"):
             return {}
-        share = self.lr_later / self.lr if self.turn else 1.0
+        share = self.lr_later / self.lr if self.turn and self.lr else 1.0
         return {"S": share, "G1": share}
 
     def draw(self, batch: Batch) -> dict[str, Tensor]:
@@ -260,12 +266,23 @@ class SketchToImage(StyledPaper):
             losses |= self.classified(batch, drawn)
             self.update("AE", losses)
         if self.plain_step:
-            with self.learning("AE"):
+            with self.learning("AE"), self.head_aside():
                 I_ae = self.G1(self.C(batch["sibling"]), self.S(batch["b"]), batch["sibling"])
                 plain = self.reconstruction(I_ae, batch["b"], "plain_")
                 self.update("AE", plain)
             losses |= plain
         return losses
+
+    @contextmanager
+    def head_aside(self) -> Iterator[None]:
+        """Inside, an update leaves the head alone: with gradients of 0 Adam would still move it by its momentum."""
+        weights = list(self.head.parameters()) if hasattr(self, "head") else []
+        gradients = [weight.grad for weight in weights]
+        for weight in weights:
+            weight.grad = None
+        yield
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient  # where it was
 
     def self_supervised(self, batch: Batch, drawn: dict[str, Tensor]) -> tuple[Tensor, Report]:
         """I_ae, and the first three terms of Eq. 12, each with its weight, on a batch of the whole set."""
@@ -279,7 +296,7 @@ class SketchToImage(StyledPaper):
         if self.lambda_tri_s > 0:  # Eq. 7
             with torch.no_grad():
                 f_org = self.S(I_org)
-            both = zip(self.distinct(f_t), self.distinct(f_org), strict=True)
+            both = zip(*(distinct(f, self.hparams["style_codes"]) for f in (f_t, f_org)), strict=True)
             apart = [style_triplet(t, org, org[drawn["negative"]], self.alpha) for t, org in both]
             losses["tri_s"] = self.lambda_tri_s * torch.stack(apart).sum()
         if self.lambda_tri_c > 0:  # Eq. 10
@@ -294,10 +311,6 @@ class SketchToImage(StyledPaper):
             losses["tri_c"] = self.lambda_tri_c * share * torch.stack(apart).sum()
         I_ae = self.G1(self.C(chosen), f_t, chosen)
         return I_ae, self.reconstruction(I_ae, I_org) | losses
-
-    def distinct(self, f_style: Styles) -> Styles:
-        """Its vectors, each once."""
-        return f_style if self.hparams["style_codes"] == "all" else f_style[-1:]
 
     def reconstruction(self, I_ae: Tensor, I_org: Tensor, of: str = "") -> Report:
         """The first term of Eq. 12, and the LPIPS of the authors' code, each where it has a weight."""
@@ -374,6 +387,14 @@ class SketchToImage(StyledPaper):
                 f"data.size={data.size}: the auto-encoder reads {SIZES[-1]} pixels at most, and refine makes twice as "
                 "many; experiment=sketch_to_image_celeba_hq_1024 has a data.size for each stage"
             )
+        if self.stage == "tom" and data.size != self.tom_size:
+            raise UserError(
+                f"data.size={data.size}: T learns and draws at model.tom_size={self.tom_size} pixels; set "
+                f"model.tom_size={data.size}, or data.size={self.tom_size} in this stage, as "
+                "sketch_to_image_celeba_hq_512 does"
+            )
+        if self.stage == "refine" and data.size != self.fixed_size:
+            raise UserError(f"model.output_size={self.fixed_size}: it follows data.size, set that")
         super().check_data(data)
         if self.needs_lpips and not self.published_features:
             raise UserError(
@@ -394,6 +415,8 @@ class SketchToImage(StyledPaper):
                 f"data.subset={shown(data.subset)} with model.classes={shown(classes)}: the pictures of a subset are "
                 "the classes; set data.subset, or model.lambda_cls_s=0 and model.lambda_cls_c=0"
             )
+        if data.batch_size == 1 and self.hparams["gate_8"] == "batch":
+            raise UserError("data.batch_size=1: model.gate_8=batch needs more pictures; use 2, or gate_8=sigmoid")
         if (self.lambda_tri_s > 0 or self.lambda_tri_c > 0) and data.batch_size == 1:
             raise UserError(
                 "data.batch_size=1: a triplet needs another picture of the batch; use 2 at least, or set "
@@ -401,9 +424,7 @@ class SketchToImage(StyledPaper):
             )
 
     def check_start(self, settings: Mapping[str, Any], start_from: Path) -> None:
-        for key in ("content_layer", "features", "features_width", "tom_size", "size"):
-            if key == "size" and settings["stage"] == "tom":
-                continue
+        for key in _OF_TOM if settings["stage"] == "tom" else (*_OF_TOM, *_OF_AUTOENCODER):
             if settings[key] != self.hparams[key]:
                 raise UserError(
                     f"start_from={start_from}: it was trained with model.{key}={settings[key]}, not "

@@ -88,6 +88,11 @@ def style_features(width: int, codes: Codes = "all") -> tuple[int, int, int]:
     return (8 * width, 8 * width, 8 * width) if codes == "last" else (2 * width, 4 * width, 8 * width)
 
 
+def distinct(styles: tuple[Tensor, Tensor, Tensor], codes: Codes) -> list[Tensor]:
+    """The style vectors, each once."""
+    return list(styles) if codes == "all" else [styles[-1]]
+
+
 class _Trunk(nn.Module):
     """Strided convolutions from `size` to 8 pixels, with a residual block each at 32, 16 and 8: maps of those three."""
 

@@ -8,7 +8,7 @@ from suite.arguments import Positive
 from suite.networks.contract import PictureNetwork
 from suite.networks.layers import Width
 from suite.networks.sketch_to_image.blocks import ResBlkG, sides_below
-from suite.networks.sketch_to_image.encoders import Codes, style_features
+from suite.networks.sketch_to_image.encoders import Codes, distinct, style_features
 from suite.networks.sketch_to_image.injection import StyleGate
 from suite.networks.sketch_to_image.recompute import recomputed
 from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, halving, strided, to_4x4
@@ -41,7 +41,7 @@ class ArtRefiner(PictureNetwork):
         self.in_channels = self.out_channels = channels
         self.divisor, self.smallest = size_in // 16, size_in
         self.styled = styled
-        features = style_features(width, codes)
+        features, self.codes = style_features(width, codes), codes
 
         of_side = {256: width, 128: 2 * width, 64: 4 * width, 32: 8 * width, 16: 8 * width}
         self.sides = sides_below(size_in, 16)
@@ -55,7 +55,7 @@ class ArtRefiner(PictureNetwork):
 
         noise_sides = []
         if styled:
-            self.style_to_4 = to_4x4(sum(features), 8 * width)
+            self.style_to_4 = to_4x4(sum(features) if codes == "all" else features[-1], 8 * width)
             self.style_to_8 = Doubling(8 * width, 4 * width)
             before += 4 * width
             noise_sides.append(8)
@@ -108,5 +108,5 @@ class ArtRefiner(PictureNetwork):
 
     def _style_map(self, styles: tuple[Tensor, Tensor, Tensor], noise: Iterator[Tensor]) -> Tensor:
         """Of 8 x 8 places, side by side to 16 x 16."""
-        of_style = self.style_to_4(cat(styles, dim=1)[:, :, None, None])
+        of_style = self.style_to_4(cat(distinct(styles, self.codes), dim=1)[:, :, None, None])
         return self.style_to_8(of_style, next(noise)).repeat(1, 1, 2, 2)

@@ -8,7 +8,7 @@ from suite.arguments import Positive
 from suite.networks.contract import PictureNetwork
 from suite.networks.layers import Width
 from suite.networks.sketch_to_image.blocks import sides_below
-from suite.networks.sketch_to_image.encoders import SLOPE, Codes, style_features
+from suite.networks.sketch_to_image.encoders import SLOPE, Codes, distinct, style_features
 from suite.networks.sketch_to_image.injection import StyleGate
 from suite.networks.sketch_to_image.recompute import recomputed
 from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, halving, to_4x4
@@ -18,8 +18,9 @@ class FaceRefiner(PictureNetwork):
     """G_2: pictures (B, channels, size_in, size_in) to sharper ones of size_out, in [-1, 1].
 
     styles: the three vectors of the style encoder; noise: standard normal, of `noise_shapes`, in that order. In
-    training the map of the style, of a whole batch, is mirrored by chance in either direction; the authors do so in
-    tests, too. Parameters with three channels at width 64: 5,659,328 from 512 to 512 pixels, 5,676,688 to 1024.
+    training each picture's map of the style is mirrored by chance in either direction, as the signs of the first two
+    numbers say; the authors do so in tests, too. Parameters with three channels at width 64: 5,659,328 from 512 to 512
+    pixels, 5,676,688 to 1024.
     """
 
     noise_shapes: list[tuple[int, ...]]  # of each noise, without the batch
@@ -31,7 +32,7 @@ class FaceRefiner(PictureNetwork):
         super().__init__()
         self.in_channels = self.out_channels = channels
         self.divisor, self.smallest = size_in // 32, size_in
-        features = style_features(width, codes)
+        features, self.codes = style_features(width, codes), codes
 
         self.sides = sides_below(size_in, 32)
         of_side = {side: max(1, width * 64 // side) for side in self.sides}
@@ -40,7 +41,8 @@ class FaceRefiner(PictureNetwork):
             for before, after in zip([channels, *of_side.values()], of_side.values(), strict=False)
         )
 
-        self.style = nn.Sequential(nn.Linear(sum(features), 8 * width), nn.LeakyReLU(SLOPE, True))
+        of_styles = sum(features) if codes == "all" else features[-1]
+        self.style = nn.Sequential(nn.Linear(of_styles, 8 * width), nn.LeakyReLU(SLOPE, True))
         self.style_to_4 = to_4x4(8 * width, 2 * width)
         self.style_to_32 = nn.ModuleList(
             [Doubling(2 * width, 2 * width), Doubling(2 * width, 2 * width), Doubling(2 * width, width)]
@@ -56,20 +58,21 @@ class FaceRefiner(PictureNetwork):
             before = after
         last = spectral_norm(nn.Conv2d(before, channels, 3, padding=1, bias=False))
         self.picture = nn.Sequential(last, nn.Tanh())
-        self.noise_shapes = [(1, side, side) for side in [8, 16, 32, *self.sides_out]]
+        self.noise_shapes = [(2,), *((1, side, side) for side in [8, 16, 32, *self.sides_out])]
 
     def forward(self, pictures: Tensor, styles: tuple[Tensor, Tensor, Tensor], noise: list[Tensor]) -> Tensor:
-        left = iter(noise)
+        signs, *spatial = noise
+        left = iter(spatial)
         encoded: dict[int, Tensor] = {}
         x = pictures
         for side, layer in zip(self.sides, self.encoder, strict=True):
             encoded[side] = x = layer(x)
 
-        x = self.style_to_4(self.style(cat(styles, dim=1))[:, :, None, None])
+        x = self.style_to_4(self.style(cat(distinct(styles, self.codes), dim=1))[:, :, None, None])
         for layer in self.style_to_32:
             x = layer(x, next(left))
         if self.training:
-            x = _mirrored_by_chance(x)
+            x = _mirrored(x, signs > 0)
 
         for side, layer, gate in zip(self.sides_out, self.decoder, self.gates, strict=True):
             if side // 2 in encoded:
@@ -81,9 +84,8 @@ class FaceRefiner(PictureNetwork):
         return recomputed(layer, x, noise) if self.checkpointing and self.training else layer(x, noise)
 
 
-def _mirrored_by_chance(x: Tensor) -> Tensor:
-    """(B, C, H, W) mirrored in H and in W, each with one chance in two for the whole batch; as dropout, it draws from
-    torch's global generator, on the device."""
-    down, across = torch.rand(2, device=x.device) < 0.5
+def _mirrored(x: Tensor, which: Tensor) -> Tensor:
+    """(B, C, H, W), each mirrored in H and in W where `which` (B, 2) says so."""
+    down, across = which[:, :, None, None, None].unbind(1)
     x = torch.where(down, x.flip(2), x)
     return torch.where(across, x.flip(3), x)

@@ -52,7 +52,7 @@ class ReferenceSketchToImage:
             return None
         networks = {name: copy.deepcopy(child) for name, child in model.named_children() if name != "ema"}
         optimizers = {name: tuple(of) for name, of in model.trained().items()}
-        weights = {name: value for name, value in model.hparams.items() if isinstance(value, float)}
+        weights = {name: value for name, value in model.hparams.items() if isinstance(value, int | float)}
         plain = cls(networks, optimizers, model.lr, model.betas, weights)
         if model.stage == "tom":
             model.hold_features()
