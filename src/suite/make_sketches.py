@@ -99,7 +99,9 @@ def next_words(config: DictConfig, run: Path, output: Path, start: str) -> list[
     words = [experiment, "stage=autoencoder", *(word for word in typed if not word.startswith(_ONLY_HERE))]
     if config.data.resize != "squash":
         words.append("data.resize=squash")
-    words += [f"data.sketch_sets={output}", f"start_from={run}", f"start={start}"]
+    words += [f"data.sketch_sets={output}", f"start_from={run}"]
+    if config.checkpoints is not None:  # else it is the first that the run kept, which that stage starts from
+        words.append(f"start={start}")
     model = compose_again(words).model
     differing = [key for key in _OF_T if model[key] != of_run.model[key]]
     return words + [f"model.{key}={'null' if (value := of_run.model[key]) is None else value}" for key in differing]

@@ -352,7 +352,7 @@ def test_sketch_sets_can_be_looked_at(
         ),
         (["start=step999"], "start=step999: stage tom keeps last, step1, step2; choose from these, or add"),
         (["model.steps=4", "checkpoint.at_steps=[2,9]"], "checkpoint.at_steps=9: the training ends after 4 steps"),
-        (["checkpoint.at_steps=[]"], "start=step1: stage tom keeps last; choose from these, or add to checkpoint"),
+        (["checkpoint.at_steps=[]"], "start=first: stage tom keeps last; choose from these, or add to checkpoint"),
         (["data.batch_size=1"], "data.batch_size=1: a triplet needs another picture of the batch; use 2 at least"),
         (["model.lambda_cls_s=0"], "model.lambda_cls_c=1.0 with model.lambda_cls_s=0: the classifier"),
         (["data.subset=null"], "data.subset=null with model.classes=null"),

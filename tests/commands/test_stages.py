@@ -103,6 +103,8 @@ def test_the_next_stage_may_start_from_a_step_that_the_one_before_kept(train, co
     assert train(*words, "checkpoint.at_steps=[3,8]", "stage=encoder") == 2
     assert "checkpoint.at_steps=8: the training ends after 7 steps; leave it out" in capsys.readouterr().err
     assert not run.exists()
+    assert train(*words, "start=first") == 2
+    assert "start=first: stage generator keeps last; choose from these, or add to" in capsys.readouterr().err
     assert train(*words, "checkpoint.at_steps=[3]", "start=step3") == 0
     kept = torch.load(run / STAGES[0] / "checkpoints" / "step3.ckpt", weights_only=True)["state_dict"]
     assert same(weights(run / STAGES[1], "G"), {name: value for name, value in kept.items() if name[:2] == "G."})
@@ -115,6 +117,19 @@ def test_the_next_stage_may_start_from_a_step_that_the_one_before_kept(train, co
     assert command("translate", *translated, "checkpoint=step3") == 0
     assert command("translate", *translated, "checkpoint=step4", "overwrite=true") == 2
     assert "step4.ckpt does not exist: use checkpoint=last or step3" in capsys.readouterr().err
+
+
+def test_one_command_says_steps_for_all_stages_and_each_keeps_those_that_it_reaches(train, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = [*TINY, "metrics=none", "images.count=0", f"hydra.run.dir={run}"]
+    assert train(*words, "model.steps=7", "checkpoint.at_steps=[8]") == 2
+    assert "checkpoint.at_steps=8: the training ends after 7 steps" in capsys.readouterr().err
+    assert not run.exists()
+    assert train(*words, "checkpoint.at_steps=[8,4]", "start=first") == 0
+    kept = [sorted(path.stem for path in (run / own / "checkpoints").glob("*")) for own in STAGES]
+    assert kept == [["last", "step4", "step8"], ["last", "step4"]]
+    assert f"G of {run / STAGES[0] / 'checkpoints' / 'step4.ckpt'}" in capsys.readouterr().out
+    assert suite.load(run / STAGES[0], "first").steps == 4
 
 
 def test_stages_draw_differently_and_the_earlier_network_rests():

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from suite.run.folder import STAGES, read_config, read_stages
+from suite.errors import UserError
+from suite.run.folder import STAGES, checkpoint_path, read_config, read_stages
 
 FIRST = {"start_from": "/other/9_tom", "data": {"root": "/other/9_tom/x"}}
 
@@ -23,3 +24,16 @@ def test_a_stage_finds_what_the_one_before_has_left_where_the_run_is_now(there: 
     assert read_config(now) == FIRST
     assert read_config(tmp_path / "2_next") == moved
     assert read_config(tmp_path / "by_hand") == second
+
+
+def test_first_is_the_earliest_of_the_checkpoints_kept_at_steps(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    with pytest.raises(UserError, match="has no checkpoint yet: the run ended before"):
+        checkpoint_path(tmp_path, "first")
+    (folder / "last.ckpt").touch()
+    with pytest.raises(UserError, match=r"^start=first: .* has no step<number>.ckpt; use start=last, or train it with"):
+        checkpoint_path(tmp_path, "first", key="start")
+    for name in ("step1000", "step900", "steps"):
+        (folder / f"{name}.ckpt").touch()
+    assert checkpoint_path(tmp_path, "first") == folder / "step900.ckpt"

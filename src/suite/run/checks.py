@@ -11,6 +11,7 @@ A command without such sections has a TypedDict of its own, see `checked`.
 """
 
 import inspect
+import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict, TypeVar, cast
@@ -186,16 +187,19 @@ def check_config(config: DictConfig) -> None:
             f"trainer.max_epochs={config.trainer.max_epochs}: the learning rate is 0 after {epochs} epochs; "
             "raise model.epochs or model.decay_epochs, which it follows"
         )
-    steps = config.model.steps
-    late = [] if steps is None else [at for at in config.checkpoint.at_steps if at > steps + config.model.decay_steps]
-    if late:
+    if late := [at for at in config.checkpoint.at_steps if at > most_steps(config)]:
         raise UserError(
-            f"checkpoint.at_steps={late[0]}: the training ends after {steps + config.model.decay_steps} steps; "
+            f"checkpoint.at_steps={late[0]}: the training ends after {most_steps(config)} steps; "
             "leave it out, or raise model.steps"
         )
     find_device(config.trainer.accelerator)  # before the data is decoded
     if config.model.compile:
         check_compiler(config.trainer.accelerator)
+
+
+def most_steps(config: DictConfig) -> float:
+    """After how many steps a training ends by its configuration alone; infinity, where that counts epochs."""
+    return math.inf if config.model.steps is None else config.model.steps + config.model.decay_steps
 
 
 T = TypeVar("T")

@@ -110,10 +110,21 @@ def write_config(config: DictConfig, run: Path) -> None:
 
 
 def checkpoint_path(run: Path, which: str = "last", key: str = "checkpoint") -> Path:
-    """A checkpoint of a run: `last`, `best`, or the name of a file in its checkpoints folder; said by the key."""
+    """A checkpoint of a run: `last`, `best`, `first` of those kept at chosen steps, or a file's name; said by the key.
+
+    Raises UserError where it is not there.
+    """
+    there = sorted(file.stem for file in (run / "checkpoints").glob("*.ckpt"))
+    if which == "first":
+        steps = [int(name.removeprefix("step")) for name in there if re.fullmatch(r"step\d+", name)]
+        if there and not steps:
+            raise UserError(
+                f"{key}=first: {run} has no step<number>.ckpt; use {key}={' or '.join(there)}, or train it with "
+                "checkpoint.at_steps=[…]"
+            )
+        which = f"step{min(steps)}" if steps else which
     path = run / "checkpoints" / f"{which.removesuffix('.ckpt')}.ckpt"
     if not path.is_file():
-        there = sorted(file.stem for file in path.parent.glob("*.ckpt"))
         raise UserError(
             f"{path} does not exist: use {key}={' or '.join(there)}"
             if there

@@ -18,7 +18,7 @@ from suite.files import write_whole
 from suite.papers import find_paper
 from suite.run import console, folder
 from suite.run.checkpoints import step_name
-from suite.run.checks import check_config
+from suite.run.checks import check_config, check_keys, check_values, most_steps
 from suite.run.cli import typed
 from suite.run.config import compose_again, instantiate
 from suite.run.fit import fit
@@ -37,6 +37,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     """
     console.start(speaks=on_rank_zero())
     configs = resumed_stages(run, words) if config.resume else fresh_stages(config, run, words)
+    share_steps(list(configs.values()))
     for of_one in configs.values():
         check_config(of_one)
         model, _ = instantiate(of_one)  # in the end, that of the last stage
@@ -69,13 +70,28 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     log.info("\n".join(what_next(run, model)))
 
 
+def share_steps(configs: Sequence[DictConfig]) -> None:
+    """Leave to each stage those of checkpoint.at_steps that it reaches, as one command says them for all.
+
+    One that no stage reaches is left for `check_config` to refuse.
+    """
+    for of_one in configs:
+        check_keys(of_one)
+        check_values(of_one, only=("model", "checkpoint"))  # of anything but numbers there is no sum
+    longest = max(map(most_steps, configs))
+    for of_one in configs:
+        at_steps = [at for at in of_one.checkpoint.at_steps if at <= most_steps(of_one) or at > longest]
+        of_one.checkpoint.at_steps = at_steps
+
+
 def check_start(start: str, name: str, before: DictConfig) -> None:
     """Raises UserError where the stage of that name, by its configuration, keeps no checkpoint called `start`."""
     has_best = bool(before.metrics.names and before.metrics.monitor)
     if start == "best" and not has_best:
         raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
-    kept = ["last", *["best"] * has_best, *map(step_name, before.checkpoint.at_steps)]
-    if start.removesuffix(".ckpt") not in kept:
+    at_steps = before.checkpoint.at_steps
+    kept = ["last", *["best"] * has_best, *map(step_name, at_steps)]
+    if start.removesuffix(".ckpt") not in kept and not (start == "first" and at_steps):
         raise UserError(
             f"start={start}: stage {name} keeps {', '.join(kept)}; choose from these, or add to checkpoint.at_steps"
         )
