@@ -396,6 +396,22 @@ def test_bad_input_is_one_line_and_leaves_no_run(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_stage_on_other_features_than_the_one_before_saw_is_refused(
+    run: Path, tmp_path: Path, command: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Path(shutil.copytree(run / "1_tom", tmp_path / "tom"))
+    path = first / "checkpoints" / "step1.ckpt"
+    content = torch.load(path, weights_only=True)
+    ours, content["features"] = content["features"], "another VGG"
+    torch.save(content, path)
+    words = [*SMOKE, "metrics=none", "images.count=0", f"start_from={first}"]
+    line = refused(command, capsys, "train", *words, "stage=autoencoder", f"hydra.run.dir={tmp_path / 'second'}")
+    assert f"model.features: the checkpoint was trained with another VGG, not with {ours}" in line
+    assert not (tmp_path / "second").exists()
+    # TOM's networks all learn on: they may have others.
+    assert command("train", *words, "stage=tom", "start=first", f"hydra.run.dir={tmp_path / 'third'}") == 0
+
+
 def test_photos_without_line_drawings_are_refused_by_the_key_that_names_them(
     folders: Path, tmp_path: Path, command: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:

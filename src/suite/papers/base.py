@@ -125,6 +125,9 @@ class Paper(AlternatingUpdates):
         settings: its arguments, as its checkpoint has them.
         """
 
+    def start_after(self, checkpoint: Mapping[str, Any]) -> None:
+        """Remember of an earlier stage's checkpoint what a stage that builds on it keeps to, beside its networks."""
+
     def find_weights(self) -> None:
         """Find or download files that training needs beside the data, before a run is begun. Raises UserError."""
 

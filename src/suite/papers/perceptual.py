@@ -1,5 +1,6 @@
 """What papers add to `Paper` whose loss sees pictures through a frozen VGG."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +21,7 @@ class PerceptualPaper(Paper):
     """Base of papers that turn sketches into photos and compare those by features.
 
     The feature network is there once something is trained, and never to translate. Its weights are in no checkpoint;
-    which they are is, and a run goes on with no others. Raises UserError for a width that the published weights lack.
+    which they are is, and a run, or a stage on networks of an earlier one, goes on with no others. Raises UserError for a width that the published weights lack.
     """
 
     depth: ClassVar[Literal[16, 19]]  # of the VGG
@@ -37,7 +38,7 @@ class PerceptualPaper(Paper):
         super().__init__(**shared)
         self.published_features = features == "vgg"
         self.features_width, self.features_weights = features_width, features_weights
-        self._features_before: str | None = None  # of the checkpoint that training goes on from
+        self._features_before: str | None = None  # of the checkpoint that training goes on from, or builds on
         if self.published_features and features_width != VGG_WIDTH:
             raise UserError(
                 f"model.features_width={features_width}: VGG's published weights are {VGG_WIDTH} wide; "
@@ -90,6 +91,9 @@ class PerceptualPaper(Paper):
         super().on_save_checkpoint(checkpoint)
         if "features" in self.held:
             checkpoint["features"] = self.held["features"].identity
+
+    def start_after(self, checkpoint: Mapping[str, Any]) -> None:
+        self._features_before = checkpoint.get("features")  # else networks that rest would see foreign ones
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)

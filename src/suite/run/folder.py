@@ -220,6 +220,7 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
         )
     if model.frozen_stages:
         model.check_start(content["hyper_parameters"], start_from)
+        model.start_after(content)
     for name in taken:
         try:
             ours[name].load_state_dict(found[name])
