@@ -7,6 +7,8 @@
 | networks, losses, batches     | -1 .. 1  | float32 |
 """
 
+from collections.abc import Sequence
+
 import torch
 from PIL import Image
 from torch import Tensor
@@ -53,6 +55,16 @@ def luma(pictures: Tensor) -> Tensor:
 def is_grey(pictures: Tensor) -> Tensor:
     """(B, 3, H, W) to (B,) bool: whether all channels of a picture are equal."""
     return (pictures == pictures[:, :1]).flatten(1).all(dim=1)
+
+
+def table(left: Tensor, top: Tensor, columns: Sequence[Tensor]) -> Tensor:
+    """Columns of as many uint8 pictures (R, 3, S, S) as stand at the left, each below one of the top (N, 3, S, S).
+
+    One picture (3, (R + 1) * S, (N + 1) * S), white in its corner.
+    """
+    strips = [torch.cat([torch.full_like(left[:1], 255), left])]
+    strips += [torch.cat([head[None], column]) for head, column in zip(top, columns, strict=True)]
+    return torch.cat([torch.cat([*strip], dim=1) for strip in strips], dim=2)
 
 
 def to_pil(picture: Tensor) -> Image.Image:

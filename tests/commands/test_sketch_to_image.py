@@ -15,8 +15,11 @@ from PIL import Image
 
 import suite
 from suite.data.sketch_sets import followed, read_manifest
+from suite.images import signed_to_uint8
 from suite.papers import drawing
+from suite.papers.styled import StyledPaper
 from suite.run.config import compose, instantiate
+from suite.run.folder import read_config
 
 SMOKE = ["experiment=sketch_to_image_faces", "scale=smoke"]
 PEOPLE = [f"{who}/{number}" for who in ("ann", "bob") for number in range(6)]
@@ -79,6 +82,34 @@ def test_one_command_trains_three_stages(run: Path) -> None:
     before, after = (networks(run / stage, "S", "C", "G1") for stage in ("2_autoencoder", "3_refine"))
     assert before.keys() == after.keys()  # and they rest in the last
     assert all(torch.equal(value, after[key]) for key, value in before.items())
+
+
+def test_a_run_ends_with_sketches_by_styles(run: Path) -> None:
+    """Of four validation pictures all, in both; the styles begin behind the sixth, which is here the third."""
+    assert not list(run.glob("1_tom/images/styles_*"))
+    for stage in ("2_autoencoder", "3_refine"):
+        (grid,) = (run / stage / "images").glob("styles_*.png")
+        said = (run / stage / "conclusion.txt").read_text()
+        assert f"pictures    {grid}\n" in said
+        assert f"style grid  python -m suite.style_grid run={run / stage} input=<sketches> styles=<pictures>" in said
+        found = pixels(grid)
+        assert found.shape == (5 * SIZE, 5 * SIZE, 3)
+        model, batch = suite.load(run / stage), validation(run / stage)
+        f_style = tuple(f.expand(4, -1) for f in model.encode_style(batch["b"][:1]))
+        made = list(model.colour(batch["a"], f_style, [0] * 4).values())[-1]
+        column = found[:, 3 * SIZE : 4 * SIZE]
+        expected = signed_to_uint8(torch.cat([*batch["b"][:1], *made], dim=1)).permute(1, 2, 0).numpy().astype(int)
+        assert np.abs(column - expected).max() <= 1
+        sketches = signed_to_uint8(torch.cat([*batch["a"]], dim=1)).permute(1, 2, 0).numpy()
+        assert (found[SIZE:, :SIZE] == sketches).all()
+        assert (found[:SIZE, :SIZE] == 255).all()
+
+
+def validation(run: Path) -> dict[str, Any]:
+    """The first batch."""
+    _, data = instantiate(read_config(run))
+    data.setup()
+    return data.finish(next(iter(data.eval_dataloader("val"))))
 
 
 def test_sketches_and_styles_of_others_are_measured_apart(
@@ -256,7 +287,12 @@ def test_a_picture_of_a_grid_is_what_translate_makes(
 
 
 def test_photos_are_transferred_to_a_style(
-    run: Path, folders: Path, tmp_path: Path, command: Callable, capsys: pytest.CaptureFixture[str]
+    run: Path,
+    folders: Path,
+    tmp_path: Path,
+    command: Callable,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     photos = folders / "people" / "ann"
     words = [f"run={run}", f"input={photos}", "direction=b2b"]
@@ -264,11 +300,14 @@ def test_photos_are_transferred_to_a_style(
     assert files(tmp_path / "out") == [f"{number}.png" for number in range(6)]
     assert Image.open(tmp_path / "out" / "0.png").size == (70, 90)
     capsys.readouterr()
-    grid = tmp_path / "grid.png"
+    grid, drawn, draw_lines = tmp_path / "grid.png", [], StyledPaper.draw_lines
+    monkeypatch.setattr(StyledPaper, "draw_lines", lambda model, x: drawn.append(len(x)) or draw_lines(model, x))
     assert command("style_grid", *words, f"styles={folders / 'styles'}", f"output={grid}", "rows=1") == 0
+    assert drawn == [1]  # once for both styles
     assert capsys.readouterr().out == f"1 photo by 2 styles: {grid}\n"
     photo = np.asarray(Image.open(photos / "0.png").resize((SIZE, SIZE))).astype(int)
     assert np.abs(pixels(grid)[SIZE:, :SIZE] - photo).mean() < 8
+    assert (pixels(grid)[SIZE:, SIZE : 2 * SIZE] != pixels(grid)[SIZE:, 2 * SIZE :]).any()
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,20 @@ def test_other_processes_make_no_grids(
     assert data.read == 0
 
 
+def test_a_papers_sheets_of_its_first_pictures_stand_beside_its_grids(
+    run: Callable, toys: SimpleNamespace, tmp_path: Path
+) -> None:
+    class Painter(toys.Drawer):
+        def sheets(self, batch: Any) -> dict[str, Any]:
+            return {"whole": torch.full((3, 5, 7), int(batch["index"]) + 9, dtype=torch.uint8)}
+
+    run(PictureGrids(tmp_path, 2, 1), model=Painter(), val=toys.pictures(3), epochs=2)
+    expected = {f"{name}_epoch000{epoch}.png" for name in ("a2b", "b2a", "whole") for epoch in (1, 2)}
+    assert {path.name for path in tmp_path.glob("*.png")} == expected
+    sheet = Image.open(tmp_path / "whole_epoch0002.png")
+    assert (sheet.size, sheet.getcolors()) == ((7, 5), [(35, (9, 9, 9))])
+
+
 def test_the_latest_grid_is_the_first_of_the_last_validation(tmp_path: Path) -> None:
     assert latest(tmp_path / "images") is None
     names = ("a2b_step000900.png", "b2a_step000900.png", "a2b_step001000.png", "b2a_step001000.png", "train_x.png")
@@ -146,6 +160,8 @@ def test_the_latest_grid_is_the_first_of_the_last_validation(tmp_path: Path) -> 
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (number, number))
     assert latest(tmp_path) == tmp_path / "a2b_step001000.png"
+    assert latest(tmp_path, "b2a") == tmp_path / "b2a_step001000.png"
+    assert latest(tmp_path, "styles") == tmp_path / "a2b_step001000.png"
 
 
 def test_one_picture_is_one_column() -> None:

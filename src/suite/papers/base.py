@@ -95,6 +95,10 @@ class Paper(AlternatingUpdates):
         """What metrics measure of a batch, and picture grids show; the first is the paper's main one."""
         return [between_sides(batch, direction, self.translate(batch, direction)) for direction in self.directions]
 
+    def sheets(self, batch: Batch) -> dict[str, Tensor]:
+        """Whole pictures, uint8 (3, H, W), by name: what a validation shows of its first batch, beside rows."""
+        return {}
+
     def check_data(self, data: "PictureData") -> None:
         """Refuse data that this model can't be trained on, before the first step."""
         check_task(type(self), self.tasks, data.task)

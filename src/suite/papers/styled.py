@@ -12,7 +12,7 @@ from torch.nn.functional import cosine_similarity
 
 from suite.data.batch import Batch
 from suite.errors import UserError
-from suite.images import signed_to_unit
+from suite.images import signed_to_uint8, signed_to_unit, table, to_rgb
 from suite.networks.sketch_to_image.refiner import ArtRefiner
 from suite.networks.sketch_to_image.refiner_face import FaceRefiner
 from suite.papers.base import Direction, source_side
@@ -20,6 +20,8 @@ from suite.papers.perceptual import PerceptualPaper
 from suite.papers.translation import Translation
 from suite.updates.views import resized
 
+STYLES = "styles"  # the sheet of sketches by styles
+_SHOWN, _SHOWN_SIDE = 6, 256  # sketches and styles in it, and pixels of each at most
 Styles = tuple[Tensor, ...]  # of S, of its last map last: (B, 2w), (B, 4w), (B, 8w)
 
 
@@ -125,6 +127,20 @@ class StyledPaper(PerceptualPaper):
                 figures = {"skt_rec": self.sketch_apart(output, sketch), "sty_rec": self.style_kept(output, f_style)}
                 found.append(Translation(name, output, row, "b", style=style, figures=figures))
         return found
+
+    @torch.no_grad()
+    def sheets(self, batch: Batch) -> dict[str, Tensor]:
+        """Sketches by styles (Fig. 1): the first down the left, the pictures behind them along the top; of few all."""
+        if self.stage == "tom":
+            return {}
+        sketch, style = batch["a"][:_SHOWN], batch["b"].roll(-_SHOWN, dims=0)[:_SHOWN]
+        made = []
+        for one in style.split(1):
+            f_style = tuple(f.expand(len(sketch), -1) for f in self.encode_style(one))
+            made.append(list(self.colour(sketch, f_style, [0] * len(sketch)).values())[-1])
+        side = min(made[0].shape[-1], _SHOWN_SIDE)
+        left, top, *columns = (to_rgb(signed_to_uint8(resized(x, side))) for x in (sketch, style, *made))
+        return {STYLES: table(left, top, columns)}
 
     def sketch_apart(self, pictures: Tensor, sketch: Tensor) -> Tensor:
         """Skt-Rec (Table 3): the share of pixels (B,) where T's sketch of a picture is not the one before."""

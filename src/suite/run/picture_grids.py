@@ -49,7 +49,8 @@ class PictureGrids(Callback):
     As <name>_<when>.png, one grid for each of the paper's translations that has a row, its columns titled: of one side
     into the other input | output | truth, the truth left out where the data has none. The same pictures every time. So,
     too, the first `train` training pictures, uncropped, as train_<name>: the first process alone makes them, and draws
-    no random number. After every n-th validation, counted through a run and those that resume it.
+    no random number. Beside them the paper's `sheets`, as they are. After every n-th validation, counted through a run
+    and those that resume it.
     """
 
     def __init__(self, folder: Path, count: Count, every_n_validations: Positive, train: Count = 0) -> None:
@@ -57,6 +58,7 @@ class PictureGrids(Callback):
         self.validations = 0  # begun
         self.collected = 0
         self.grids: dict[str, Grid] = {}
+        self.sheets: dict[str, Image.Image] = {}
         self.training_pictures: list[Batch] | None = None  # uint8
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -73,6 +75,9 @@ class PictureGrids(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if self._due(trainer) and self.collected < self.count:
+            if self.collected == 0:
+                assert isinstance(pl_module, Paper)
+                self.sheets = {name: to_pil(sheet) for name, sheet in pl_module.sheets(batch).items()}
             self._add(pl_module, batch, most=self.count - self.collected)
             self.collected += len(batch["index"])
 
@@ -83,13 +88,14 @@ class PictureGrids(Callback):
             self._add_training_pictures(trainer, pl_module)
         assert isinstance(pl_module, Paper)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name, grid in self.grids.items():
-            picture = grid.draw()
+        drawn = {name: (grid.draw(), grid.caption) for name, grid in self.grids.items()}
+        drawn |= {name: (sheet, name) for name, sheet in self.sheets.items()}
+        for name, (picture, caption) in drawn.items():
             picture.save(self.folder / f"{name}_{moment(trainer, pl_module)}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
-                    logger.log_image(f"pictures/{name}", [picture], step=pl_module.batches, caption=[grid.caption])
-        self.grids, self.collected = {}, 0
+                    logger.log_image(f"pictures/{name}", [picture], step=pl_module.batches, caption=[caption])
+        self.grids, self.sheets, self.collected = {}, {}, 0
 
     def state_dict(self) -> dict[str, Any]:
         return {"validations": self.validations}
@@ -126,13 +132,14 @@ def moment(trainer: pl.Trainer, model: Paper) -> str:
     return f"epoch{trainer.current_epoch + 1:04d}"
 
 
-def latest(folder: Path) -> Path | None:
-    """A grid of the last validation's pictures, of several the first by name; None where there is none."""
+def latest(folder: Path, wanted: str | None = None) -> Path | None:
+    """A grid of the last validation: the wanted one, else of several the first by name; None where there is none."""
     grids = [path for path in folder.glob("*.png") if not path.name.startswith("train_")]
     if not grids:
         return None
     when = max(grids, key=lambda path: path.stat().st_mtime_ns).stem.rpartition("_")[2]
-    return min(path for path in grids if path.stem.endswith(f"_{when}"))
+    of_last = [path for path in grids if path.stem.endswith(f"_{when}")]
+    return min(of_last, key=lambda path: (path.stem != f"{wanted}_{when}", path))
 
 
 def arrange(rows: Tensor) -> Tensor:

@@ -63,6 +63,7 @@ def memory(config: DictConfig, model: "Paper") -> dict[str, str]:
 
 def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -> str:
     """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
+    from suite.papers.styled import STYLES
     from suite.run.picture_grids import latest
 
     time = _count(round(seconds), "second") if seconds < 120 else _count(round(seconds / 60), "minute")
@@ -71,7 +72,7 @@ def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -
     lines = [f"\n{done}, {time}"]
     metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
     lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
-    if grid := latest(run / "images"):
+    if grid := latest(run / "images", STYLES if model.needs_style else None):
         lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")
     lines += what_next(run, model)
@@ -87,7 +88,9 @@ def what_next(run: Path, model: "Paper") -> list[str]:
         translate += f" {typed_target(model.labels[-1])}"
     if model.needs_style:
         translate += " style=<picture or folder>"
-    return [translate] * bool(model.directions) + [f"  evaluate    python -m suite.evaluate run={run}"]
+    grid = f"  style grid  python -m suite.style_grid run={run} input=<sketches> styles=<pictures> output=<grid.png>"
+    commands = [translate] * bool(model.directions) + [grid] * model.needs_style
+    return [*commands, f"  evaluate    python -m suite.evaluate run={run}"]
 
 
 def typed_target(label: str) -> str:

@@ -12,7 +12,10 @@ from suite.data.catalog import PictureFile
 from suite.data.pictures.decode import Fit
 from suite.errors import UserError
 from suite.papers.base import Direction, Paper, source_side
+from suite.papers.styled import StyledPaper
 from suite.translating.fitting import resize
+
+AT_ONCE = 8  # sketches in a batch: few enough for 1024 pixels
 
 
 def draw_grid(
@@ -32,17 +35,23 @@ def draw_grid(
     assert side is not None, "a model of styles reads one size"
     of_input = Fit(side, model.hparams[f"channels_{source_side(direction)}"], "squash")
     of_style = Fit(side, model.hparams["channels_b"], "squash")
-    sketches = torch.stack([read(path, of_input) for path in inputs])
+    given = torch.stack([read(path, of_input) for path in inputs])
     pictures = [read(path, of_style) for path in styles]
-    white = torch.full((3, side, side), 255, dtype=torch.uint8)
-    strips = [torch.cat([white, *images.to_rgb(sketches)], dim=1)]
-    for number in range(columns):
-        style = mixed([pictures[(number + place) % len(pictures)] for place in range(mix)])
-        model.take_style(images.unit_to_signed(images.uint8_to_unit(style[None])).to(model.device))
-        made = [translated(model, sketch, direction) for sketch in sketches]
-        strips.append(torch.cat([images.to_rgb(style), *made], dim=1))
+    top = torch.stack(
+        [mixed([pictures[(number + place) % len(pictures)] for place in range(mix)]) for number in range(columns)]
+    )
+    sketches = [signed(part, model) for part in given.split(AT_ONCE)]
+    if direction == "b2b":  # once, whatever the styles
+        assert isinstance(model, StyledPaper)
+        with torch.no_grad():
+            sketches = [model.draw_lines(photos) for photos in sketches]
+    made = []
+    for style in top:
+        model.take_style(signed(style[None], model))
+        made.append(torch.cat([images.signed_to_uint8(model.translate(part)).cpu() for part in sketches]))
         advance()
-    return images.to_pil(torch.cat(strips, dim=2))
+    left, top, *made = map(images.to_rgb, (given, top, *made))
+    return images.to_pil(images.table(left, top, made))
 
 
 def read(path: Path, fit: Fit) -> Tensor:
@@ -53,10 +62,9 @@ def read(path: Path, fit: Fit) -> Tensor:
         raise UserError(f"{path}: no readable picture ({' '.join(str(error).split())})") from error
 
 
-def translated(model: Paper, sketch: Tensor, direction: Direction) -> Tensor:
-    """One uint8 sketch (C, side, side) to uint8 (3, side, side), in the style that the model has taken."""
-    x = images.unit_to_signed(images.uint8_to_unit(sketch[None].to(model.device)))
-    return images.to_rgb(images.signed_to_uint8(model.translate(x, direction)))[0].cpu()
+def signed(pictures: Tensor, model: Paper) -> Tensor:
+    """uint8 to [-1, 1], where the model is."""
+    return images.unit_to_signed(images.uint8_to_unit(pictures.to(model.device)))
 
 
 def mixed(pictures: Sequence[Tensor]) -> Tensor:
