@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from suite.arguments import check_value
 from suite.papers import arguments_of, find_paper
-from suite.run.config import CONF, defaults_of
+from suite.run.config import CONF, compose, defaults_of
 
 PAPERS = sorted(path.stem for path in (CONF / "model").glob("[!_]*.yaml"))
 LINE = re.compile(r"^ +(?:- /)?(\w+): [^#]*?(?: # *(?P<comment>.*))?$")  # of a key, or of a group that is mounted there
@@ -80,3 +80,12 @@ def test_what_is_the_papers_own_has_its_source(paper: str) -> None:
     published = {"lr", "betas", "epochs", "decay_epochs"} | {key for key in own if key.startswith("lambda")}
     assert own.keys() >= published
     assert [key for key in published if not re.search(r"\(.+\)", own[key])] == []
+
+
+def test_the_default_preset_of_liu_changes_nothing() -> None:
+    said = OmegaConf.load(CONF / "preset" / "sketch_to_image_default.yaml").model
+    defaults = defaults_of("sketch_to_image")
+    assert said == {key: defaults[key] for key in said}
+    for stage in ("tom", "autoencoder", "refine", "joint"):
+        words = ["experiment=sketch_to_image_faces", f"stage={stage}", "start_from=x"]
+        assert compose("train", [*words, "preset=sketch_to_image_default"]).model == compose("train", words).model
