@@ -21,8 +21,8 @@ class PerceptualPaper(Paper):
     """Base of papers that turn sketches into photos and compare those by features.
 
     The feature network is there once something is trained, and never to translate. Its weights are in no checkpoint;
-    which they are is, and a run, or a stage on networks of an earlier one, goes on with no others. Raises UserError for
-    a width that the published weights lack.
+    which they are is, and a run goes on with no others, nor does a stage that builds on an earlier one. Raises
+    UserError for a width that the published weights lack.
     """
 
     depth: ClassVar[Literal[16, 19]]  # of the VGG
