@@ -60,6 +60,10 @@ def make_sketches(config: DictConfig) -> None:
 def stage_tom(run: Path) -> Path:
     """The run of the stage tom itself. Raises UserError where there is none."""
     if folder.has_stages(run):
+        if "tom" not in (there := folder.read_stages(run)):
+            raise UserError(f"run={run} has no stage tom, but {', '.join(there)}: give a run that has it")
+        if not (run / "1_tom" / "config.yaml").is_file():
+            raise UserError(f"run={run}: its stage tom has not begun; go on with python -m suite.train resume={run}")
         run = run / "1_tom"
     config = folder.read_config(run)
     if config.model.paper != "sketch_to_image" or config.model.stage != "tom":

@@ -213,6 +213,8 @@ def test_what_was_stopped_goes_on(
         (["checkpoints=[step9,last]"], r"checkpoints=\[step9,last\]: .*1_tom has no step9, but last, step1, step2"),
         (["checkpoints=[]"], r"checkpoints=\[\]: give names"),
         (["run={run}/2_autoencoder"], r"is of sketch_to_image, stage autoencoder: sketches are drawn by .*stage tom"),
+        (["run={folders}/later"], r"later has no stage tom, but autoencoder, refine: give a run that has it"),
+        (["run={folders}/unbegun"], r"unbegun: its stage tom has not begun; go on with python -m suite.train resume="),
         (["output={folders}/styles"], r"styles is not empty, and holds no sketch sets: choose another folder"),
         (["data=celeba"], r"there is no such folder|expected CelebA"),
     ],
@@ -226,6 +228,9 @@ def test_sketches_that_can_not_be_made_are_refused(
     command: Callable,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    for name, stages in (("later", "autoencoder: {}\nrefine: {}\n"), ("unbegun", "tom: {}\n")):
+        (folders / name).mkdir(exist_ok=True)
+        (folders / name / "stages.yaml").write_text(stages)
     typed = dict(word.split("=", 1) for word in ["run={run}", *people(folders), f"output={tmp_path / 'out'}", *words])
     said = [f"{key}={value}".format(run=run, folders=folders) for key, value in typed.items()]
     assert re.search(message, refused(command, capsys, "make_sketches", *said))
@@ -392,8 +397,13 @@ def test_sketch_sets_can_be_looked_at(
         (["start=step999"], "start=step999: stage tom keeps last, step1, step2; choose from these, or add"),
         (["model.steps=4", "checkpoint.at_steps=[2,9]"], "checkpoint.at_steps=9: the training ends after 4 steps"),
         (["checkpoint.at_steps=[]"], "start=first: stage tom keeps last; choose from these, or add to checkpoint"),
+        (
+            ["stages=[tom,joint,refine]"],
+            "stages=[tom,joint,refine]: joint is in place of autoencoder, refine; leave out joint, or refine",
+        ),
         (["data.batch_size=1"], "data.batch_size=1: a triplet needs another picture of the batch; use 2 at least"),
         (["model.lambda_cls_s=0"], "model.lambda_cls_c=1.0 with model.lambda_cls_s=0: the classifier"),
+        (["model.output_size=128"], "model.output_size=128: it follows data.size, set that"),
         (["data.subset=null"], "data.subset=null with model.classes=null"),
         (["data.size=96", "data.load_size=96"], "data.size=96: these networks read 64, 128, 256, 512 pixels"),
         (["data.size=1024", "data.load_size=1024"], "data.size=1024: the auto-encoder reads 512 pixels at most"),

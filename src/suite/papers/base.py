@@ -42,9 +42,11 @@ class Paper(AlternatingUpdates):
     directions: Mapping[Direction, str] = {"a2b": "G"}
     tasks: tuple[str, ...] = ("unpaired", "paired")  # values of data.task whose batches `step` can read
     stages: tuple[str, ...] = ()  # values of model.stage, in order; () trains all in one
+    in_place_of: Mapping[str, tuple[str, ...]] = {}  # of a stage: those that no run has beside it
     or_other_networks: tuple[str, str] = ("", "")  # what else helps where a size does not divide, or is too small
     labels: tuple[str, ...] = ()  # where its directions are those to labels: their names
     fixed_size: int | None = None  # pixels: the one side of pictures that the networks read; None: any that divides
+    size_key = "size"  # of its arguments: the one that gives that side
     needs_style = False  # True: bare pictures are translated in the style of an exemplar, see `take_style`
     trains_on_pictures = True  # False: a step reads no pictures, and its batches have none
     mode: Mode = "eval"  # train, for a trained model: translate with `keep_training_behaviour` of the generators
@@ -103,7 +105,7 @@ class Paper(AlternatingUpdates):
         """Refuse data that this model can't be trained on, before the first step."""
         check_task(type(self), self.tasks, data.task)
         if self.fixed_size is not None and data.size != self.fixed_size:
-            raise UserError(f"model.size={self.fixed_size}: it follows data.size, set that")
+            raise UserError(f"model.{self.size_key}={self.fixed_size}: it follows data.size, set that")
         if data.size % self.divisor:
             nearest = max(self.divisor, round(data.size / self.divisor) * self.divisor)
             raise UserError(

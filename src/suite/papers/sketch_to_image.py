@@ -64,6 +64,7 @@ class SketchToImage(StyledPaper):
     name = "sketch_to_image"
     depth = 16
     stages = ("tom", "autoencoder", "refine", "joint")
+    in_place_of: Mapping[str, tuple[str, ...]] = {"joint": ("autoencoder", "refine")}
 
     def __init__(
         self,
@@ -160,6 +161,7 @@ class SketchToImage(StyledPaper):
                 self.G2 = FaceRefiner(channels, size, output_size, width, style_codes)
             self.G2.checkpointing = checkpointing
             self.directions, self.fixed_size = {"a2b": "G2", "b2b": "G2"}, output_size
+            self.size_key = "output_size"
         if self.stage in ("refine", "joint"):
             self.D = RefineDiscriminator(channels, self.fixed_size or size, width)
         self.assemble()

@@ -132,6 +132,12 @@ def names_of(config: DictConfig) -> list[str]:
     if not paper.stages:
         raise UserError(f"stages={shown(listed)}: the model {paper.name} does not train in stages; leave it out")
     check_value("stages", listed, Sequence[Annotated[str, OneOf(paper.stages)]])
+    for name, others in paper.in_place_of.items():
+        if name in listed and (beside := [other for other in others if other in listed]):
+            raise UserError(
+                f"stages={shown(listed)}: {name} is in place of {', '.join(others)}; leave out {name}, or "
+                f"{', '.join(beside)}"
+            )
     if listed != (in_order := sorted(set(listed), key=paper.stages.index)):
         raise UserError(f"stages={shown(listed)}: each builds on those before it; say stages=[{','.join(in_order)}]")
     return listed
