@@ -125,6 +125,13 @@ def test_one_command_says_steps_for_all_stages_and_each_keeps_those_that_it_reac
     assert train(*words, "model.steps=7", "checkpoint.at_steps=[8]") == 2
     assert "checkpoint.at_steps=8: the training ends after 7 steps" in capsys.readouterr().err
     assert not run.exists()
+    # Epochs are known to be too few when the data are listed.
+    for start in ("first", "step9"):
+        assert train(*words, "checkpoint.at_steps=[9,20]", f"start={start}") == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert "checkpoint.at_steps=9: stage generator ends after 8 steps in 2 epochs, and the next one has" in line
+        assert f"start={start}; set less, or raise model.epochs" in line
+        assert not run.exists()
     assert train(*words, "checkpoint.at_steps=[8,4]", "start=first") == 0
     kept = [sorted(path.stem for path in (run / own / "checkpoints").glob("*")) for own in STAGES]
     assert kept == [["last", "step4", "step8"], ["last", "step4"]]

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from suite.errors import UserError
 from suite.run import cli, console, folder
+from suite.run.checkpoints import step_name
 from suite.run.config import check_labels, instantiate
 from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("suite")
 
 
-def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | None = None) -> None:
+def fit(
+    config: DictConfig,
+    run: Path,
+    memory: MemoryHandler,
+    to_resume: Path | None = None,
+    next_start: str | None = None,
+) -> None:
     """Train a run, fresh or, where `config.resume` says so, resumed; what is not yet done of it.
 
     config: of conf/train.yaml, checked. memory: of `console.start`. to_resume: the folder to say in `resume=`.
-    Raises UserError before anything is written, where it can't work; cli.Stopped after a signal.
+    next_start: the checkpoint that the next stage starts from, where there is one. Raises UserError before anything is written, where it can't work; cli.Stopped after a signal.
     """
     from suite.run.loggers import finish_wandb
     from suite.run.signals import end_other_processes, keep_other_processes, signals_of
@@ -57,6 +64,8 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
         data.check_training()
+        if next_start and not config.resume:
+            check_reached(next_start, config, model, data)
         check_labels(model, data, training=True)
         model.find_weights()
         if metrics := metrics_callback(config):
@@ -98,6 +107,24 @@ def fit(config: DictConfig, run: Path, memory: MemoryHandler, to_resume: Path | 
         if trainer and exit_code:
             end_other_processes(trainer)
         finish_wandb(exit_code)
+
+
+def check_reached(start: str, config: DictConfig, model: "Paper", data: "PictureData") -> None:
+    """Refuse a stage whose epochs end before the step that the next one starts from. Several devices take fewer yet.
+
+    Raises UserError.
+    """
+    steps = [at for at in config.checkpoint.at_steps if start.removesuffix(".ckpt") in ("first", step_name(at))]
+    if not steps or config.trainer.max_epochs < 0:
+        return
+    limit, batches = config.trainer.limit_train_batches, len(data.train_dataloader())
+    batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+    if (most := config.trainer.max_epochs * batches // model.batches_per_step) < min(steps):
+        epochs = config.trainer.max_epochs
+        raise UserError(
+            f"checkpoint.at_steps={min(steps)}: stage {model.stage} ends after {most} steps in {epochs} epochs, and the "
+            f"next one has start={start}; set less, or raise {ends_by(config, model)}"
+        )
 
 
 def leave_behind(model: "Paper", data: "PictureData", run: Path, device: "torch.device") -> None:

@@ -50,6 +50,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         write_whole(run / folder.STAGES, text)
 
     before: Path | None = None
+    starts = [*(of_one.start for of_one in list(configs.values())[1:]), None]  # of each stage: where the next starts
     for number, (name, of_one) in enumerate(configs.items(), start=1):
         own = run / f"{number}_{name}"
         if not folder.is_finished(own):
@@ -60,7 +61,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
             if before is not None:
                 of_one.start_from = str(before)
             try:
-                fit(of_one, own, memory, to_resume=run)
+                fit(of_one, own, memory, to_resume=run, next_start=starts[number - 1])
             except UserError:
                 if on_rank_zero():
                     folder.leave_unbegun(run)
