@@ -87,14 +87,20 @@ def plus_minus(half: float, form: str) -> str:
     return f" ± {half:{form}}" if 0 < half < math.inf else ""
 
 
+def spread(values: Sequence[float], digits: int) -> str:
+    """Mean ± half the distance of two seeds, of more half the 95 % interval; so many digits behind the point."""
+    mean, half = interval(values)
+    if len(values) == 2:  # an interval of two says nothing
+        half = abs(values[0] - values[1]) / 2
+    return f"{mean:.{digits}f}{plus_minus(half, f'.{digits}f')}"
+
+
 def cell(measured: Sequence[Mapping[str, float]], key: str, digits: Callable[[float], int]) -> str:
-    """A figure over the seeds that have it, with its interval; `digits` behind the point of a mean of that size."""
+    """A figure over the seeds that have it, with its spread; `digits` behind the point of a mean of that size."""
     values = [figures[key] for figures in measured if key in figures]
     if not values:
         return ""
-    mean, half = interval(values)
-    form = f".{digits(mean)}f"
-    return f"{mean:{form}}{plus_minus(half, form)}"
+    return spread(values, digits(statistics.mean(values)))
 
 
 def apart(one: Sequence[float], other: Sequence[float]) -> bool:

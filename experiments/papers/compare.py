@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from experiments.seeds import Runs, arm_and_seed, finished, interval, plus_minus, took
+from experiments.pictures import correlation, edges
+from experiments.seeds import Runs, arm_and_seed, finished, spread, took
 from experiments.sheets import Column, draw
-from experiments.sketch_to_image.measure import correlation, edges
 from torch import Tensor, nn
 
 import suite
@@ -228,14 +228,6 @@ def table(runs: Mapping[str, Sequence[Path]], test: Faces, beside: Mapping[str, 
 
 def _cells(measured: Sequence[Mapping[str, float]]) -> list[str]:
     return [spread([figures[key] for figures in measured], DIGITS[key]) for key in FIGURES]
-
-
-def spread(values: Sequence[float], digits: int) -> str:
-    """Mean and ±, with so many digits behind the point."""
-    middle, half = interval(values)
-    if len(values) == 2:  # an interval of two says nothing
-        half = abs(values[0] - values[1]) / 2
-    return f"{middle:.{digits}f}{plus_minus(half, f'.{digits}f')}"
 
 
 def _millions(count: int) -> str:

@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from experiments.pictures import correlation, edges
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 import suite
 from suite.errors import UserError
 from suite.faces import FaceParameters, draw
-from suite.images import luma, signed_to_uint8, uint8_to_unit, unit_to_signed
+from suite.images import signed_to_uint8, uint8_to_unit, unit_to_signed
 from suite.metrics.distances import frechet_distance
 from suite.metrics.features import RandomVGG
 from suite.metrics.pairwise import psnr
 from suite.run.config import instantiate
 from suite.run.folder import of_stage, read_config
-from suite.sketching.styles import sobel
 
 COLOURS = (
     "skin", "blush", "eye_colour", "lip_colour", "hair_colour", "glasses_colour", "earring_colour", "clothes_colour",
@@ -98,17 +98,6 @@ def compared(pictures: Tensor, pairs: Pairs) -> dict[str, float]:
         "leak": float(correlation(of_made, of_style).mean()),
         "fd": frechet_distance(*of_sets),
     }
-
-
-def edges(pictures: Tensor) -> Tensor:
-    """How dark a Sobel sketch of a picture is, (N, S * S)."""
-    return 1 - sobel(uint8_to_unit(signed_to_uint8(luma(pictures)))).flatten(1)
-
-
-def correlation(one: Tensor, other: Tensor) -> Tensor:
-    """Pearson's, of each row."""
-    one, other = (x - x.mean(1, keepdim=True) for x in (one, other))
-    return (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1)).clamp(min=1e-6)
 
 
 @cache

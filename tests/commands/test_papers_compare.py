@@ -51,9 +51,10 @@ def test_figures_know_the_truth_from_other_faces(compare: Any) -> None:
     assert max(other["ssim"], other["shape"]) < 0.6
 
 
-def test_spread_of_two_seeds_is_half_their_distance(compare: Any) -> None:
-    assert compare.spread([1.0, 2.0], 2) == "1.50 ± 0.50"
+def test_spread_of_two_seeds_is_half_their_distance_and_of_more_half_an_interval(compare: Any) -> None:
     assert compare.spread([1.0], 1) == "1.0"
+    assert compare.spread([1.0, 2.0], 2) == "1.50 ± 0.50"
+    assert compare.spread([1.0, 2.0, 3.0], 2) == "2.00 ± 2.48"  # 4.303 of the error of the mean, by a table of t
 
 
 def test_a_run_is_a_line_and_a_column(compare: Any, command, tmp_path: Path, capsys: Any) -> None:
