@@ -1,9 +1,10 @@
 """The sketch_to_image sweeps in tables and grids: python -m experiments.sketch_to_image.figures runs <folder> [sweep …]
 
 Reads runs/sketch_to_image*/<time>/<arm>-<seed>, runs of one stage on built-in faces; prints the tables in Markdown, and
-writes <sweep>.png: test sketches, the styles that they are to have, the true faces, and what each arm makes of them. Of
-an arm that was run twice with a seed the later run counts, and only runs that ended. ± is half a 95 % interval over the
-seeds (Student's t).
+writes <sweep>.png: test sketches, the styles that they are to have, the true faces, and what each arm makes of them;
+where runs were validated more than once, also <sweep>_curves.png, as Fig. 6. Of an arm that was run twice with a seed
+the later run counts, and only runs that ended. ± is half the distance between two seeds, of more half a 95 % interval
+(Student's t).
 
     python -m experiments.sketch_to_image.figures pictures <run> <folder> [count]
 
@@ -14,7 +15,7 @@ transfer.png, photos in the style of others by the model and by neural style tra
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,13 @@ from suite.images import signed_to_unit, unit_to_signed
 from suite.losses.gram import gram
 from suite.papers.drawing import drawers, snapshots
 from suite.run.config import instantiate
-from suite.run.folder import has_stages, of_stage, read_config
+from suite.run.folder import has_stages, is_finished, of_stage, read_config, read_stages
 from suite.sketching import simulate
 
+Curve = tuple[list[int], list[float]]  # of updates
+AT_ONCE = 16  # pictures in a batch
+MADE = ("auto-encoder", "refined")
+DISTANCES = {"fd_random_vgg": "FD random VGG", "fid": "FID"}  # by their columns in metrics.csv
 DIGITS = {"psnr": 2, "own_psnr": 2, "fd": 2}  # of the others 3
 TITLES = {  # of arms, above pictures
     "sketch_to_image_vanilla": "vanilla",
@@ -54,7 +59,9 @@ def main(runs: Path, output: Path, *wanted: str) -> None:
             continue
         measured = {arm: [measure(run) for run in of_arm] for arm, of_arm in arms.items()}
         print(f"\n{sweep}\n\n{table(measured)}", flush=True)
-        draw(faces_of_arms({arm: of_arm[0] for arm, of_arm in arms.items()}), output / f"{sweep}.png")
+        first = {arm: of_arm[0] for arm, of_arm in arms.items()}
+        draw(faces_of_arms(first), output / f"{sweep}.png")
+        curves_of_arms(first, output / f"{sweep}_curves.png")
 
 
 def sweeps(runs: Path) -> dict[str, Runs]:
@@ -96,25 +103,36 @@ def faces_of_arms(arms: Mapping[str, Path], count: int = 6) -> list[Column]:
 @torch.no_grad()
 def coloured(model: Any, sketch: Tensor, style: Tensor) -> list[Tensor]:
     """What a model makes of sketches in styles: by the auto-encoder, and where it refines, by G2."""
-    return list(model.colour(sketch, model.encode_style(style), list(range(len(sketch)))).values())
+    made = []
+    for x, of_style, index in zip(*(t.split(AT_ONCE) for t in (sketch, style, torch.arange(len(sketch)))), strict=True):
+        made.append(list(model.colour(x, model.encode_style(of_style), index.tolist()).values()))
+    return [torch.cat(parts) for parts in zip(*made, strict=True)]
 
 
 def pictures(run: Path, output: Path, count: int = 8) -> None:
     """The paper's figures of a run in stages on its own data. Raises UserError where it has none."""
-    if not has_stages(run):
-        raise UserError(f"{run} is a run of one stage: give one that trained tom, autoencoder and refine")
+    stages = finished_stages(run)
     output.mkdir(parents=True, exist_ok=True)
-    config = read_config(of_stage(run))
-    _, data = instantiate(config)
+    _, data = instantiate(read_config(of_stage(run)))
     data.setup()
-    batch = data.finish(next(iter(data.eval_dataloader("test"))))
-    sketch, photo, style = (batch[key][:count] for key in ("a", "b", "style"))
-    draw(sketched(run / "1_tom", photo), output / "sketches.png")
-    made = coloured(suite.load(run), sketch, style)
-    titles = ("auto-encoder", "refined")[: len(made)]
-    draw([("sketch", sketch), ("style", style), *zip(titles, made, strict=True)], output / "synthesis.png")
+    batches = [data.finish(batch) for batch in data.first_batches("test", count)]
+    sketch, photo, style = (torch.cat([batch[key] for batch in batches]) for key in ("a", "b", "style"))
+    draw(sketched(stages["tom"], photo), output / "sketches.png")
+    model: Any = suite.load(run)
+    made = coloured(model, sketch, style)
+    draw([("sketch", sketch), ("style", style), *zip(MADE, made, strict=False)], output / "synthesis.png")
+    draw(transferred(model, photo[:4], style[:4]), output / "transfer.png")
     curves(run, output / "curves.png")
-    draw(transferred(suite.load(run), photo[:4], style[:4]), output / "transfer.png")
+
+
+def finished_stages(run: Path) -> dict[str, Path]:
+    """Those of a run, by name: tom, and one that makes pictures at least. Raises UserError where it lacks them."""
+    names = list(read_stages(run)) if has_stages(run) else []
+    folders = {name: run / f"{number}_{name}" for number, name in enumerate(names, start=1)}
+    found = {name: folder for name, folder in folders.items() if is_finished(folder)}
+    if "tom" not in found or len(found) == 1:
+        raise UserError(f"{run}: give a run in stages that has finished tom, and autoencoder or joint")
+    return found
 
 
 @torch.no_grad()
@@ -156,18 +174,50 @@ def neural_style(
     return made.detach()
 
 
+# Curves ---------------------------------------------------------------------------------------------------------------
+
+
 def curves(run: Path, path: Path) -> None:
-    """Validation over the updates of the auto-encoder, and on from there over those of G2 (Fig. 6)."""
-    figure, axes = plt.subplots(figsize=(6, 3))
-    start = 0
-    for stage, title in (("2_autoencoder", "auto-encoder"), ("3_refine", "refined")):
-        for column, style in (("val/fd_random_vgg", "-"), ("val_mismatched/fd_random_vgg", "--")):
-            steps, values = points(run / stage, column)
-            label = f"{title}, {'mismatched' if 'mis' in column else 'matched'}"
-            axes.plot([start + step for step in steps], values, style, marker="o", label=label)
+    """Validation over the updates of the auto-encoder, and on from there over those of G2 (Fig. 6).
+
+    Raises UserError where no validation measured a distance.
+    """
+    stages = {name: folder for name, folder in finished_stages(run).items() if name != "tom"}
+    name, start = distance_of(stages.values()), 0
+    if name is None:
+        raise UserError(f"{run}: no validation has measured fid, so there are no curves; train with metrics=offline")
+    found: dict[str, Curve] = {}
+    for stage, folder in stages.items():
+        for section, styles in (("val", "matched"), ("val_mismatched", "mismatched")):
+            steps, values = points(folder, f"{section}/{name}")
+            found[f"{stage}, {styles}"] = [start + step for step in steps], values
         start += max(steps, default=0)
+    plot(found, name, path)
+
+
+def curves_of_arms(arms: Mapping[str, Path], path: Path) -> None:
+    """Validation in the styles of others, a curve for each run that was validated more than once; none, no file."""
+    runs = {arm: of_stage(run) for arm, run in arms.items()}
+    if (name := distance_of(runs.values())) is None:
+        return
+    found = {TITLES.get(arm, arm): points(run, f"val_mismatched/{name}") for arm, run in runs.items()}
+    if several := {title: curve for title, curve in found.items() if len(curve[0]) > 1}:
+        plot(several, name, path)
+
+
+def distance_of(runs: Iterable[Path]) -> str | None:
+    """Which one the validations of these runs have measured, the first of DISTANCES."""
+    columns = [f"{section}/" for section in ("val", "val_mismatched")]
+    runs = list(runs)
+    return next((d for d in DISTANCES if any(points(run, c + d)[0] for run in runs for c in columns)), None)
+
+
+def plot(found: Mapping[str, Curve], distance: str, path: Path) -> None:
+    figure, axes = plt.subplots(figsize=(6, 3))
+    for label, (steps, values) in found.items():
+        axes.plot(steps, values, "--" if label.endswith("mismatched") else "-", marker="o", label=label)
     axes.set_xlabel("updates")
-    axes.set_ylabel("FD random VGG")
+    axes.set_ylabel(DISTANCES[distance])
     axes.legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
