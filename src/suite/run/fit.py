@@ -35,7 +35,8 @@ def fit(
     """Train a run, fresh or, where `config.resume` says so, resumed; what is not yet done of it.
 
     config: of conf/train.yaml, checked. memory: of `console.start`. to_resume: the folder to say in `resume=`.
-    next_start: the checkpoint that the next stage starts from, where there is one. Raises UserError before anything is written, where it can't work; cli.Stopped after a signal.
+    next_start: the checkpoint that the next stage starts from, where there is one. Raises UserError before anything
+    is written, where it can't work; cli.Stopped after a signal.
     """
     from suite.run.loggers import finish_wandb
     from suite.run.signals import end_other_processes, keep_other_processes, signals_of
@@ -122,8 +123,8 @@ def check_reached(start: str, config: DictConfig, model: "Paper", data: "Picture
     if (most := config.trainer.max_epochs * batches // model.batches_per_step) < min(steps):
         epochs = config.trainer.max_epochs
         raise UserError(
-            f"checkpoint.at_steps={min(steps)}: stage {model.stage} ends after {most} steps in {epochs} epochs, and the "
-            f"next one has start={start}; set less, or raise {ends_by(config, model)}"
+            f"checkpoint.at_steps={min(steps)}: stage {model.stage} ends after {most} steps in {epochs} epochs, and "
+            f"the next one has start={start}; set less, or raise {ends_by(config, model)}"
         )
 
 
