@@ -191,6 +191,11 @@ def test_what_was_stopped_goes_on(
     assert not (out / "manifest.json").exists()
     line = refused(command, capsys, *words, "checkpoints=[last]", f"output={out}")
     assert f"{out} holds other sketches (SketchToImage, step1 " in line
+    capsys.readouterr()
+    for checkpoints, start in (("null", None), ("[last]", "start=last")):
+        assert command(*words, f"checkpoints={checkpoints}", f"output={tmp_path / checkpoints.strip('[]')}") == 0
+        said = [word for word in capsys.readouterr().out.splitlines()[-1].split() if word.startswith("start=")]
+        assert said == [start] * bool(start)  # of all, the stage that follows has start=first
     (first,) = sorted((out / "step1").rglob("0.png"))[:1]
     first.write_bytes(b"as it was left")
     assert command(*words, f"output={out}") == 0
