@@ -15,7 +15,9 @@ from suite.run.folder import read_config
 from suite.translate import main as translate
 
 ARMS = sorted(
-    path.stem for pattern in ("pix2pix_*", "*sketch*") for path in (CONF / "experiment").glob(f"{pattern}.yaml")
+    path.stem
+    for pattern in ("pix2pix_*", "cyclegan_*sketch*")
+    for path in (CONF / "experiment").glob(f"{pattern}.yaml")
 )
 TINY = ["scale=smoke", "model.backbone.width=4", "model.discriminator.width=4", "metrics=pixel"]
 QUICK = [*TINY, "images.count=0", "trainer.check_val_every_n_epoch=100", "metrics=none"]

@@ -394,7 +394,7 @@ def test_sketch_sets_can_be_looked_at(
             ],
             "start_from={run}/2_autoencoder: it was trained with model.size=64, not 128; say the same",
         ),
-        (["stage=refine", "start_from={run}/2_autoencoder", "model.width=8"], "S does not fit the model's settings"),
+        (["stage=refine", "start_from={run}/2_autoencoder", "model.width=8"], "trained with model.width=4, not 8"),
         (
             ["stage=autoencoder", "start_from={run}/1_tom", "start=step999"],
             "step999.ckpt does not exist: use start=last or step1 or step2",
@@ -411,7 +411,7 @@ def test_sketch_sets_can_be_looked_at(
         (["model.output_size=128"], "model.output_size=128: it follows data.size, set that"),
         (["data.subset=null"], "data.subset=null with model.classes=null"),
         (["data.size=96", "data.load_size=96"], "data.size=96: these networks read 64, 128, 256, 512 pixels"),
-        (["data.size=1024", "data.load_size=1024"], "data.size=1024: the auto-encoder reads 512 pixels at most"),
+        (["data.size=1024", "data.load_size=1024"], "data.size=1024: T learns and draws at model.tom_size=256 pixels"),
         (
             ["stage=autoencoder", "start_from={run}/1_tom", "model.features_width=8"],
             "start_from={run}/1_tom: it was trained with model.features_width=4, not 8; say the same",

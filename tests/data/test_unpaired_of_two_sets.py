@@ -126,7 +126,9 @@ def test_photos_alone_serve(tmp_path: Path, picture: Callable[..., Path]) -> Non
         picture(f"{number}.jpg", (40, 40), seed=number)
     settings: dict[str, Any] = {"size": 32, "load_size": 32, "workers": 0, "cache": False, "task": "unpaired"}
     photos: dict[str, Any] = {"source": "celeba_hq", "root": str(tmp_path), **settings}
-    with pytest.raises(UserError, match=r"no drawings at all; .*data\.target={source: …, root: …} takes"):
+    with pytest.raises(
+        UserError, match=r"no drawings at all; .*data\.target={source: …, root: …} those of another set"
+    ):
         PictureData(**photos).setup()
     data = PictureData(**photos, target=LOOSE)
     data.setup()

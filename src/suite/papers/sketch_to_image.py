@@ -391,9 +391,9 @@ class SketchToImage(StyledPaper):
             )
         if self.stage == "tom" and data.size != self.tom_size:
             raise UserError(
-                f"data.size={data.size}: T learns and draws at model.tom_size={self.tom_size} pixels; set "
-                f"model.tom_size={data.size}, or data.size={self.tom_size} in this stage, as "
-                "sketch_to_image_celeba_hq_512 does"
+                f"data.size={data.size}: T learns and draws at model.tom_size={self.tom_size} pixels; take an "
+                "experiment that has a data.size for each stage, as sketch_to_image_celeba_hq_512, or say "
+                f"model.tom_size={data.size}"
             )
         if self.stage == "refine" and data.size != self.fixed_size:
             raise UserError(f"model.output_size={self.fixed_size}: it follows data.size, set that")
