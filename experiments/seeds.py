@@ -4,6 +4,7 @@ import csv
 import math
 import re
 import statistics
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +42,15 @@ def arm_and_seed(run: Path) -> tuple[str, str]:
     """Of a folder <arm>-<seed>."""
     arm, _, seed = run.name.rpartition("-")
     return arm, seed
+
+
+def sweeps_of(paper: str, runs: Path) -> dict[str, Runs]:
+    """Finished runs of a paper, <paper>*/<time>/<arm>-<seed>, by sweep and arm; of each seed the latest."""
+    latest = {(run.parents[1].name, *arm_and_seed(run)): run for run in finished(runs.glob(f"{paper}*/*/*-*"))}
+    found: dict[str, Runs] = {}
+    for (sweep, arm, _), run in sorted(latest.items()):
+        found.setdefault(sweep, defaultdict(list))[arm].append(run)
+    return found
 
 
 def of_each_seed(arms: Runs) -> dict[str, Path]:
@@ -107,3 +117,26 @@ def apart(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether two intervals do not overlap."""
     (mean, half), (other_mean, other_half) = interval(one), interval(other)
     return abs(mean - other_mean) > half + other_half
+
+
+def table(
+    measured: Mapping[str, Sequence[Mapping[str, float]]],
+    figures: Mapping[str, str],
+    yardsticks: Mapping[str, str],
+    digits: Callable[[str], int],
+    of: str = "",
+) -> str:
+    """Markdown: a line for each yardstick, whose figures are <yardstick>/<figure>, and for each arm.
+
+    figures, yardsticks: titles by name. digits: behind the point, by a figure's name. of: a prefix of figures, as
+    to_male/.
+    """
+    lines = ["| arm | seeds | " + " | ".join(figures.values()) + " |", "|---" * (2 + len(figures)) + "|"]
+
+    def cells(of_arm: Sequence[Mapping[str, float]], prefix: str) -> str:
+        return " | ".join(cell(of_arm, f"{prefix}{of}{name}", lambda _, n=name: digits(n)) for name in figures)
+
+    first = next(iter(measured.values()))
+    lines += [f"| {title} | | {cells(first[:1], f'{name}/')} |" for name, title in yardsticks.items()]
+    lines += [f"| `{arm}` | {len(of_arm)} | {cells(of_arm, '')} |" for arm, of_arm in measured.items()]
+    return "\n".join(lines)

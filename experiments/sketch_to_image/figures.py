@@ -14,7 +14,6 @@ transfer.png, photos in the style of others by the model and by neural style tra
 """
 
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import torch
 from experiments import seeds
-from experiments.seeds import Runs, arm_and_seed, finished, points
+from experiments.seeds import Runs, points
 from experiments.sheets import Column, draw
 from experiments.sketch_to_image.measure import FIGURES, YARDSTICKS, Pairs, measure, test_pairs
 from torch import Tensor
@@ -66,26 +65,12 @@ def main(runs: Path, output: Path, *wanted: str) -> None:
 
 def sweeps(runs: Path) -> dict[str, Runs]:
     """Finished runs by sweep and arm, of each seed the latest."""
-    latest = {(run.parents[1].name, *arm_and_seed(run)): run for run in finished(runs.glob("sketch_to_image*/*/*-*"))}
-    found: dict[str, Runs] = {}
-    for (sweep, arm, _), run in sorted(latest.items()):
-        found.setdefault(sweep, defaultdict(list))[arm].append(run)
-    return found
+    return seeds.sweeps_of("sketch_to_image", runs)
 
 
 def table(measured: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """A line for each yardstick and each arm."""
-    lines = ["| arm | seeds | " + " | ".join(FIGURES.values()) + " |", "|---" * (2 + len(FIGURES)) + "|"]
-    first = next(iter(measured.values()))
-    for name, title in YARDSTICKS.items():
-        lines.append(f"| {title} | | " + " | ".join(cell(first[:1], f"{name}/{key}") for key in FIGURES) + " |")
-    for arm, of_arm in measured.items():
-        lines.append(f"| `{arm}` | {len(of_arm)} | " + " | ".join(cell(of_arm, key) for key in FIGURES) + " |")
-    return "\n".join(lines)
-
-
-def cell(measured: Sequence[Mapping[str, float]], key: str) -> str:
-    return seeds.cell(measured, key, lambda mean: DIGITS.get(key.rpartition("/")[2], 3))
+    return seeds.table(measured, FIGURES, YARDSTICKS, lambda name: DIGITS.get(name, 3))
 
 
 # Pictures -------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ interpolation.png, from one input's code to another's of its label, in each clas
 """
 
 import sys
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -21,7 +20,7 @@ from typing import Any
 
 import torch
 from experiments import seeds
-from experiments.seeds import Runs, arm_and_seed, finished, last_stage, took
+from experiments.seeds import Runs, last_stage, took
 from experiments.sheets import Column, draw
 from experiments.two_step.judges import GROUPS, judges_of
 from experiments.two_step.measure import DIRECTIONS, FIGURES, YARDSTICKS, measure, unseen_faces
@@ -69,11 +68,7 @@ def main(runs: Path, output: Path, *wanted: str) -> None:
 
 def sweeps(runs: Path) -> dict[str, Runs]:
     """Finished runs by sweep and arm, of each seed the latest."""
-    latest = {(run.parents[1].name, *arm_and_seed(run)): run for run in finished(runs.glob("two_step*/*/*-*"))}
-    found: dict[str, Runs] = {}
-    for (sweep, arm, _), run in sorted(latest.items()):
-        found.setdefault(sweep, defaultdict(list))[arm].append(run)
-    return found
+    return seeds.sweeps_of("two_step", runs)
 
 
 # Tables ---------------------------------------------------------------------------------------------------------------
@@ -88,18 +83,7 @@ def strength(measured: Mapping[str, float]) -> str:
 
 def table(measured: Mapping[str, Sequence[Mapping[str, float]]], of: str = "") -> str:
     """A line for each yardstick and each arm; of: a prefix of figures, as to_male/."""
-    lines = ["| arm | seeds | " + " | ".join(FIGURES.values()) + " |", "|---" * (2 + len(FIGURES)) + "|"]
-    first = next(iter(measured.values()))
-    for name, title in YARDSTICKS.items():
-        lines.append(f"| {title} | | " + " | ".join(cell(first[:1], f"{name}/{of}{key}") for key in FIGURES) + " |")
-    for arm, of_arm in measured.items():
-        cells = " | ".join(cell(of_arm, f"{of}{key}") for key in FIGURES)
-        lines.append(f"| `{arm}` | {len(of_arm)} | {cells} |")
-    return "\n".join(lines)
-
-
-def cell(measured: Sequence[Mapping[str, float]], key: str) -> str:
-    return seeds.cell(measured, key, lambda mean: DIGITS.get(key.rpartition("/")[2], 3))
+    return seeds.table(measured, FIGURES, YARDSTICKS, lambda name: DIGITS.get(name, 3), of)
 
 
 def table_of_time(arms: Runs) -> str:
