@@ -44,7 +44,22 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise UserError(f"can't save {path}: {reason}; the previous checkpoint is untouched") from error
 
 
-class LastCheckpoint(Checkpoint):
+class OfSteps(Checkpoint):
+    """What counts steps of the model, where Lightning counts batches: a critic's batches come between."""
+
+    steps = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.step_made(pl_module)
+
+    def step_made(self, pl_module: pl.LightningModule) -> bool:
+        """Whether the model has made a step since this was last asked."""
+        assert isinstance(pl_module, Paper)
+        moved, self.steps = pl_module.steps != self.steps, pl_module.steps
+        return moved
+
+
+class LastCheckpoint(OfSteps):
     """checkpoints/last.ckpt: what a resumed run starts from.
 
     At the end of every n-th epoch and of the last one; with `every_n_steps` also after so many steps of the model.
@@ -53,15 +68,9 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, folder: Path, every_n_epochs: Positive, every_n_steps: Positive | None = None) -> None:
         self.path, self.every_n_epochs, self.every_n_steps = folder / "last.ckpt", every_n_epochs, every_n_steps
         self.due = False
-        self.steps = 0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, Paper)
-        self.steps = pl_module.steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        assert isinstance(pl_module, Paper)
-        moved, self.steps = pl_module.steps != self.steps, pl_module.steps  # a critic's batches come between
+        moved = self.step_made(pl_module)
         self.due = moved and self.every_n_steps is not None and self.steps % self.every_n_steps == 0
         # Behind a validation that follows: else a resumed run would lack it, or best.ckpt forget what it was.
         if self.due and not trainer.is_last_batch and not validates_now(trainer):
@@ -83,7 +92,7 @@ def validates_now(trainer: pl.Trainer) -> bool:
     return trainer.check_val_every_n_epoch is None and (trainer.fit_loop.total_batch_idx + 1) % every == 0
 
 
-class StepCheckpoints(Checkpoint):
+class StepCheckpoints(OfSteps):
     """checkpoints/step<N>.ckpt: the model after chosen numbers of its steps.
 
     Whole but for the optimizers: to translate, to measure and to start from, and not to resume.
@@ -91,16 +100,9 @@ class StepCheckpoints(Checkpoint):
 
     def __init__(self, folder: Path, at_steps: Sequence[Positive]) -> None:
         self.folder, self.at_steps = folder, frozenset(at_steps)
-        self.steps = 0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, Paper)
-        self.steps = pl_module.steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        assert isinstance(pl_module, Paper)
-        moved, self.steps = pl_module.steps != self.steps, pl_module.steps  # a critic's batches come between
-        if moved and self.steps in self.at_steps:
+        if self.step_made(pl_module) and self.steps in self.at_steps:
             trainer.save_checkpoint(self.folder / f"{step_name(self.steps)}.ckpt", weights_only=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
