@@ -13,8 +13,7 @@ from torch.nn.functional import cosine_similarity
 from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.images import signed_to_uint8, signed_to_unit, table, to_rgb
-from suite.networks.sketch_to_image.refiner import ArtRefiner
-from suite.networks.sketch_to_image.refiner_face import FaceRefiner
+from suite.networks.sketch_to_image.refiner_blocks import Refiner
 from suite.papers.base import Direction, source_side
 from suite.papers.perceptual import PerceptualPaper
 from suite.papers.translation import Translation
@@ -31,7 +30,7 @@ class StyledPaper(PerceptualPaper):
     size: pixels of the auto-encoder; tom_size: of T. Sections and tables are that paper's.
     """
 
-    G2: ArtRefiner | FaceRefiner  # in the stage that refines
+    G2: Refiner  # in the stage that refines
     size: int
     tom_size: int
     white_above: float  # share of white from which a pixel of T's is paper

@@ -5,27 +5,22 @@ from collections.abc import Iterator
 from torch import Tensor, cat, nn
 
 from suite.arguments import Positive
-from suite.networks.contract import PictureNetwork
 from suite.networks.layers import Width
 from suite.networks.sketch_to_image.blocks import ResBlkG, sides_below
 from suite.networks.sketch_to_image.encoders import Codes, distinct, style_features
 from suite.networks.sketch_to_image.injection import StyleGate
-from suite.networks.sketch_to_image.recompute import recomputed
-from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, halving, strided, to_4x4
+from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, Refiner, halving, strided, to_4x4
 
 _STYLE_OF = {64: 2, 128: 2, 256: 1, 512: 0}  # which style vector gates the channels at that side
 
 
-class ArtRefiner(PictureNetwork):
+class ArtRefiner(Refiner):
     """G_2: pictures (B, channels, size_in, size_in) to sharper ones of size_out, in [-1, 1].
 
     styles: the three vectors of the style encoder; noise: standard normal, of `noise_shapes`, in that order. Without
     `styled` it reads pictures and noise alone, as the main text has it. spectral_bn: see `ResBlkE`. Parameters with
     three channels at width 64: 49,818,336 from 512 to 512 pixels, 49,827,216 from 512 to 1024.
     """
-
-    noise_shapes: list[tuple[int, ...]]  # of each noise, without the batch
-    checkpointing = False  # in training, whether the maps of its doublings are computed anew on the way back
 
     def __init__(
         self,
@@ -96,15 +91,12 @@ class ArtRefiner(PictureNetwork):
             of_noise = layer(of_noise, next(left))
 
         for side, layer in zip(self.sides_out, self.decoder, strict=True):
-            x = self._doubled(layer, cat([x, of_noise], dim=1) if side == 64 else x, next(left))
+            x = self.doubled(layer, cat([x, of_noise], dim=1) if side == 64 else x, next(left))
             if str(side) in self.gates:
                 x = self.gates[str(side)](x, styles[_STYLE_OF[side]])
             if side >= 64 and side in encoded:
                 x = x + encoded[side]
         return self.picture(x)
-
-    def _doubled(self, layer: nn.Module, x: Tensor, noise: Tensor) -> Tensor:
-        return recomputed(layer, x, noise) if self.checkpointing and self.training else layer(x, noise)
 
     def _style_map(self, styles: tuple[Tensor, Tensor, Tensor], noise: Iterator[Tensor]) -> Tensor:
         """Of 8 x 8 places, side by side to 16 x 16."""

@@ -5,6 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import glu, interpolate
 from torch.nn.utils.parametrizations import spectral_norm
 
+from suite.networks.contract import PictureNetwork
+from suite.networks.sketch_to_image.recompute import recomputed
+
 SIZES_OUT = (64, 128, 256, 512, 1024)  # pixels, of refined pictures
 
 
@@ -23,6 +26,17 @@ class Doubling(nn.Module):
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         x = self.norm(self.convolution(interpolate(x, scale_factor=2.0, mode="nearest")))
         return glu(x + (self.strength * noise).to(x.dtype), dim=1)  # a strength in fp32 would make the sum fp32
+
+
+class Refiner(PictureNetwork):
+    """G_2: pictures, their style vectors and noise to sharper pictures."""
+
+    noise_shapes: list[tuple[int, ...]]  # of each noise, without the batch
+    checkpointing = False  # in training, whether the maps of its doublings are computed anew on the way back
+
+    def doubled(self, layer: nn.Module, x: Tensor, noise: Tensor) -> Tensor:
+        """What a doubling of the decoder makes."""
+        return recomputed(layer, x, noise) if self.checkpointing and self.training else layer(x, noise)
 
 
 def halving(before: int, after: int) -> nn.Sequential:

@@ -5,16 +5,14 @@ from torch import Tensor, cat, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from suite.arguments import Positive
-from suite.networks.contract import PictureNetwork
 from suite.networks.layers import Width
 from suite.networks.sketch_to_image.blocks import sides_below
 from suite.networks.sketch_to_image.encoders import SLOPE, Codes, distinct, style_features
 from suite.networks.sketch_to_image.injection import StyleGate
-from suite.networks.sketch_to_image.recompute import recomputed
-from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, halving, to_4x4
+from suite.networks.sketch_to_image.refiner_blocks import SIZES_OUT, Doubling, Refiner, halving, to_4x4
 
 
-class FaceRefiner(PictureNetwork):
+class FaceRefiner(Refiner):
     """G_2: pictures (B, channels, size_in, size_in) to sharper ones of size_out, in [-1, 1].
 
     styles: the three vectors of the style encoder; noise: standard normal, of `noise_shapes`, in that order. In
@@ -22,9 +20,6 @@ class FaceRefiner(PictureNetwork):
     numbers say; the authors do so in tests, too. Parameters with three channels at width 64: 5,659,328 from 512 to 512
     pixels, 5,676,688 to 1024.
     """
-
-    noise_shapes: list[tuple[int, ...]]  # of each noise, without the batch
-    checkpointing = False  # in training, whether the maps of its doublings are computed anew on the way back
 
     def __init__(
         self, channels: int, size_in: Positive, size_out: Positive, width: Width, codes: Codes = "all"
@@ -77,11 +72,8 @@ class FaceRefiner(PictureNetwork):
         for side, layer, gate in zip(self.sides_out, self.decoder, self.gates, strict=True):
             if side // 2 in encoded:
                 x = cat([encoded[side // 2], x], dim=1)
-            x = gate(self._doubled(layer, x, next(left)), styles[2])
+            x = gate(self.doubled(layer, x, next(left)), styles[2])
         return self.picture(x)
-
-    def _doubled(self, layer: nn.Module, x: Tensor, noise: Tensor) -> Tensor:
-        return recomputed(layer, x, noise) if self.checkpointing and self.training else layer(x, noise)
 
 
 def _mirrored(x: Tensor, which: Tensor) -> Tensor:
