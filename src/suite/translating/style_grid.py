@@ -36,10 +36,9 @@ def draw_grid(
     of_input = Fit(side, model.hparams[f"channels_{source_side(direction)}"], "squash")
     of_style = Fit(side, model.hparams["channels_b"], "squash")
     given = torch.stack([read(path, of_input) for path in inputs])
-    pictures = [read(path, of_style) for path in styles]
-    top = torch.stack(
-        [mixed([pictures[(number + place) % len(pictures)] for place in range(mix)]) for number in range(columns)]
-    )
+    shown = [styles[number % len(styles)] for number in range(columns + mix - 1)]  # of a folder of any size
+    pictures = [read(path, of_style) for path in shown]
+    top = torch.stack([mixed(pictures[number : number + mix]) for number in range(columns)])
     sketches = [signed(part, model) for part in given.split(AT_ONCE)]
     if direction == "b2b":  # once, whatever the styles
         assert isinstance(model, StyledPaper)
