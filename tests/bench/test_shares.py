@@ -26,7 +26,9 @@ def test_the_way_back_counts_for_the_network_that_went_forth() -> None:
 
     step(batch)
     off = torch.autocast("cpu", torch.bfloat16, enabled=False)
-    shares = [shares_of_networks(model, step, batch, off) for _ in range(3)][-1]  # type: ignore[arg-type]
+    measured = [shares_of_networks(model, step, batch, off) for _ in range(11)]  # type: ignore[arg-type]
+    # The middle one: beside other work a single step of milliseconds is now and then interrupted within one network.
+    shares = sorted(measured, key=lambda shares: shares["large"] / shares["small"])[len(measured) // 2]
     assert set(shares) == {"large", "small"}
     assert 0.8 < sum(shares.values()) <= 1
     assert 1.5 < shares["large"] / shares["small"] < 3.3  # 11 to 5
