@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from suite.data.catalog import Catalog, PictureFile, Record
-from suite.data.splits import assign_splits, check_wanted, halves
+from suite.data.drawn import halves
+from suite.data.sources.helpers.reading import fixed_draw
+from suite.data.splits import assign_splits, check_wanted
 from suite.errors import UserError
 
 FILE = PictureFile("x.png")
@@ -148,10 +150,136 @@ def test_nonsense_is_refused(wanted, message):
 
 
 def test_halves_are_random_and_share_nothing():
-    first, second = halves(range(11), seed=0)
+    keys = {number: f"p{number}" for number in range(11)}
+    first, second = halves(keys, seed=0)
     assert sorted(first + second) == list(range(11))
     assert (len(first), len(second)) == (5, 6)
-    assert halves(range(11), seed=0) == (first, second) != halves(range(11), seed=1)
+    assert sorted(first) not in ([0, 1, 2, 3, 4], [6, 7, 8, 9, 10])
+    assert halves(keys, seed=0) == (first, second) != halves(keys, seed=1)
+
+
+def test_halves_follow_from_the_keys():
+    keys = {number: f"p{number:02d}" for number in range(40)}
+    first = {keys[number] for number in halves(keys, seed=3)[0]}
+    backwards = dict(enumerate(reversed(list(keys.values()))))
+    assert {backwards[number] for number in halves(backwards, seed=3)[0]} == first
+    more = dict(enumerate(["before", *keys.values()]))
+    after = {more[number] for number in halves(more, seed=3)[0]}
+    assert len(first ^ after) <= 2
+
+
+# What comes later
+
+
+def sides(numbers, padded="{:03d}".format, other="{:03d}".format):
+    photos = [Record(padded(number), photo=FILE) for number in numbers]
+    return Catalog("test", None, [*photos, *(Record(other(number), drawings=(FILE,)) for number in numbers)])
+
+
+def places(splits, kind):
+    return {record.key: split for split, records in splits.items() for record in records if record.pictures(kind)}
+
+
+@pytest.mark.parametrize("wanted", [None, {"train": 0.8, "test": 0.2}, {"train": 0.6, "val": 0.2, "test": 0.2}])
+@pytest.mark.parametrize("kind", ["photo", "drawing"])
+def test_pictures_that_come_later_move_none(wanted, kind):
+    def name(number):  # as people number them: one is padded otherwise, and would come early in a list
+        return f"{number:03d}" if number != 40 else "0040"
+
+    for seed in range(10):
+        before = places(assign_splits(sides(range(40), name, name), wanted, seed), kind)
+        after = places(assign_splits(sides(range(42), name, name), wanted, seed), kind)
+        assert {key: after[key] for key in before} == before
+
+
+def test_counts_move_few_when_pictures_come_later():
+    for seed in range(10):
+        before = places(assign_splits(sides(range(60)), {"train": 30, "test": 10}, seed), "photo")
+        after = places(assign_splits(sides(range(61)), {"train": 30, "test": 10}, seed), "photo")
+        moved = [key for key, split in before.items() if after.get(key) != split]
+        assert len(moved) <= 2  # one at each border
+
+
+@pytest.mark.parametrize("wanted", [None, {"train": 20, "test": 10}, {"train": 0.5, "val": 5, "test": 0.5}])
+def test_a_photo_and_its_drawing_that_are_listed_apart_are_on_one_side(wanted):
+    for seed in range(10):
+        catalog = sides(range(1, 41), str, "{:04d}".format)
+        catalog.records += [Record(f"more {number}", drawings=(FILE,)) for number in range(5)]
+        splits = assign_splits(catalog, wanted, seed)
+        photos, drawings = places(splits, "photo"), places(splits, "drawing")
+        both = [number for number in range(1, 41) if str(number) in photos and f"{number:04d}" in drawings]
+        assert len(both) >= 20
+        assert all(photos[str(number)] == drawings[f"{number:04d}"] for number in both)
+
+
+def test_where_few_photos_need_a_test_picture_its_drawing_follows():
+    for seed in range(50):
+        catalog = sides(range(3))
+        catalog.records += [Record(f"more {number}", drawings=(FILE,)) for number in range(9)]
+        splits = assign_splits(catalog, None, seed)
+        photos, drawings = places(splits, "photo"), places(splits, "drawing")
+        assert "test" in photos.values()
+        assert all(drawings[key] == split for key, split in photos.items())
+
+
+def test_an_umlaut_is_one_letter_however_it_is_written():
+    composed, decomposed = (
+        Catalog("test", None, [Record(f"{letter}{number}", FILE) for number in range(9)]) for letter in ("ä", "a\u0308")
+    )
+    for seed in range(20):
+        one, other = (assign_splits(catalog, None, seed) for catalog in (composed, decomposed))
+        assert list(places(one, "photo").values()) == list(places(other, "photo").values())
+
+
+def people(label_names=(), labelled_by=lambda person: None):
+    records = [
+        Record(f"{person}/{number}", FILE, label=labelled_by(person), group=f"p{person}")
+        for person in range(30)
+        for number in range(person % 4 + 1)
+    ]
+    return Catalog("test", None, records, label_names=label_names, identities=True)
+
+
+@pytest.mark.parametrize("wanted", [None, {"train": 0.7, "test": 0.3}, {"train": 50, "test": 13}])
+def test_pictures_of_one_identity_stay_in_one_split(wanted):
+    for seed in range(10):
+        splits = assign_splits(people(), wanted, seed)
+        groups = [{record.group for record in records} for records in splits.values()]
+        assert not groups[0] & groups[1]
+        if wanted is not None and isinstance(wanted["test"], int):
+            assert {split: len(records) for split, records in splits.items()} == wanted
+
+
+def test_an_identity_that_is_the_label_is_in_every_split():
+    names = tuple(f"p{person}" for person in range(30))
+    wanted = {"train": 0.5, "test": 0.5}
+    by_label = assign_splits(people(names, int), wanted, 0, labelled=True)
+    assert {r.group for r in by_label["train"]} & {r.group for r in by_label["test"]}
+    otherwise = assign_splits(people(names, int), wanted, 0)
+    assert not {r.group for r in otherwise["train"]} & {r.group for r in otherwise["test"]}
+    smile = assign_splits(people(("no", "yes"), lambda person: person % 2), wanted, 0, labelled=True)
+    assert not {r.group for r in smile["train"]} & {r.group for r in smile["test"]}
+
+
+def test_groups_that_are_no_identities_do_not_hold_together():
+    catalog = people()
+    catalog.identities = False
+    splits = assign_splits(catalog, {"train": 0.5, "test": 0.5}, 0)
+    assert {r.group for r in splits["train"]} & {r.group for r in splits["test"]}
+
+
+def test_one_name_in_two_folders_of_splits_is_two_pictures():
+    records = [Record(f"{number}", FILE, split=split) for split in ("train", "test") for number in range(10)]
+    splits = assign_splits(Catalog("test", None, records), {"train": 13, "test": 7}, seed=0)
+    assert {split: len(members) for split, members in splits.items()} == {"train": 13, "test": 7}
+
+
+def test_a_fixed_draw_moves_few_when_one_is_missing():
+    keys = [f"ar/m-{number:03d}" for number in range(123)]
+    drawn = fixed_draw(keys, 80, 43)
+    assert list(drawn.values()).count("train") == 80
+    fewer = fixed_draw(keys[1:], 80, 43)
+    assert sum(fewer[key] != drawn[key] for key in fewer) <= 2
 
 
 def test_a_set_of_one_picture_is_refused_by_its_name_and_number():

@@ -128,6 +128,7 @@ class Catalog:
     simulated: str | None = None  # the style of sketch that stands for every drawing; they are drawn from the photos
     drawings_from: str | None = None  # in words, where drawings of another place stand for the source's own
     label_names: tuple[str, ...] = ()
+    identities: bool = False  # whether `group` says who is shown: a drawn split then has all of one, or none
 
     def of_split(self, split: Split) -> list[Record]:
         return [record for record in self.records if record.split == split]

@@ -3,19 +3,16 @@
 catalog ─► assign_splits ─► ServedSplits: of each split the pictures that serve the task
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Annotated, NamedTuple, get_args
-
-import numpy as np
+from typing import Annotated, NamedTuple
 
 from suite.arguments import Example, Positive, ShareAboveZero, check_value, one_of, shown
 from suite.data.catalog import Catalog, Kind, Picture, Record, Split
+from suite.data.drawn import SPLITS, Group, SplitDraw, group_by_name, halves
+from suite.data.kept import KeptSet
 from suite.errors import UserError
 
-SPLITS: tuple[Split, ...] = get_args(Split)
 HELD_OUT: dict[Split, float] = {
     "train": 0.9,
     "test": 0.1,
@@ -23,7 +20,6 @@ HELD_OUT: dict[Split, float] = {
 
 Splits = dict[Split, list[Record]]
 Wanted = Annotated[Mapping[Split, Positive | ShareAboveZero], Example("{train: 0.9, test: 0.1}")]  # counts, or shares
-_HALVES = 2  # keeps this use of the seed apart from the others, see pictures/tasks.py and pictures/loading.py
 _INSTEAD: dict[str, tuple[Split, ...]] = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}
 _OTHER_TARGETS: dict[Kind, str] = {  # where the set that lacks it is data.target
     "photo": "; data.direction=b2a takes its drawings",
@@ -37,17 +33,32 @@ _OTHER_WAYS: dict[Kind, str] = {  # with a data set that lacks one kind for a ta
 
 
 def assign_splits(
-    catalog: Catalog, wanted: Wanted | None, seed: int, key: str = "data", together: Kind | None = None
+    catalog: Catalog,
+    wanted: Wanted | None,
+    seed: int,
+    key: str = "data",
+    together: Kind | None = None,
+    labelled: bool = False,
 ) -> Splits:
     """The records of each split, in the catalog's order; a split without records is left out.
 
     Pairs, photos and drawings are each divided on their own, so 1000 means 1000 of each; but all records with a picture
     of the kind `together` as one, whether they have the other kind or not; a record of every split belongs to each that
     has others. `wanted` (counts, or fractions of 1) draws
-    anew, from seed and keys: see `_draw`. Without it the source's splits are kept, records that it names no split for
-    become train, and a kind of record that has no val or test at all gives up a tenth as test. `key` is where the data
-    set stands in the configuration. Raises UserError where there are too few records.
+    anew, from seed and keys: see `SplitDraw`. Without it the source's splits are kept, records that it names no split
+    for become train, and a kind of record that has no val or test at all gives up a tenth as test. What is drawn keeps
+    records of one name, and of one identity, in one split; not of one that is itself the label where the task is
+    `labelled`. `key` is where the data set stands in the configuration. Raises UserError where there are too few
+    records.
     """
+
+    def group_of(record: Record) -> Group:
+        if not catalog.identities or record.group is None:
+            return group_by_name(record)
+        is_label = record.label is not None and catalog.label_names[record.label : record.label + 1] == (record.group,)
+        return group_by_name(record) if labelled and is_label else ("identity", record.group)
+
+    draw = SplitDraw(seed, group_of).draw
     kinds: dict[str, list[Record]] = {"pairs": [], "photos": [], "drawings": []}
     everywhere = [record for record in catalog.records if record.of_every_split]
     for record in catalog.records:
@@ -59,16 +70,17 @@ def assign_splits(
             kinds["pairs" if record.paired else "photos" if record.photo is not None else "drawings"].append(record)
     where = catalog.dataset + ("" if catalog.root is None else f" in {catalog.root}")
     split_of: dict[int, Split] = {}
-    for kind, records in kinds.items():
+    # The smallest first: where it has to take a group for a split, the others follow.
+    for kind, records in sorted(kinds.items(), key=lambda one: len(one[1])):
         if not records:
             continue
         found = f"{where} has {len(records)} {kind}"
         if wanted is not None:
-            split_of |= _draw(records, wanted, seed, f"{key}.split={dict(wanted)}: {found}, too few for that")
+            split_of |= draw(records, wanted, f"{key}.split={dict(wanted)}: {found}, too few for that")
         elif any(record.split in ("val", "test") for record in records):
             split_of |= {id(record): record.split or "train" for record in records}
         else:
-            of_kind = _draw(records, HELD_OUT, seed, f"{found}: too few to train and to test on; add some")
+            of_kind = draw(records, HELD_OUT, f"{found}: too few to train and to test on; add some")
             held_out = sum(split == "test" for split in of_kind.values())
             split_of |= of_kind
             catalog.warnings.append(
@@ -100,6 +112,11 @@ class Needs:
     truth: Kind | None = None  # what evaluation compares pictures of the one kind with, where it is there
 
     @property
+    def labelled(self) -> bool:
+        """Whether it is labels that are learnt."""
+        return self.task == "data.task=labelled"
+
+    @property
     def together(self) -> Kind | None:
         """The kind whose splits must not depend on the truth: what was trained on must not become a test with it."""
         return None if self.truth is None else self.kinds[0]
@@ -117,12 +134,25 @@ class Shown(NamedTuple):
 class ServedSplits:
     """The splits of a catalog that have what the task needs, and their pictures. Opens none.
 
-    `wanted`, `seed` and `key` are those of `assign_splits`. Raises UserError where no split serves.
+    `wanted`, `seed` and `key` are those of `assign_splits`; nothing is assigned where a run has its own splits, `kept`.
+    Raises UserError where no split serves.
     """
 
-    def __init__(self, catalog: Catalog, wanted: Wanted | None, seed: int, key: str, needs: Needs) -> None:
-        self.catalog, self.seed, self.key, self.needs = catalog, seed, key, needs
-        self.records: Splits = assign_splits(catalog, wanted, seed, key, needs.together)
+    def __init__(
+        self,
+        catalog: Catalog,
+        wanted: Wanted | None,
+        seed: int,
+        key: str,
+        needs: Needs,
+        kept: KeptSet | None = None,
+    ) -> None:
+        self.catalog, self.wanted, self.seed, self.key, self.needs, self.kept = catalog, wanted, seed, key, needs, kept
+        self.records: Splits = (
+            assign_splits(catalog, wanted, seed, key, needs.together, needs.labelled)
+            if kept is None
+            else kept.splits_of(catalog)
+        )
         self.names: tuple[Split, ...] = tuple(split for split in SPLITS if self._serves(split))
         if not self.names:
             raise self._no_split("train")
@@ -151,8 +181,12 @@ class ServedSplits:
         records = self.records[resolved]
         left_out: list[int] = []
         if self._disjoint(resolved):
-            first, second = halves([scene for scene, record in enumerate(records) if record.paired], self.seed)
-            left_out = second if kind == "photo" else first
+            pairs = {scene: record.key for scene, record in enumerate(records) if record.paired}
+            if self.kept is not None and self.kept.has_halves:
+                left_out = [scene for scene in pairs if not self.kept.trains(records[scene], kind)]
+            else:
+                first, second = halves(pairs, self.seed)
+                left_out = second if kind == "photo" else first
         kept = set(range(len(records))).difference(left_out)
         if not training and self.has_truth(resolved):
             kept = {scene for scene in kept if records[scene].paired}
@@ -209,53 +243,3 @@ class ServedSplits:
 def _of_kind(records: Iterable[tuple[int, Record]], kind: Kind) -> Iterable[Shown]:
     for scene, record in records:
         yield from (Shown(scene, record.key, record.label, picture) for picture in record.pictures(kind))
-
-
-def halves(scenes: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
-    """The numbers shuffled and dealt into two halves that share none."""
-    shuffled = np.random.default_rng((seed, _HALVES)).permutation(scenes).tolist()
-    middle = len(shuffled) // 2
-    return shuffled[:middle], shuffled[middle:]
-
-
-def _draw(records: Sequence[Record], wanted: Wanted, seed: int, too_few: str) -> dict[int, Split]:
-    """Each record's split, as seed and key say, whatever it has beside it.
-
-    Counts take the records of the smallest places, test first, so that others that come or go may move some. Fractions
-    are borders among the places of the rest: a fraction f is about f of the records, and where no count is asked for,
-    others move none, except that each part has at least one. Raises UserError, `too_few`, where there are fewer records
-    than that.
-    """
-    ordered = sorted(records, key=lambda record: _place(seed, record.key))
-    counts = {split: amount for split in reversed(SPLITS) if isinstance(amount := wanted.get(split), int)}
-    shares = {split: amount for split in SPLITS if isinstance(amount := wanted.get(split), float)}
-    if sum(counts.values()) + len(shares) > len(ordered):
-        raise UserError(too_few)
-    drawn: dict[int, Split] = {}
-    start = 0
-    for split, count in counts.items():
-        drawn |= {id(record): split for record in ordered[start : start + count]}
-        start += count
-    rest = ordered[start:]
-    ends = [len(rest), *_borders([_place(seed, record.key) for record in rest], list(shares.values()))]
-    for split, first, end in zip(shares, ends[1:], ends[:-1], strict=True):
-        drawn |= {id(record): split for record in rest[first:end]}
-    return drawn
-
-
-def _place(seed: int, key: str) -> float:
-    """Where a record stands, 0 up to 1, as if drawn at random, but the same on every machine."""
-    digest = blake2b(f"{seed}:{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
-
-
-def _borders(places: Sequence[float], shares: Sequence[float]) -> list[int]:
-    """Of sorted places, where the part of each share begins, the first share at the end; no part is empty."""
-    borders: list[int] = []
-    below, last = 1.0, len(places)
-    for number, share in enumerate(shares):
-        below -= share
-        begin = 0 if below < 1e-9 else bisect_left(places, below)  # fractions of 1 in sum leave nothing over
-        last = max(min(begin, last - 1), len(shares) - 1 - number)
-        borders.append(last)
-    return borders

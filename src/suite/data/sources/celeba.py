@@ -66,7 +66,7 @@ def celeba(
     names = picture_names(pictures)
     if not names:
         raise UserError(f"{pictures}: no picture in it; expected 000001.jpg ... as data.images")
-    catalog = Catalog("celeba", folder, [])
+    catalog = Catalog("celeba", folder, [], identities=True)
     places = annotation_places(folder)
     listed: set[str] = set()
     labels: dict[str, int] = {}

@@ -40,7 +40,8 @@ def identity_folders(*, root: str, identities: Sequence[str] | str | None = None
     if len(set(wanted)) < 2:
         raise UserError(f"data.identities={wanted}: give two identities at least; there is {', '.join(there)}")
 
-    catalog = Catalog("identity_folders", folder, [], label_names=tuple(dict.fromkeys(wanted)))
+    names = tuple(dict.fromkeys(wanted))
+    catalog = Catalog("identity_folders", folder, [], label_names=names, identities=True)
     catalog.warnings += beside_a_split(folder)
     held_out = any(split in ("val", "test") for split, _ in places)
     for label, name in enumerate(catalog.label_names):

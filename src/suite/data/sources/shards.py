@@ -146,8 +146,9 @@ def open_shards(key: str, where: str, source: str, options: Mapping[str, Any], s
         ]
         for name in ("records", "orphans")
     )
-    names = tuple(content["label_names"])
-    return Catalog(content["dataset"], None, records, orphans=orphans, label_names=names, **content["problems"])
+    identities = content.get("identities", False)  # nor did they say this
+    about = {"orphans": orphans, "label_names": tuple(content["label_names"]), "identities": identities}
+    return Catalog(content["dataset"], None, records, **about, **content["problems"])
 
 
 def _read_catalog(packed: Shards) -> dict[str, Any]:

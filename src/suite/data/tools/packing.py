@@ -194,6 +194,7 @@ def _content(catalog: Catalog, pictures: list[Picture], places: list[Any]) -> di
     return {
         "dataset": catalog.dataset,
         "label_names": list(catalog.label_names),
+        "identities": catalog.identities,
         "problems": {
             name: getattr(catalog, name) for name in ("orphan_photos", "orphan_drawings", "missing", "warnings")
         },

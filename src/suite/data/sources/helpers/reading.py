@@ -6,9 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from suite.data.catalog import Split
+from suite.data.drawn import place
 from suite.data.sources.helpers.roots import is_picture
 from suite.data.sources.helpers.walking import in_natural_order
 from suite.errors import UserError
@@ -79,8 +78,6 @@ def repackaged_photos(path: Path) -> Iterator[str]:
 
 def fixed_draw(keys: Sequence[str], train: int, test: int) -> dict[str, Split]:
     """A split in these proportions, the same in every run, for counts that were published without their lists."""
-    ordered = sorted(keys)
+    ordered = sorted(keys, key=lambda key: place(0, key), reverse=True)  # as in a draw, test has the smallest
     count = round(len(ordered) * train / (train + test))
-    chosen = np.random.default_rng(0).permutation(len(ordered))[:count].tolist()
-    training = {ordered[place] for place in chosen}
-    return {key: "train" if key in training else "test" for key in ordered}
+    return {key: "train" if number < count else "test" for number, key in enumerate(ordered)}
