@@ -32,7 +32,7 @@ from suite.images import signed_to_unit, unit_to_signed
 from suite.losses.gram import gram
 from suite.papers.drawing import drawers, snapshots
 from suite.run.config import instantiate
-from suite.run.folder import has_stages, is_finished, of_stage, read_config, read_stages
+from suite.run.folder import has_stages, is_finished, kept_splits, of_stage, read_config, read_stages
 from suite.sketching import simulate
 
 Curve = tuple[list[int], list[float]]  # of updates
@@ -98,7 +98,8 @@ def pictures(run: Path, output: Path, count: int = 8) -> None:
     """The paper's figures of a run in stages on its own data. Raises UserError where it has none."""
     stages = finished_stages(run)
     output.mkdir(parents=True, exist_ok=True)
-    _, data = instantiate(read_config(of_stage(run)))
+    config = read_config(of_stage(run))
+    _, data = instantiate(config, kept_splits(of_stage(run), config.data))
     data.setup()
     batches = [data.finish(batch) for batch in data.first_batches("test", count)]
     sketch, photo, style = (torch.cat([batch[key] for batch in batches]) for key in ("a", "b", "style"))

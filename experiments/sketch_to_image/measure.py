@@ -23,7 +23,7 @@ from suite.metrics.distances import frechet_distance
 from suite.metrics.features import RandomVGG
 from suite.metrics.pairwise import psnr
 from suite.run.config import instantiate
-from suite.run.folder import of_stage, read_config
+from suite.run.folder import kept_splits, of_stage, read_config
 
 COLOURS = (
     "skin", "blush", "eye_colour", "lip_colour", "hair_colour", "glasses_colour", "earring_colour", "clothes_colour",
@@ -106,7 +106,7 @@ def test_pairs(run: Path) -> Pairs:
     config = read_config(run)
     if config.data.source != "faces":
         raise UserError(f"{run}: data.source={config.data.source} has no parameters to measure; train on data=faces")
-    _, data = instantiate(config)
+    _, data = instantiate(config, kept_splits(run, config.data))
     data.setup()
     parts: dict[str, list[Any]] = {name: [] for name in ("sketch", "photo", "style", "truth")}
     for batch in data.eval_dataloader("test"):

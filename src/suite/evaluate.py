@@ -49,7 +49,7 @@ def evaluate(config: DictConfig) -> None:
     saved = of_run(config, run)
     check_values(saved, only=("metrics",))
     model = folder.load_model(run, config.checkpoint, mode=config.mode)
-    _, data = instantiate(saved)
+    _, data = instantiate(saved, folder.kept_splits(run, saved.data))
     data.test_split = "test" if config.split == "val" else config.split
     data.prepare_data()
     check_labels(model, data, training=False)

@@ -1,14 +1,17 @@
 """What a resumed run takes from the command line, from its folder and from its checkpoint; what it refuses."""
 
 import csv
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
+from PIL import Image
 
 from suite.papers.base import Paper
 from suite.run.checkpoints import AtomicCheckpointIO
@@ -80,10 +83,43 @@ def test_a_moved_run_and_its_cache(run, command, tmp_path):
     assert not run.exists()
 
 
-def test_changed_pictures_are_pointed_out(run, command, capsys):
+def test_a_resumed_run_keeps_its_pictures(run, command, capsys):
+    before = (run / "splits.json").read_bytes()
     assert command("train", f"resume={run}", "model.decay_epochs=2", "data.count.train=12") == 0
-    assert "splits.json has changed" in capsys.readouterr().out
-    assert "splits.json has changed" in (run / "log.txt").read_text()
+    said = r"\d+ pictures that came after training are in no split of the run"
+    assert re.search(said, capsys.readouterr().out)
+    assert re.search(said, (run / "log.txt").read_text())
+    assert (run / "splits.json").read_bytes() == before
+    assert command("train", f"resume={run}", "model.decay_epochs=3", "data.split={train: 0.5, test: 0.5}") == 2
+    told = capsys.readouterr().err
+    assert "data.split={train: 0.5, test: 0.5}: a resumed run keeps the splits of" in told
+    assert f"start_from={run}" in told
+
+
+def test_no_picture_that_came_after_training_is_tested(command, tmp_path, capsys):
+    run, rng = tmp_path / "run", np.random.default_rng(0)
+
+    def add(names):
+        for side in "ab":
+            (tmp_path / "set" / side).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                pixels = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "set" / side / f"{name}.png")
+
+    add([f"{number:03d}" for number in range(12)])
+    data = ["data=unpaired_folders", f"data.root={tmp_path / 'set'}", "data.a=a", "data.b=b", "data.size=32"]
+    data += ["data.load_size=32", "data.split={train: 8, test: 4}"]
+    words = [*TINY, *data, *SHORT, "model.epochs=1", "model.decay_epochs=0", f"hydra.run.dir={run}"]
+    assert command("train", *words) == 0
+    before = (run / "splits.json").read_bytes()
+    add(["0040", "041", "0"])
+    capsys.readouterr()
+    assert command("evaluate", f"run={run}", "metrics=offline", "metrics.names=[kid]") == 0
+    assert "6 pictures that came after training are in no split of the run, such as 0" in capsys.readouterr().out
+    assert (run / "splits.json").read_bytes() == before
+    moved = (tmp_path / "set").rename(tmp_path / "moved")
+    assert command("evaluate", f"run={run}", f"data_root={moved}", "metrics=offline", "metrics.names=[kid]") == 0
+    assert "6 pictures that came after training" in capsys.readouterr().out
 
 
 class Killed(BaseException):

@@ -98,7 +98,7 @@ def test_pictures_of_two_folders(folders: Callable[..., PictureData], tmp_path: 
     written = json.loads((tmp_path / "splits.json").read_text())
     assert {split: len(written[split]["a"]) for split in ("train", "test")} == {"train": 4, "test": 2}
     assert set(written["train"]) == {"a"}
-    assert {split: len(keys) for split, keys in written["target"].items()} == {"train": 5, "test": 4}
+    assert {split: len(keys) for split, keys in written["target"].items()} == {"train": 5, "test": 4, "in_no_split": 0}
 
 
 def test_an_epoch_has_the_length_of_either_side(folders: Callable[..., PictureData]) -> None:

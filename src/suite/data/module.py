@@ -25,6 +25,7 @@ from pytorch_lightning import LightningDataModule
 from suite.data.batch import Batch
 from suite.data.catalog import Catalog
 from suite.data.finish import Finish, Sketched, sketcher
+from suite.data.kept import IN_NO_SPLIT, KeptSplits
 from suite.data.keys import DataKeys, PictureKey
 from suite.data.labels import check_balanced, count_by_name, names_of
 from suite.data.listing import SetKeys
@@ -54,6 +55,7 @@ from suite.data.pictures.tasks import (
 from suite.data.sources.shards import is_distant
 from suite.data.splits import ServedSplits, Splits
 from suite.errors import UserError
+from suite.files import write_whole
 
 _log = logging.getLogger(__name__)
 _LABEL = "label="
@@ -68,6 +70,9 @@ class PictureData(DataKeys, LightningDataModule):
     # a model with n critic steps to one of the generator sets n, before: an epoch then has as many generator steps as
     # the data have batches.
     rounds: int = 1
+
+    # The splits of the run that the pictures are for: it keeps them. None, before `setup`: a run that has none yet.
+    kept: KeptSplits | None = None
 
     # Whether a training batch has pictures. False, before `setup`, for a model that trains on none: a batch is then
     # `index` and `paired` alone, an epoch as long as ever, and no picture of train is opened for it.
@@ -124,15 +129,15 @@ class PictureData(DataKeys, LightningDataModule):
             self.check_styles(split, len(self.splits[split]))
 
     def write_splits(self, path: str | Path) -> None:
-        """Write the record keys of each split and side as JSON; those of `data.target` under `target`."""
+        """Write which pictures each split and side has, as JSON, see `suite.data.kept`."""
         content: dict[str, Any] = {"dataset": self.catalog.dataset, "seed": self.seed}
-        own = [key for key in self.picture_keys if not self.of_target(key)]
-        for split in self._own.records:
-            content[split] = {key: self._own.lists[split, self.kind(key)].keys for key in own}
+        sides = {key: self._own.names_of(self.kind(key)) for key in self.picture_keys if not self.of_target(key)}
+        for split in (*self._own.records, IN_NO_SPLIT):
+            content[split] = {key: names[split] for key, names in sides.items()}
         if (target := self._target) is not None:
             (kind,) = target.served.needs.kinds
-            content["target"] = {split: target.lists[split, kind].keys for split in target.records}
-        Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            content["target"] = target.names_of(kind)
+        write_whole(Path(path), json.dumps(content, indent=1) + "\n")
 
     # Batches ----------------------------------------------------------------------------------------------------------
 
@@ -229,7 +234,11 @@ class PictureData(DataKeys, LightningDataModule):
         """Both sets, checked before either is decoded: that may take an hour."""
 
         def serve(wanted: SetKeys, catalog: Catalog, of_target: bool) -> ServedSplits:
-            return ServedSplits(catalog, wanted.split, self.seed, wanted.key, self.needs(of_target))
+            sides = {key: self.kind(key) for key in self.picture_keys if self.of_target(key) is of_target}
+            kept = None
+            if self.kept is not None:
+                kept = self.kept.of_set(wanted.key, wanted.place, catalog, sides, drawn=wanted.split is not None)
+            return ServedSplits(catalog, wanted.split, self.seed, wanted.key, self.needs(of_target), kept)
 
         own = serve(self.own_set, self.list_pictures(), of_target=False)
         if self.target_set is None or (catalog := self.list_target()) is None:

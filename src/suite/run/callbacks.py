@@ -10,23 +10,20 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping
 from suite.arguments import Name, NonNegative, Positive
 from suite.errors import UserError
 from suite.papers.base import Paper
+from suite.run.folder import SPLITS_FILE
 
 log = logging.getLogger(__name__)
 
 
 class RunFiles(Callback):
-    """Writes down which pictures the run trains and is measured on: splits.json in the run folder."""
+    """Writes down, once, which pictures the run trains and is measured on: splits.json in the run folder."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero:
-            path = self.run / "splits.json"
-            before = path.read_text(encoding="utf-8") if path.is_file() else None
+        if trainer.is_global_zero and not (path := self.run / SPLITS_FILE).exists():
             trainer.datamodule.write_splits(path)  # type: ignore[attr-defined]
-            if before not in (None, path.read_text(encoding="utf-8")):
-                log.warning("the pictures are not those that the run began with: splits.json has changed")
 
 
 class StepSeeds(Callback):

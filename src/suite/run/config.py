@@ -11,6 +11,7 @@ from suite.errors import UserError
 from suite.papers import find_paper
 
 if TYPE_CHECKING:
+    from suite.data.kept import KeptSplits
     from suite.data.module import PictureData
     from suite.papers.base import Paper
 
@@ -133,8 +134,10 @@ def plain(node: DictConfig) -> dict[str, Any]:
         raise UserError(user_message(error)) from error
 
 
-def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
+def instantiate(config: DictConfig, kept: "KeptSplits | None" = None) -> "tuple[Paper, PictureData]":
     """The model and the data, matched against each other. Opens no file of the data set.
+
+    kept: the splits of the run that they are of, see `folder.kept_splits`.
 
     `model.labels`, where a paper has that key and it is null, becomes in `config` the names that the data's labels
     have: for them alone the data set is listed. Raises UserError for what can't work.
@@ -145,6 +148,7 @@ def instantiate(config: DictConfig) -> "tuple[Paper, PictureData]":
 
     check_values(config, only=("data", "model"))
     data = PictureData(**plain(config.data))
+    data.kept = kept
     paper = find_paper(config.model.paper)
     if "labels" in config.model and config.model.labels is None:
         check_task(paper, paper.tasks, data.task)

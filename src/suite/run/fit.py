@@ -45,7 +45,8 @@ def fit(
     resumed = folder.read_checkpoint(resumed_from) if resumed_from else None
     done = resumed["done"] if resumed else {"epochs": 0, "steps": 0, "batches": 0}
     settle(config.seed, config.threads)
-    model, data = instantiate(config)
+    kept = folder.kept_splits(run, config.data, resumed=True) if config.resume else None
+    model, data = instantiate(config, kept)
     started_from: dict[str, str] = {}
     if resumed and resumed_from:
         folder.load_weights(model, resumed, resumed_from)

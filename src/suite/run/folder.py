@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from suite.arguments import one_of
+from suite.arguments import one_of, shown
 from suite.errors import UserError
 from suite.files import make_folder, write_whole
 from suite.papers import find_paper
 
 if TYPE_CHECKING:
+    from suite.data.kept import KeptSplits
     from suite.papers.base import Paper
 
 
@@ -41,6 +42,7 @@ def _read(path: Path) -> DictConfig:
 
 
 STAGES = "stages.yaml"
+SPLITS_FILE = "splits.json"
 _CONCLUSION = "conclusion.txt"
 
 
@@ -107,6 +109,35 @@ def unfinish(run: Path) -> None:
 def write_config(config: DictConfig, run: Path) -> None:
     """Save the resolved configuration; it must hold no mandatory value that is missing."""
     write_whole(run / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+
+
+def kept_splits(run: Path, data: DictConfig, resumed: bool = False) -> "KeptSplits | None":
+    """Which pictures the run was trained with, for `data` as a command changed it; None before its first step.
+
+    Raises UserError where the file is damaged, or a resumed run is told other splits.
+    """
+    from suite.data.kept import KeptSplits
+
+    path = run / SPLITS_FILE
+    if not path.is_file():
+        return None
+    before = read_config(run).data
+
+    def differs(key: str) -> bool:
+        return OmegaConf.select(before, key) != OmegaConf.select(data, key)
+
+    for key in ("split", "target.split"):
+        if resumed and differs(key):
+            raise UserError(
+                f"data.{key}={shown(OmegaConf.select(data, key))}: a resumed run keeps the splits of {path}; leave it "
+                f"out, or train a fresh run with start_from={run}"
+            )
+    elsewhere = [
+        of_set
+        for of_set, prefix in (("data", ""), ("data.target", "target."))
+        if differs(f"{prefix}root") or differs(f"{prefix}streaming")
+    ]
+    return KeptSplits.read(path, tuple(elsewhere), resumed)
 
 
 def checkpoint_path(run: Path, which: str = "last", key: str = "checkpoint") -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from suite.data.catalog import Kind, Record, Split
+from suite.data.kept import IN_NO_SPLIT, kept_names
 from suite.data.pictures import store as cache
 from suite.data.pictures.decode import MOST_BROKEN, Fit, broken
 from suite.data.pictures.tasks import PictureList
@@ -57,6 +58,19 @@ class OpenedSplits:
     def reals(self, split: str, kind: Kind) -> PictureList:
         """Those of one kind as in evaluation, also of the train split, and with `all` of every record."""
         return self._open(self.served.pictures(split, kind), self.fit(kind, False), build=False)
+
+    def names_of(self, kind: Kind) -> dict[str, list[str]]:
+        """What splits.json calls the pictures of one kind, of each split that serves, and of those in none."""
+        there = [record for record in self.served.catalog.records if record.pictures(kind)]
+        called = kept_names(there, drawn=self.served.wanted is not None)
+        names: dict[str, list[str]] = {}
+        used: set[int] = set()
+        for split in self.records:
+            records = self.served.records[split]
+            shown = [records[scene] for scene in self.lists[split, kind].scenes]
+            names[split] = [called[id(record)] for record in shown]
+            used |= {id(record) for record in shown}
+        return names | {IN_NO_SPLIT: [called[id(record)] for record in there if id(record) not in used]}
 
     def fingerprint(self, split: str) -> str:
         """A hash that changes when what `reals` gives of any kind does."""
