@@ -181,7 +181,8 @@ def test_a_side_that_is_not_there_is_named_with_what_is(source, tree):
 )
 def test_one_split_as_the_root_is_read_with_a_warning(source, options, files, tree):
     root = tree(*files)
-    warning = f"{root}/train: test beside it is not read; data.root={root} reads all splits"
+    count = len([name for name in files if name.startswith("test")])
+    warning = f"{root}/train: test/ ({count} pictures) beside it is not read; data.root={root} reads all splits"
     assert warning in find_source(source)(root=f"{root}/train", **options).warnings
     assert not any("beside" in line for line in find_source(source)(root=f"{root}", **options).warnings)
 

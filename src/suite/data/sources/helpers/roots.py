@@ -5,10 +5,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import get_args
 
-from suite.data.catalog import Split
-from suite.data.sources.helpers.walking import inner_folders
+from suite.data.sources.helpers.split_folders import split_named
+from suite.data.sources.helpers.walking import inner_folders, walk
 from suite.errors import UserError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
@@ -60,10 +59,12 @@ def above(root: Path, fit: Fits) -> Path | None:
 
 def beside_a_split(root: Path) -> list[str]:
     """A warning where the root is one split of a data set, and others lie beside it that nobody reads."""
-    splits: tuple[Split, ...] = get_args(Split)
     place = root.resolve()
-    beside = [split for split in splits if split != place.name and (place.parent / split).is_dir()]
-    if place.name not in splits or not beside:
+    if split_named(place.name) is None:
+        return []
+    others = [folder for folder in _folders(place.parent) if split_named(folder.name) and folder != place]
+    beside = [f"{folder.name}/ ({count} pictures)" for folder in others if (count := len(walk(folder, is_picture)))]
+    if not beside:
         return []
     return [f"{root}: {', '.join(beside)} beside it is not read; data.root={place.parent} reads all splits"]
 

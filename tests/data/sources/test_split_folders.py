@@ -1,0 +1,143 @@
+"""Split folders of any usual name, in every reader that has some: what lies in test is never trained on."""
+
+from pathlib import Path
+
+import pytest
+
+from suite.data.sources import find_source
+from suite.data.sources.helpers.split_folders import side_folders, split_named, split_within
+from suite.errors import UserError
+
+SPELLINGS = [("train", "val", "test"), ("Train", "valid", "TEST"), ("training", "Validation", "testing_set")]
+# Source, its options, and the files of a split, which is the first {}.
+LAYOUTS = {
+    "sides": ("unpaired_folders", {}, ["{}A/{}.jpg", "{}B/{}.jpg"]),
+    "pairs of sides": ("paired_folders", {}, ["{}A/{}.jpg", "{}B/{}.jpg"]),
+    "split above": ("paired_folders", {"a": "a", "b": "b"}, ["{}/a/{}.jpg", "{}/b/{}.jpg"]),
+    "split below": ("paired_folders", {"a": "a", "b": "b"}, ["a/{}/{}.jpg", "b/{}/{}.jpg"]),
+    "split below, unpaired": ("unpaired_folders", {"a": "a", "b": "b"}, ["a/{}/{}.jpg", "b/{}/{}.jpg"]),
+    "strips": ("paired_folders", {"strips": True}, ["{}/{}.jpg"]),
+    "identities": ("identity_folders", {}, ["{}/ann/{}.jpg", "{}/bob/{}.jpg"]),
+    "split below identities": ("identity_folders", {}, ["ann/{}/{}.jpg", "bob/{}/{}.jpg"]),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_split_is_read_as_what_it_is(layout, spelling, tree):
+    source, options, patterns = LAYOUTS[layout]
+    numbers = "00", "01"
+    root = tree(*(pattern.format(split, number) for split in spelling for number in numbers for pattern in patterns))
+    catalog = find_source(source)(root=root, **options)
+    assert catalog.records
+    found = {
+        (Path(picture.name).relative_to(root).as_posix(), record.split)
+        for record in catalog.records
+        for picture in (record.photo, *record.drawings)
+        if picture is not None
+    }
+    expected = {
+        (pattern.format(split, number), meant)
+        for split, meant in zip(spelling, ("train", "val", "test"), strict=True)
+        for number in numbers
+        for pattern in patterns
+    }
+    assert found == expected
+    assert catalog.warnings == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_two_folders_of_one_split_are_refused(layout, tree, refused):
+    source, options, patterns = LAYOUTS[layout]
+    root = tree(*(pattern.format(split, 1) for split in ("train", "val", "valid") for pattern in patterns))
+    message = refused(find_source(source), root=root, **options)
+    assert "val" in message
+    assert "valid" in message
+    assert message.endswith("put them into one")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant", "in_words"),
+    [
+        ("Train", "train", "train"), ("training_set", "train", "train"), ("DEV", "val", "val"), ("testA", None, "test"),
+        ("CUHK_student_train", None, "train"), ("testing_100", None, "test"), ("latest", None, None),
+        ("train_test", None, None), ("val_photos", None, "val"), ("Testing photos", None, "test"),
+        ("value", None, None), ("test images", "test", "test"),
+    ],
+)  # fmt: skip
+def test_what_a_name_means(name, meant, in_words):
+    assert (split_named(name), split_within(name)) == (meant, in_words)
+
+
+def test_a_side_that_is_lacking_has_the_name_of_the_other(tmp_path):
+    for name in ("trainA", "trainB", "Test_A", "dataA", "rest"):
+        (tmp_path / name).mkdir()
+    assert side_folders(tmp_path) == {
+        "train": (tmp_path / "trainA", tmp_path / "trainB"),
+        "test": (tmp_path / "Test_A", tmp_path / "Test_B"),
+    }
+
+
+def test_a_held_out_split_without_its_truth_is_left_out_and_said(tree):
+    root = tree(*(f"{side}/{number}.png" for side in ("trainA", "trainB", "testA") for number in range(4)))
+    catalog = find_source("paired_folders")(root=root)
+    assert {record.split for record in catalog.records} == {"train"}
+    assert catalog.orphan_photos == [f"{root}/testA/{number}.png" for number in range(4)]
+    assert catalog.warnings == [
+        f"{root}/testA: its 4 pictures have no counterpart, as there is no testB/ beside it: the split test has no "
+        "truth, and they are neither trained on nor measured; suite.translate translates them"
+    ]
+    with pytest.raises(UserError, match=r"side b: .*/trainB: there is no such folder"):
+        find_source("paired_folders")(root=tree("other/trainA/1.jpg") + "/other")
+
+
+def test_a_side_that_is_divided_divides_the_other(tree):
+    root = tree("a/train/1.jpg", "a/test/2.jpg", "b/1.png", "b/2.png", "b/3.png")
+    catalog = find_source("paired_folders")(root=root, a="a", b="b")
+    assert [(record.key, record.split) for record in catalog.records] == [("1", "train"), ("2", "test")]
+    assert catalog.orphan_drawings == [f"{root}/b/3.png"]
+
+
+def test_pictures_of_trains_are_no_split(tree):
+    root = tree("a/train/1.jpg", "a/bus/2.jpg", "b/3.jpg")
+    records = find_source("unpaired_folders")(root=root, a="a", b="b").records
+    assert [(record.key, record.split) for record in records] == [("bus/2", None), ("train/1", None), ("3", None)]
+
+
+def test_pictures_beside_a_test_folder_are_those_of_no_split(tree):
+    root = tree("a/1.jpg", "b/1.jpg", "test/a/2.jpg", "test/b/2.jpg")
+    records = find_source("paired_folders")(root=root, a="a", b="b").records
+    assert [(record.key, record.split) for record in records] == [("1", None), ("2", "test")]
+    strips = find_source("paired_folders")(root=tree("s/1.jpg", "s/Test/2.jpg") + "/s", strips=True).records
+    assert {record.key: record.split for record in strips} == {"1": None, "2": "test"}
+
+
+def test_people_beside_a_test_folder_of_theirs(tree):
+    root = tree("ann/1.jpg", "bob/1.jpg", "Dev/1.jpg", "test/ann/2.jpg")
+    catalog = find_source("identity_folders")(root=root)
+    assert catalog.label_names == ("ann", "bob", "Dev")
+    assert {record.photo.path.relative_to(root).as_posix(): record.split for record in catalog.records} == {
+        "ann/1.jpg": "train", "bob/1.jpg": "train", "Dev/1.jpg": "train", "test/ann/2.jpg": "test"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("files", [
+    ["faces/train/ann/1.jpg", "faces/train/bob/1.jpg", "other/1.jpg"],
+    ["faces/ann/1.jpg", "faces/bob/1.jpg", "notes/readme.txt"],
+])  # fmt: skip
+def test_sets_of_people_are_no_people(files, tree, refused):
+    root = tree(*files)
+    assert refused(find_source("identity_folders"), root=root).endswith(f"set data.root={root}/faces")
+
+
+def test_numbered_sketches_beside_named_photos_are_offered_as_pairs(tree, refused):
+    root = tree("a/ann.jpg", "a/bob.jpg", "a/zoe.jpg", "b/1.png", "b/10.png", "b/2.png")
+    read = find_source("paired_folders")
+    message = refused(read, root=root, a="a", b="b")
+    assert f"for example {root}/a/ann.jpg and {root}/b/1.png" in message
+    assert "data.pairs=sorted" in message
+    pairs = [(r.key, r.drawings[0].path.name) for r in read(root=root, a="a", b="b", pairs="sorted").records]
+    assert pairs == [("ann", "1.png"), ("bob", "2.png"), ("zoe", "10.png")]
+    tree("b/4.png")
+    assert "data.pairs=sorted" not in refused(read, root=root, a="a", b="b")
+    assert "3 pictures in" in refused(read, root=root, a="a", b="b", pairs="sorted")
