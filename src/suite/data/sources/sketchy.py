@@ -4,26 +4,28 @@
     [rendered_256x256/][256x256/]sketch/tx_000000000000/<category>/n02691156_58-1.png ...
     info/testset.txt, info/invalid-{error,ambiguous,pose,context}.txt
 
-Copies without the tx folders, with train/ and test/ below them, or with other spellings of a category are read, too.
-The sketches of tx_000000000000 are scaled as its photos are; they are not drawn over them.
+Copies without the tx folders, with train/ and test/ below or above them, or with other spellings of a category are
+read, too. The sketches of tx_000000000000 are scaled as its photos are; they are not drawn over them.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.helpers.reading import first_file, picture_names, rows, words
 from suite.data.sources.helpers.roots import root_folder, undoubled, wrong_root
+from suite.data.sources.helpers.split_folders import dividing_folders, parts
 from suite.data.sources.helpers.walking import in_natural_order, inner_folders
 from suite.errors import UserError
 
 DROP = ("error", "ambiguous", "pose", "context")
 _PLACES = ("", "256x256", "rendered_256x256/256x256", "rendered_256x256", "Sketchy")
 _EXPECTED = "photo/ and sketch/ in it, in 256x256/ or in rendered_256x256/256x256/"
-_SPLITS: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
+Sketches = dict[str, list[Path]]  # by the stem of their photo
+Categories = dict[str, dict[Split | None, Path]]  # by category the folder of each split
 
 
 def sketchy(
@@ -45,13 +47,15 @@ def sketchy(
     dropped = words("drop", drop)
     for name in dropped:
         one_of("data.drop", name, DROP)
-    rendered = _rendered(folder)
-    if rendered is None:
+    found = parts(folder, _rendered)
+    if not found:
         raise wrong_root(folder, _EXPECTED, _rendered)
-    photo_folders = dict(_categories(_tx(undoubled(rendered / "photo"), photo_tx, "photo_tx")))
-    sketch_folders = dict(_categories(_tx(undoubled(rendered / "sketch"), sketch_tx, "sketch_tx")))
+    rendered = [(split, inner) for split, place in found if (inner := _rendered(place)) is not None]
+    photo_folders = _categories([(split, place / "photo") for split, place in rendered], photo_tx, "photo_tx")
+    sketch_folders = _categories([(split, place / "sketch") for split, place in rendered], sketch_tx, "sketch_tx")
     wanted = _wanted(photo_folders, None if categories is None else words("categories", categories))
-    places = [folder, *(place / "info" for place in (folder, rendered, *list(rendered.parents)[:3]))]
+    first = rendered[0][1]
+    places = [folder, *(place / "info" for place in (folder, first, *list(first.parents)[:3]))]
     invalid = _invalid(folder, places, dropped)
     test = first_file(places, "testset.txt")
     tested = _photo_names(test) if test is not None else None
@@ -59,32 +63,39 @@ def sketchy(
     names = {slug: min(place.name for place in photo_folders[slug].values()) for slug in wanted}
     catalog = Catalog("sketchy", folder, [], label_names=tuple(names[slug] for slug in wanted))
     for label, slug in enumerate(wanted):
-        sketches: dict[str, list[Path]] = defaultdict(list)
-        for place in sketch_folders.get(slug, {}).values():
+        sketches: dict[Split | None, Sketches] = {}
+        every: Sketches = defaultdict(list)
+        for split, place in sketch_folders.get(slug, {}).items():
+            of_split = sketches.setdefault(split, defaultdict(list))
             for stem, name in picture_names(place).items():
                 if stem not in invalid:  # the number is the sketch's; the rest is the name of the photo
-                    sketches[re.sub(r"-\d+$", "", stem)].append(place / name)
-        found: set[str] = set()
+                    of_split[re.sub(r"-\d+$", "", stem)].append(place / name)
+                    every[re.sub(r"-\d+$", "", stem)].append(place / name)
+        there: set[str] = set()
+        drawn: set[Path] = set()
         for split, place in photo_folders[slug].items():
+            theirs = sketches.get(split, every)
             for stem, name in picture_names(place).items():
-                found.add(stem)
-                if stem not in sketches:
+                key = f"{slug}/{stem}" if stem not in there else f"{slug}/{split}/{stem}"
+                there.add(stem)
+                if stem not in theirs:
                     catalog.orphan_photos.append(str(place / name))
                     continue
-                if split is None and tested is not None:
-                    split_of: Split | None = "test" if (slug, stem) in tested else "train"
-                else:
-                    split_of = split
-                drawings = tuple(PictureFile(path) for path in sketches[stem])
-                photo = PictureFile(place / name)
-                catalog.records.append(Record(f"{slug}/{stem}", photo, drawings, label, names[slug], split_of))
-        catalog.orphan_drawings += [str(path) for stem in sketches if stem not in found for path in sketches[stem]]
-        listed = sorted(stem for of, stem in tested or () if of == slug and stem not in found)
+                of: Split | None = split
+                if split is None and None not in sketches:  # a photo is where its sketches are
+                    of = next((one for one in reversed(sketches) if stem in sketches[one]), None)
+                elif split is None and tested is not None:
+                    of = "test" if (slug, stem) in tested else "train"
+                drawings = tuple(PictureFile(path) for path in theirs[stem])
+                drawn.update(theirs[stem])
+                catalog.records.append(Record(key, PictureFile(place / name), drawings, label, names[slug], of))
+        catalog.orphan_drawings += [str(path) for paths in every.values() for path in paths if path not in drawn]
+        listed = sorted(stem for of, stem in tested or () if of == slug and stem not in there)
         catalog.missing += [f"{slug}/{stem}" for stem in listed]
     if not catalog.records:
         example = f"for example {catalog.orphan_drawings[0]}" if catalog.orphan_drawings else "there is none at all"
         raise UserError(
-            f"{rendered}: no sketch of data.sketch_tx={sketch_tx} is named after a photo of data.photo_tx={photo_tx}, "
+            f"{first}: no sketch of data.sketch_tx={sketch_tx} is named after a photo of data.photo_tx={photo_tx}, "
             f"<stem>-1.png; {example}"
         )
     if tested is None and not any(record.split for record in catalog.records):
@@ -110,20 +121,23 @@ def _tx(side: Path, tx: str, key: str) -> Path:
     return side / tx if there else side
 
 
-def _categories(folder: Path) -> Iterator[tuple[str, dict[Split | None, Path]]]:
+def _categories(sides: list[tuple[Split | None, Path]], tx: str, key: str) -> Categories:
     """Category -> its folder, or one for each split."""
-    inner = inner_folders(folder)
-    by_split: list[tuple[Split | None, Path]] = [(None, folder)]
-    if inner and all(place.name in _SPLITS for place in inner):
-        by_split = [(_SPLITS[place.name], place) for place in inner]
-    found: dict[str, dict[Split | None, Path]] = defaultdict(dict)
-    for split, place in by_split:
-        for category in inner_folders(place):
-            found[slug(category.name)][split] = category
-    yield from found.items()
+    found: Categories = defaultdict(dict)
+    for of, side in sides:
+        folder = _tx(undoubled(side), tx, key)
+        splits = dividing_folders(folder) if of is None else {}
+        by_split: dict[Split | None, Path] = dict(splits.items()) if splits else {of: folder}
+        if splits and "train" not in splits:
+            by_split[None] = folder
+        for split, place in by_split.items():
+            for category in inner_folders(place):
+                if category not in splits.values():
+                    found[slug(category.name)][split] = category
+    return found
 
 
-def _wanted(there: dict[str, dict[Split | None, Path]], categories: Sequence[str] | None) -> list[str]:
+def _wanted(there: Categories, categories: Sequence[str] | None) -> list[str]:
     if categories is None:
         return in_natural_order(there)
     for category in categories:
