@@ -21,6 +21,12 @@ LAYOUTS = {
     "photo_sketch, split below": ("photo_sketch", {}, ["image/{}/{}.jpg", "sketch-rendered/width-5/{}/{}_01.png"]),
     "sketchy": ("sketchy", {"drop": []}, ["{}/photo/duck/{}.jpg", "{}/sketch/duck/{}-1.png"]),
     "sketchy, split below": ("sketchy", {"drop": []}, ["photo/{}/duck/{}.jpg", "sketch/{}/duck/{}-1.png"]),
+    "wikiart": ("wikiart", {}, ["{}/Realism/{}.jpg", "{}/Cubism/x{}.jpg"]),
+    "celeba_hq": ("celeba_hq", {}, ["{}/{}.jpg"]),
+    "stargan": ("celeba_hq", {}, ["{}/male/{}.jpg", "{}/female/{}.jpg"]),
+    "ugatit": ("anime_faces", {}, ["{}A/{}.jpg", "{}B/{}.jpg"]),
+    "animegan": ("anime_faces", {}, ["{}_photo/{}.jpg", "Hayao/style/{}/{}.jpg"]),
+    "whitebox": ("anime_faces", {}, ["face_photo/{}/{}.jpg", "face_cartoon/pa_face/{}/{}.jpg"]),
     "identities": ("identity_folders", {}, ["{}/ann/{}.jpg", "{}/bob/{}.jpg"]),
     "split below identities": ("identity_folders", {}, ["ann/{}/{}.jpg", "bob/{}/{}.jpg"]),
 }
@@ -47,7 +53,7 @@ def test_each_split_is_read_as_what_it_is(layout, spelling, tree):
         for pattern in patterns
     }
     assert found == expected
-    assert [line for line in catalog.warnings if "no info/testset" not in line] == []
+    assert [line for line in catalog.warnings if "no info/testset" not in line and "style_train.csv" not in line] == []
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -160,3 +166,10 @@ def test_numbered_sketches_beside_named_photos_are_offered_as_pairs(tree, refuse
     tree("b/4.png")
     assert "data.pairs=sorted" not in refused(read, root=root, a="a", b="b")
     assert "3 pictures in" in refused(read, root=root, a="a", b="b", pairs="sorted")
+
+
+def test_celebs_are_found_beside_animals(tree, refused):
+    """StarGAN v2's own data folder holds afhq as well, which is laid out alike and comes first."""
+    sets = [f"data/{name}/train/{domain}/1.jpg" for name in ("afhq", "celeba_hq") for domain in ("x", "y")]
+    root = tree(*sets)
+    assert refused(find_source("celeba_hq"), root=f"{root}/data").endswith(f"set data.root={root}/data/celeba_hq")

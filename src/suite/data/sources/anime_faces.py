@@ -8,7 +8,8 @@
 | ugatit   | `trainA<a_suffix>/`, `testA.../`   | `trainB<b_suffix>/`, `testB.../`        | by folder        |
 | plain    | the folder `photos`                | the root, or `images/` or `data/` in it | drawn            |
 
-`<domain>` is `face` or `scenery`. `auto` takes the first layout of the table whose folders are there.
+Where the split is drawn, folders `train/`, `test/` ... in those of the pictures say it instead. `<domain>` is `face` or
+`scenery`. `auto` takes the first layout of the table whose folders are there.
 
 Dalva & Okuyan (section II) transform faces and disregard scenery, in a copy that is laid out as `whitebox`: 5000 real
 faces and 5000 cartoon faces. Their text gives the real ones to "PA Works" and calls the cartoons "Shinkai style".
@@ -22,8 +23,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import existing_folder, list_pictures
+from suite.data.sources.folders import by_split, existing_folder, list_pictures
 from suite.data.sources.helpers.roots import Fits, holds, is_picture, nearby, root_folder, wrong_root
+from suite.data.sources.helpers.split_folders import side_folders, split_folders, split_named
+from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
 Layout = Literal["auto", "animegan", "whitebox", "ugatit", "plain"]
@@ -63,14 +66,16 @@ def anime_faces(
     records: list[Record] = []
     photo_folders: set[Path] = set()
     for kind, split, place in sides:
-        pictures = list_pictures(existing_folder(place, f"the {kind}s of layout {found}"), recursive)
-        if kind == "photo":
-            photo_folders.add(place)
-            records += [Record(key, photo=PictureFile(path), split=split) for key, path in pictures.items()]
-        else:  # photos may lie below the drawings' folder
-            inside = {folder for folder in photo_folders if place in folder.parents}
-            drawn = [(key, path) for key, path in pictures.items() if not inside or inside.isdisjoint(path.parents)]
-            records += [Record(key, drawings=(PictureFile(path),), split=split) for key, path in drawn]
+        folder_of_kind = existing_folder(place, f"the {kind}s of layout {found}")
+        divided = by_split(folder_of_kind, recursive) if split is None else {split: list_pictures(place, recursive)}
+        for of, pictures in divided.items():
+            if kind == "photo":
+                photo_folders.add(place)
+                records += [Record(key, photo=PictureFile(path), split=of) for key, path in pictures.items()]
+            else:  # photos may lie below the drawings' folder
+                inside = {folder for folder in photo_folders if place in folder.parents}
+                drawn = [(key, path) for key, path in pictures.items() if not inside or inside.isdisjoint(path.parents)]
+                records += [Record(key, drawings=(PictureFile(path),), split=of) for key, path in drawn]
     return Catalog("anime_faces", folder, records)
 
 
@@ -95,19 +100,32 @@ def _expected(domain: Domain, a_suffix: str, b_suffix: str) -> tuple[str, Fits]:
 
 
 def _known_layout(root: Path, domain: Domain, a_suffix: str, b_suffix: str) -> Layout | None:
-    if (root / "train_photo").is_dir():
+    if "train" in _split_photos(root):
         return "animegan"
     if (root / f"{domain}_photo").is_dir() or (root / f"photo_{domain}").is_dir():
         return "whitebox"
-    if (root / f"trainA{a_suffix}").is_dir() or (root / f"trainB{b_suffix}").is_dir():
+    if root.is_dir() and "train" in side_folders(root, a_suffix, b_suffix):
         return "ugatit"
     return None
 
 
+def _split_photos(root: Path) -> dict[Split, Path]:
+    """`train_photo` and the like, also in the folder of a split: `test/test_photo`."""
+    found: dict[Split, Path] = {}
+    for place in (root, *split_folders(root).values()) if root.is_dir() else ():
+        for folder in inner_folders(place):
+            name, photo, rest = folder.name.casefold().rpartition("_photo")
+            if photo and not rest and (split := split_named(name)) is not None:
+                found.setdefault(split, folder)
+    return found
+
+
 def _animegan(root: Path, style: str) -> Sides:
-    yield "photo", "train", root / "train_photo"
-    if (test := root / "test" / "test_photo").is_dir():
-        yield "photo", "test", test
+    photos = _split_photos(root)
+    yield "photo", "train", photos.get("train", root / "train_photo")
+    for split, folder in photos.items():
+        if split != "train":
+            yield "photo", split, folder
     # Named by no split: some of them are held out with a seed, as the photos' test folder has no counterpart here.
     yield "drawing", None, _one_style(root, style, "style")
 
@@ -123,13 +141,14 @@ def _whitebox(root: Path, domain: Domain, style: str) -> Sides:
 
 
 def _ugatit(root: Path, a_suffix: str, b_suffix: str) -> Sides:
-    yield "photo", "train", root / f"trainA{a_suffix}"
-    yield "drawing", "train", root / f"trainB{b_suffix}"
-    # photo2cartoon ships no testA: a side without it gives some of its training pictures.
-    if (test_a := root / f"testA{a_suffix}").is_dir():
-        yield "photo", "test", test_a
-    if (test_b := root / f"testB{b_suffix}").is_dir():
-        yield "drawing", "test", test_b
+    sides = side_folders(root, a_suffix, b_suffix)
+    sides.setdefault("train", (root / f"trainA{a_suffix}", root / f"trainB{b_suffix}"))
+    for split, (photos, drawings) in sides.items():
+        # photo2cartoon ships no testA: a side without it gives some of its training pictures.
+        if split == "train" or photos.is_dir():
+            yield "photo", split, photos
+        if split == "train" or drawings.is_dir():
+            yield "drawing", split, drawings
 
 
 def _plain(root: Path, photos: str | None) -> Sides:

@@ -4,6 +4,7 @@
 |---------------|-----------------------------------------------------|----------------------|----------------------|
 | CelebAMask-HQ | `CelebA-HQ-img/0.jpg` ... `29999.jpg`               | its attribute list   | through the mapping  |
 | flat          | `00000.jpg`, `imgHQ00000.png` ... in the root       | the same, if there   | the same             |
+| flat, split   | the same in `{train,val,test}/`                     | the same             | the folder           |
 | StarGAN v2    | `{train,val}/{female,male}/*.jpg`                   | the folder           | the folder           |
 
 The number in a picture's name counts, not how it is padded. The official split is that of CelebA: the mapping names
@@ -12,6 +13,7 @@ counts from 0, with CelebA's numbers, which count from 1; that error is not repe
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
@@ -20,6 +22,7 @@ from suite.data.sources.folders import list_pictures
 from suite.data.sources.helpers.attributes import check_labelled, read_attribute
 from suite.data.sources.helpers.reading import first_file, picture_names, rows, stem_of
 from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, undoubled, wrong_root
+from suite.data.sources.helpers.split_folders import split_folders
 from suite.data.sources.helpers.walking import in_natural_order, inner_folders
 from suite.errors import UserError
 
@@ -28,7 +31,6 @@ _EXPECTED = "CelebA-HQ-img/0.jpg, or 00000.jpg, or train/female/ in it"
 _NUMBERED = re.compile(r"(?:imgHQ)?(\d+)", re.IGNORECASE)
 _MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
 _ATTRIBUTES = "CelebAMask-HQ-attribute-anno.txt"
-_STARGAN_SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
@@ -39,20 +41,22 @@ def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
     Without the mapping there is no split. Raises UserError where the pictures are not found or the attribute is
     unknown or not annotated.
     """
-    folder = root_folder(root, _EXPECTED, _is_stargan, _picture_folder)
+    fits = (_is_named_stargan, _is_stargan, _flat)  # the folder above has other sets of that layout as well: afhq
+    folder = root_folder(root, _EXPECTED, *fits)
     if _is_stargan(folder):
         if attribute is not None:
             raise UserError(
                 f"data.attribute={attribute}: the labels of {folder} are the names of its folders; leave it out"
             )
         return _stargan(folder)
-    pictures = _picture_folder(folder)
-    if pictures is None:
-        raise wrong_root(folder, _EXPECTED, _is_stargan, _picture_folder)
+    if not (places := _flat(folder)):
+        raise wrong_root(folder, _EXPECTED, *fits)
+    pictures = places[0][1]
     _check_not_too_low(folder, pictures)
 
     catalog = Catalog("celeba_hq", folder, [])
-    names = _numbered(pictures, catalog)
+    of_split = {split: _numbered(place, catalog) for split, place in places}
+    names = {number: path for files in of_split.values() for number, path in files.items()}
     labels: dict[int, int] = {}
     if attribute is not None:
         if (file := first_file([folder], _ATTRIBUTES)) is None:
@@ -62,30 +66,34 @@ def celeba_hq(*, root: str, attribute: str | None = None) -> Catalog:
         labels = {number: value for stem, value in annotated.labels.items() if (number := _number(stem)) is not None}
         catalog.label_names = (f"not {annotated.name}", annotated.name)
         catalog.warnings += annotated.warnings
-        check_labelled(file, labels, names)
-    splits = _official_splits(folder, names, catalog)
-    for number, name in names.items():
-        photo = PictureFile(pictures / name)
-        catalog.records.append(Record(str(number), photo, label=labels.get(number), split=splits.get(number)))
-    listed = sorted({*labels, *splits}.difference(names))
+        check_labelled(file, labels, {number: path.name for number, path in names.items()})
+    official = _official_splits(folder, names, catalog) if None in of_split else {}
+    there: set[int] = set()
+    for split, files in of_split.items():
+        for number, path in files.items():
+            key = str(number) if number not in there else f"{split}/{number}"  # each split may count from 0
+            of = split or official.get(number)
+            catalog.records.append(Record(key, PictureFile(path), label=labels.get(number), split=of))
+        there |= files.keys()
+    listed = sorted({*labels, *official}.difference(names))
     catalog.missing = [f"{number}.jpg in {pictures}" for number in listed]
     return catalog
 
 
-def _numbered(folder: Path, catalog: Catalog) -> dict[int, str]:
-    """Number -> file name, in the order of the numbers."""
-    names: dict[int, str] = {}
+def _numbered(folder: Path, catalog: Catalog) -> dict[int, Path]:
+    """Number -> file, in the order of the numbers."""
+    files: dict[int, Path] = {}
     for stem, name in picture_names(folder).items():
         number = _number(stem)
-        if number is None or number in names:
-            reason = "has no number for a name" if number is None else f"has the number of {names[number]}"
+        if number is None or number in files:
+            reason = "has no number for a name" if number is None else f"has the number of {files[number].name}"
             catalog.warnings.append(f"{folder / name}: left out, it {reason}")
         else:
-            names[number] = name
-    return dict(sorted(names.items()))
+            files[number] = folder / name
+    return dict(sorted(files.items()))
 
 
-def _official_splits(root: Path, names: dict[int, str], catalog: Catalog) -> dict[int, Split]:
+def _official_splits(root: Path, names: Mapping[int, Path], catalog: Catalog) -> dict[int, Split]:
     """CelebA-HQ's number -> CelebA's split."""
     if (mapping := first_file([root], _MAPPING)) is None:
         catalog.warnings.append(
@@ -127,7 +135,7 @@ def _check_not_too_low(root: Path, pictures: Path) -> None:
 
 
 def _stargan(root: Path) -> Catalog:
-    places = [(split, root / split) for split in _STARGAN_SPLITS if (root / split).is_dir()]
+    places = split_folders(root).items()
     labels = in_natural_order({place.name for _, folder in places for place in _domains(folder)})
     catalog = Catalog("celeba_hq", root, [], label_names=tuple(labels))
     for split, folder in places:
@@ -144,7 +152,20 @@ def _domains(folder: Path) -> list[Path]:
 
 
 def _is_stargan(root: Path) -> bool:
-    return (root / "train").is_dir() and bool(_domains(root / "train"))
+    train = split_folders(root).get("train") if root.is_dir() else None
+    return train is not None and bool(_domains(train))
+
+
+def _is_named_stargan(root: Path) -> bool:
+    return "celeba" in root.name.casefold() and _is_stargan(root)
+
+
+def _flat(root: Path) -> list[tuple[Split | None, Path]]:
+    """The folder of the numbered pictures, or one for each split."""
+    if (whole := _picture_folder(root)) is not None:
+        return [(None, whole)]
+    splits = split_folders(root).items() if root.is_dir() else ()
+    return [(split, inner) for split, place in splits if (inner := _picture_folder(place)) is not None]
 
 
 def _picture_folder(root: Path) -> Path | None:

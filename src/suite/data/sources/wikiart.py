@@ -5,13 +5,13 @@
 
 The lists name the pictures and their class by number. The class Art_Nouveau lies in the folder Art_Nouveau_Modern, so
 the number counts and not the folder. Unpacking mangles names that are not ASCII: what is listed and not found under
-its name is counted as missing and left out.
+its name is counted as missing and left out. A copy may have its styles in train/ and test/, which then say the split.
 """
 
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,6 +19,7 @@ from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.helpers.reading import first_file, picture_names, rows
 from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.helpers.split_folders import parts
 from suite.data.sources.helpers.walking import in_natural_order, inner_folders
 from suite.errors import UserError
 
@@ -43,32 +44,34 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
     """
     folder = root_folder(root, _EXPECTED, _paintings)
     one_of("data.by", by, get_args(By))
-    paintings = _paintings(folder)
-    if paintings is None:
+    found = _paintings(folder)
+    if not found:
         raise wrong_root(folder, _EXPECTED, _paintings)
+    paintings = found[0][1]
     places = _list_places(folder, by)
     if paintings != folder:
         places += [paintings, paintings / by.capitalize()]
     lists = _lists(places, by)
 
     catalog = Catalog("wikiart", folder, [])
-    files = _files(paintings)
+    files = _files(found)
     if not lists:
 
         def holds_lists(place: Path) -> bool:
-            found = _paintings(place) if _lists(_list_places(place, by), by) else None
-            return found is not None and found.samefile(paintings)
+            theirs = _paintings(place) if _lists(_list_places(place, by), by) else []
+            return any(folder.samefile(paintings) for _, folder in theirs)
 
         if (near := above(folder, holds_lists)) is not None:
             raise UserError(f"{folder}: expected {by}_train.csv in it; it lies in {near}: set data.root={near}")
         if by != "style":
             raise UserError(f"{folder}: data.by={by} needs {by}_train.csv and {by}_val.csv of ArtGAN's wikiart_csv.zip")
-        catalog.warnings.append(f"wikiart: no style_train.csv below {folder}: labels are the folders, without a split")
-        styles = in_natural_order({style for style, _ in files.values()})
+        split_of = "without a split" if found[-1][0] is None else "and so is the split"
+        catalog.warnings.append(f"wikiart: no style_train.csv below {folder}: labels are the folders, {split_of}")
+        styles = in_natural_order({style for style, _, _ in files.values()})
         catalog.label_names = tuple(styles)
-        for key, (style, path) in files.items():
+        for key, (style, path, of_folder) in files.items():
             photo = PictureFile(path)
-            catalog.records.append(Record(key, photo, label=styles.index(style), group=style))
+            catalog.records.append(Record(key, photo, label=styles.index(style), group=style, split=of_folder))
         return catalog
 
     listed: dict[str, tuple[int, Split]] = {}
@@ -81,8 +84,9 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
     for key in in_natural_order(listed):
         label, of = listed[key]
         if key in files:
-            style, path = files[key]
-            catalog.records.append(Record(key, PictureFile(path), label=label, group=style, split=of))
+            style, path, of_folder = files[key]
+            photo = PictureFile(path)
+            catalog.records.append(Record(key, photo, label=label, group=style, split=of_folder or of))
         else:
             catalog.missing.append(f"{key}.jpg")
     if catalog.missing:
@@ -119,12 +123,16 @@ def _class_names(path: Path | None, listed: dict[str, tuple[int, Split]]) -> tup
     return tuple(names.get(number, str(number)) for number in range(count))
 
 
-def _files(paintings: Path) -> dict[str, tuple[str, Path]]:
-    """`Style/name` -> style and file, in natural order; one listing a folder."""
-    found: dict[str, tuple[str, Path]] = {}
-    for style in inner_folders(paintings):
-        for name in picture_names(style).values():
-            found[_key(f"{style.name}/{name}")] = (style.name, style / name)
+def _files(places: Sequence[tuple[Split | None, Path]]) -> dict[str, tuple[str, Path, Split | None]]:
+    """`Style/name` -> style, file and the split of its folder, in natural order; one listing a folder."""
+    found: dict[str, tuple[str, Path, Split | None]] = {}
+    for split, paintings in places:
+        for style in inner_folders(paintings):
+            for name in picture_names(style).values():
+                key = _key(f"{style.name}/{name}")
+                # Copies may count from 0 in each split; of two files that differ in their suffix the last is taken.
+                key = f"{split}/{key}" if key in found and found[key][2] != split else key
+                found[key] = (style.name, style / name, split)
     return found
 
 
@@ -139,23 +147,24 @@ def _lists(places: list[Path], by: str) -> dict[Split, Path]:
     return {split: file for split, file in found.items() if file is not None}
 
 
-def _paintings(root: Path) -> Path | None:
-    """The folder of the styles: official ones, else those that a list beside them names."""
+def _paintings(root: Path) -> list[tuple[Split | None, Path]]:
+    """The folder of the styles, or one for each split: official styles, else those that a list beside them names."""
     places = [place for place in (root, root / "wikiart", root / "wikiart" / "wikiart") if place.is_dir()]
-    if (found := _with_folders(places, _STYLES)) is not None:
+    if found := _with_folders(places, _STYLES):
         return found
     beside = [(by, _list_places(place, by)) for place in places for by in get_args(By)]
     lists = [file for by, where in beside for file in _lists(where, by).values()]
     return _with_folders(places, {key.partition("/")[0] for file in lists for key, _ in _read_list(file)})
 
 
-def _with_folders(places: list[Path], names: Set[str]) -> Path | None:
-    """The first of the places in which one of the named folders holds a picture."""
-    for place in places:
+def _with_folders(places: list[Path], names: Set[str]) -> list[tuple[Split | None, Path]]:
+    """The first of the places in which one of the named folders holds a picture, or its splits that are such places."""
+
+    def fits(place: Path) -> bool:
         styles = (folder for folder in inner_folders(place) if unicodedata.normalize("NFC", folder.name) in names)
-        if any(holds(folder, is_picture) for folder in styles):
-            return place
-    return None
+        return any(holds(folder, is_picture) for folder in styles)
+
+    return next((found for place in places if (found := parts(place, fits))), [])
 
 
 def _key(name: str) -> str:
