@@ -61,7 +61,7 @@ def test_two_identities_are_read_as_a_data_set(tmp_path: Path, capsys: pytest.Ca
     assert told[0].startswith(f"3 faces of 3 frames in {tmp_path / 'faces' / 'anna'}: ")
     assert told[-3] == "next: look through them, do the same for another identity beside them, and then"
     assert told[-2] == f"python -m suite.train experiment=two_step_faceswap data.root={tmp_path / 'faces'}"
-    assert told[-1].endswith(f" data=unpaired_folders data.root={tmp_path / 'faces'} data.a=anna 'data.b=<other>'")
+    assert told[-1].endswith(f" data=unpaired_folders data.root={tmp_path / 'faces'} data.a=anna data.b=OTHER")
     command(face_video(tmp_path / "b.avi", face=1), tmp_path / "faces" / "berta", "size=64", "format=png")
     next_, _, train = capsys.readouterr().out.splitlines()[-3:]
     assert next_ == "next: look through them, and"

@@ -78,7 +78,8 @@ def test_the_whole_way_from_a_file_to_a_picture(file: Path, tmp_path: Path, monk
 
     pixels = np.random.default_rng(0).integers(0, 256, (32, 40, 3)).astype(np.uint8)
     Image.fromarray(pixels).save("photo.png")
-    python, m, module, *words = advice.replace("input=…", "input=photo.png").replace("output=…", "output=y.png").split()
+    advice = advice.replace("FILE_OR_FOLDER", "photo.png").replace("output=FOLDER", "output=y.png")
+    python, m, module, *words = advice.split()
     assert (python, m, module) == ("python", "-m", "suite.translate")
     assert run(monkeypatch, suite.translate.main, *words, "device=cpu") == 0
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1
@@ -105,7 +106,9 @@ def test_one_file_makes_a_pix2pix_that_has_its_weights(file: Path, tmp_path: Pat
     state = torch.load(file)
     assert torch.equal(model.G.layers[10].residual[5].bias, state["model.10.conv_block.5.bias"])
     assert sum(weight.numel() for weight in model.G.parameters()) == sum(weight.numel() for weight in state.values())
-    assert capsys.readouterr().out.splitlines()[-1].endswith(" input=… output=…")  # nothing about a mode
+    assert (
+        capsys.readouterr().out.splitlines()[-1].endswith(" input=FILE_OR_FOLDER output=FOLDER")
+    )  # nothing about a mode
 
 
 def test_two_files_make_a_cyclegan_of_both_directions(tmp_path: Path, capsys) -> None:

@@ -50,7 +50,7 @@ def test_it_ends_with_a_command_that_reads_the_shards(run: Callable, pictures: P
     shards = len(list((tmp_path / "the shards").glob("*.tar")))
     assert f"16 pictures, 0.041 MB, in {shards} shards: {tmp_path / 'the shards'}\n" in out
     assert shards > 1
-    command = out.splitlines()[-1].partition("python -m suite.train experiment=<experiment> ")[2]
+    command = out.splitlines()[-1].partition("python -m suite.train experiment=EXPERIMENT ")[2]
     assert shlex.split(command)[:-1] == words
     _, data = instantiate(compose("train", ["experiment=cyclegan_lsgan", "scale=smoke", *shlex.split(command)]))
     data.setup()

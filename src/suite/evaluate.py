@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from suite.arguments import File, Name, Positive, Seed
 from suite.errors import UserError
 from suite.files import write_whole
 from suite.run import cli, console, folder
 from suite.run.checks import Accelerator, check_values, checked
+from suite.run.config import resolved
+from suite.run.words import escaped
 
 log = logging.getLogger("suite")
 
@@ -82,31 +84,30 @@ def evaluate(config: DictConfig) -> None:
 def of_run(config: DictConfig, run: Path) -> DictConfig:
     """The run's own configuration, with what this command changes in it."""
     saved = folder.read_config(run)
-    saved.cache_dir = saved.data.cache_dir = config.cache_dir
+    saved.cache_dir = saved.data.cache_dir = escaped(config.cache_dir)
     if config.get("metrics"):
         references = saved.metrics.references  # the paper's protocol, whatever the features
         if left_out := [name for name in saved.metrics.names if name not in config.metrics.names]:
             log.info("not measured here, though in training: %s; metrics.names=[…] adds them", ", ".join(left_out))
         saved.metrics = config.metrics
         saved.metrics.references = references
-    saved.metrics.cache_dir = config.cache_dir
+    saved.metrics.cache_dir = escaped(config.cache_dir)
     if config.references is not None:
         saved.metrics.references = config.references
     elif config.split == "train":  # the run's are for its test pictures
         saved.metrics.references = ["train"]
     if config.data_root is not None:
-        saved.data.root, saved.data.streaming = config.data_root, None
+        saved.data.root, saved.data.streaming = escaped(config.data_root), None
     if config.data_streaming is not None:
-        saved.data.streaming = config.data_streaming
+        saved.data.streaming = escaped(config.data_streaming)
     if config.data_target_root is not None:
         if saved.data.get("target") is None:
             raise UserError(f"data_target_root={config.data_target_root}: {run} has no data.target; leave it out")
-        saved.data.target.root = config.data_target_root
+        saved.data.target.root = escaped(config.data_target_root)
         saved.data.target.pop("streaming", None)
     if config.batch_size is not None:
         saved.data.eval_batch_size = config.batch_size
-    OmegaConf.resolve(saved)
-    return saved
+    return resolved(saved)
 
 
 def log_summary(saved: DictConfig, run: Path, entry: str, figures: Mapping[str, float]) -> None:

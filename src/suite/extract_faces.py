@@ -1,7 +1,6 @@
 """`python -m suite.extract_faces video=<videos> output=<folder>`: face crops of one identity, for face swapping."""
 
 import contextlib
-import shlex
 import time
 from dataclasses import fields
 from functools import partial
@@ -15,6 +14,7 @@ from suite.errors import UserError
 from suite.files import make_folder
 from suite.run import cli
 from suite.run.checks import checked
+from suite.run.words import command, say
 
 
 class Keys(TypedDict):
@@ -76,9 +76,10 @@ def extract_faces(config: DictConfig) -> None:
     print(
         "next: look through them" + (", and" if beside else ", do the same for another identity beside them, and then")
     )
-    sides = [f"data.root={folder.parent}", f"data.a={folder.name}", f"data.b={beside[0].name if beside else '<other>'}"]
-    print(f"python -m suite.train experiment=two_step_faceswap {shlex.join(sides[:1])}")
-    print(f"or, of two: python -m suite.train experiment=cyclegan_lsgan data=unpaired_folders {shlex.join(sides)}")
+    root, a = say("data.root", folder.parent), say("data.a", folder.name)
+    b = say("data.b", beside[0].name) if beside else "data.b=OTHER"
+    print(command("train", "experiment=two_step_faceswap", root))
+    print(f"or, of two: {command('train', 'experiment=cyclegan_lsgan', 'data=unpaired_folders', root, a, b)}")
 
 
 def main() -> None:

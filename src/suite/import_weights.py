@@ -1,6 +1,5 @@
 """`python -m suite.import_weights file=latest_net_G.pth output=<checkpoint>`: published generators, for translate."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -10,6 +9,7 @@ from suite.arguments import File
 from suite.errors import UserError
 from suite.run import cli
 from suite.run.checks import checked
+from suite.run.words import command, say
 
 if TYPE_CHECKING:
     from suite.networks.published import PublishedGenerator
@@ -42,9 +42,9 @@ def import_weights(config: DictConfig) -> None:
 
     for file, generator in zip(files, generators, strict=True):
         print(f"{file}: {generator}")
-    paper = " mode=train batch_size=1" if generators[0].architecture.differs_in_training else ""
-    for direction in [f" direction={name}" for name in model.directions] if len(files) > 1 else [""]:
-        print(f"python -m suite.translate {shlex.quote(f'run={output}')} input=… output=…{direction}{paper}")
+    paper = ["mode=train", "batch_size=1"] if generators[0].architecture.differs_in_training else []
+    for direction in [[f"direction={name}"] for name in model.directions] if len(files) > 1 else [[]]:
+        print(command("translate", say("run", output), "input=FILE_OR_FOLDER", "output=FOLDER", *direction, *paper))
 
 
 def _check(values: Keys) -> tuple[list[Path], Path]:

@@ -1,6 +1,5 @@
 """`python -m suite.make_sketches run=<run> data=<name> output=<folder>`: a data set as TOM draws it."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -11,6 +10,7 @@ from suite.errors import UserError
 from suite.run import cli, folder
 from suite.run.checks import checked
 from suite.run.config import CONF, compose_again, need_data, plain
+from suite.run.words import command, literal, say, task_words, typed
 
 if TYPE_CHECKING:
     from suite.data.module import PictureData
@@ -54,7 +54,7 @@ def make_sketches(config: DictConfig) -> None:
         bar = progress.add_task("drawing", total=total)
         made = draw_sets(model, kept, data, output, lambda count: progress.advance(bar, count))
     print(f"{made.pictures} photos, each as {', '.join(made.sets)} of {run} drew it: {output}")
-    print("train with them: python -m suite.train " + shlex.join(next_words(config, run, output, made.sets[0])))
+    print(f"train with them: {command('train', *next_words(config, run, output, made.sets[0]))}")
 
 
 def stage_tom(run: Path) -> Path:
@@ -63,7 +63,8 @@ def stage_tom(run: Path) -> Path:
         if "tom" not in (there := folder.read_stages(run)):
             raise UserError(f"run={run} has no stage tom, but {', '.join(there)}: give a run that has it")
         if not (run / "1_tom" / "config.yaml").is_file():
-            raise UserError(f"run={run}: its stage tom has not begun; go on with python -m suite.train resume={run}")
+            go_on = command("train", say("resume", run))
+            raise UserError(f"run={run}: its stage tom has not begun; go on with {go_on}")
         run = run / "1_tom"
     config = folder.read_config(run)
     if config.model.paper != "sketch_to_image" or config.model.stage != "tom":
@@ -93,22 +94,23 @@ def photos(keys: dict[str, Any], model: "SketchToImage", batch_size: int) -> "Pi
 
 def next_words(config: DictConfig, run: Path, output: Path, start: str) -> list[str]:
     """What to say to suite.train, for the stage that follows: on these photos, with T as it was trained."""
-    from hydra.core.hydra_config import HydraConfig
-
     of_run = folder.read_config(run)
     experiment = f"experiment={of_run.name}"
     if not (CONF / "experiment" / f"{of_run.name}.yaml").is_file():  # the run was given a name of its own
         experiment = f"model={of_run.model.paper}"
-    typed = [word for word in HydraConfig.get().overrides.task if word.startswith(("data=", "data."))]
-    words = [experiment, "stage=autoencoder", *(word for word in typed if not word.startswith(_ONLY_HERE))]
+    of_data = [typed(word) for word in task_words() if word.startswith(("data=", "data."))]
+    words = [experiment, "stage=autoencoder", *(word for word in of_data if not word.startswith(_ONLY_HERE))]
     if config.data.resize != "squash":
         words.append("data.resize=squash")
-    words += [f"data.sketch_sets={output}", f"start_from={run}"]
+    words += [say("data.sketch_sets", output), say("start_from", run)]
     if config.checkpoints is not None:  # else it is the first that the run kept, which that stage starts from
         words.append(f"start={start}")
-    model = compose_again(words).model
+    model = compose_again([literal(word) for word in words]).model
     differing = [key for key in _OF_T if model[key] != of_run.model[key]]
-    return words + [f"model.{key}={'null' if (value := of_run.model[key]) is None else value}" for key in differing]
+    return words + [
+        f"model.{key}=null" if of_run.model[key] is None else say(f"model.{key}", of_run.model[key])
+        for key in differing
+    ]
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """`python -m suite.pack data=<name> data.root=<folder> output=<folder>`: a data set in shards, for data.streaming."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -11,6 +10,7 @@ from suite.errors import UserError
 from suite.run import cli
 from suite.run.checks import checked
 from suite.run.config import need_data
+from suite.run.words import command, say, task_words, typed
 
 
 class Keys(TypedDict):
@@ -61,8 +61,8 @@ def pack(config: DictConfig) -> None:
     size = f"{packed.bytes / 1e9:.3g} GB" if packed.bytes >= 1e9 else f"{packed.bytes / 1e6:.3g} MB"
     print(f"{packed.pictures} pictures, {size}, in {packed.shards} shards: {output}")
     words = [word for word in _typed() if not word.startswith("data.root=")]
-    said = shlex.join([*words, f"data.streaming={output.absolute()}"])
-    print(f"train from them, here or where you copy them to: python -m suite.train experiment=<experiment> {said}")
+    said = command("train", "experiment=EXPERIMENT", *words, say("data.streaming", output.absolute()))
+    print(f"train from them, here or where you copy them to: {said}")
 
 
 def _check(values: Keys) -> Path:
@@ -85,7 +85,7 @@ def _typed() -> list[str]:
 
     if not HydraConfig.initialized():
         return []
-    return [word for word in HydraConfig.get().overrides.task if word.startswith(("data=", "data."))]
+    return [typed(word) for word in task_words() if word.startswith(("data=", "data."))]
 
 
 def main() -> None:

@@ -7,20 +7,19 @@ from suite.run import cli
 
 def train(config: DictConfig) -> None:
     """Train one run or all its stages, fresh or resumed; `config` is composed from conf/train.yaml."""
-    from hydra.core.hydra_config import HydraConfig
-
     from suite.run import console, folder
     from suite.run.checks import check_config
     from suite.run.fit import fit
     from suite.run.request import prepare_config
     from suite.run.stages import fit_stages
     from suite.run.trainer import on_rank_zero
+    from suite.run.words import task_words
 
     memory = console.start(speaks=on_rank_zero())
     config, run = prepare_config(config)
     in_stages = folder.has_stages(run) if config.resume else config.stages and config.model.get("stage") is None
     if in_stages:
-        fit_stages(config, run, list(HydraConfig.get().overrides.task))
+        fit_stages(config, run, task_words())
         return
     check_config(config)
     fit(config, run, memory)

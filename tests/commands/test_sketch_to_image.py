@@ -91,7 +91,7 @@ def test_a_run_ends_with_sketches_by_styles(run: Path) -> None:
         (grid,) = (run / stage / "images").glob("styles_*.png")
         said = (run / stage / "conclusion.txt").read_text()
         assert f"pictures    {grid}\n" in said
-        assert f"style grid  python -m suite.style_grid run={run / stage} input=<sketches> styles=<pictures>" in said
+        assert f"style grid  python -m suite.style_grid run={run / stage} input=SKETCHES styles=PICTURES" in said
         found = pixels(grid)
         assert found.shape == (5 * SIZE, 5 * SIZE, 3)
         model, batch = suite.load(run / stage), validation(run / stage)

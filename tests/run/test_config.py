@@ -46,8 +46,8 @@ SMOKE = ["experiment=cyclegan_lsgan", "scale=smoke"]
         ),
         (["data=celeba", "data.root.x=2"], "unknown key data.root.x: --cfg job shows every key"),
         (
-            ["data=sketchy", "data.drop=error,pose"],
-            "data.drop=error,pose is a sweep: say 'data.drop=[error,pose]' for ",
+            ["data=sketchy", "metrics.names=psnr,l1"],
+            "metrics.names=psnr,l1 is a sweep: say 'metrics.names=[psnr,l1]' for ",
         ),
         (["data=celeba,faces"], "data=celeba,faces is a sweep: say -m for several runs"),
         (["model.lr=1,2"], "model.lr=1,2 is a sweep: say 'model.lr=[1,2]' for a list, or -m for several runs"),

@@ -1,6 +1,5 @@
 """A paper that has labels: it is built with the names that the data's have, and asked about those of other data."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import hydra
 import pytest
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from torch import Tensor, nn
 
 import suite.papers
@@ -19,7 +17,6 @@ from suite.networks.build import build_generator
 from suite.papers import register
 from suite.papers.base import Paper, Report
 from suite.run.config import CONF, check_labels, instantiate, register_resolvers
-from suite.run.summary import typed_target
 
 CONFIGURATION = """\
 # @package _global_
@@ -106,15 +103,3 @@ def test_another_task_is_refused_by_its_name(compose: Any) -> None:
 def test_a_split_without_pictures_has_none_of_each_label(compose: Any) -> None:
     _, data = instantiate(compose("data.task=labelled", "data.count.val=0"))
     assert data.label_counts("val") == {"female": 0, "male": 0}
-
-
-@pytest.mark.parametrize("label", ["not Male", "日本 x", "é", "a, b (c)=1", "null", "true", "001", "it's", "1e5"])
-def test_a_label_is_said_as_it_can_be_typed(label: str) -> None:
-    (word,) = shlex.split(typed_target(label))
-    (parsed,) = OverridesParser.create().parse_overrides([word])
-    assert parsed.value() == label
-    assert isinstance(parsed.value(), str)
-
-
-def test_the_label_of_a_plain_word_is_not_quoted() -> None:
-    assert typed_target("Male") == "target=Male"

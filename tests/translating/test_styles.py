@@ -152,4 +152,4 @@ def test_what_cannot_be_a_style_is_one_line_before_anything_is_written(
 
 
 def test_the_command_that_is_shown_at_the_end_names_a_style(styled_run: Path) -> None:
-    assert what_next(styled_run, suite.load(styled_run))[0].endswith(" style=<picture or folder>")
+    assert what_next(styled_run, suite.load(styled_run))[0].endswith(" style=PICTURE_OR_FOLDER")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from suite.run import words as command_line
 from suite.run.config import CONF, register_resolvers
 from suite.run.messages import check_words, composition_message, user_message
 
@@ -43,6 +44,7 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     @functools.wraps(job)  # Hydra names the job after the function's module
     def guarded(config: DictConfig) -> None:
         nonlocal failed
+        sys.argv[1:] = arguments  # Lightning starts the other processes of a run with these, who read them as this one
         try:
             job(config)
         except Stopped as stopped:
@@ -56,19 +58,21 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
             job_number = f" in job {command.job.num}" if command.mode == RunMode.MULTIRUN else ""
             _say(f"error{job_number}: {reason}")
             failed = True
-            folder = Path(command.runtime.output_dir)
+            folder = command_line.output_folder()
             if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
                 folder.rmdir()
 
     register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line
     # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
+    arguments = sorted(command_line.without_dashes(sys.argv[1:]), key=lambda word: word not in ("-m", "--multirun"))
+    sys.argv[1:] = command_line.literal_all(arguments)
     words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
     if any(word.startswith("resume=") for word in words):
         sys.argv[1:] = [_composed_anyway(word) for word in sys.argv[1:]]
     if "--config-dir" in sys.argv[1:-1]:
-        words.append(f"hydra.searchpath=[file://{Path(sys.argv[sys.argv.index('--config-dir') + 1]).resolve()}]")
+        there = Path(sys.argv[sys.argv.index("--config-dir") + 1]).resolve()
+        words.append(f"hydra.searchpath=[{command_line.quoted(f'file://{there}')}]")
     try:
         check_words(words)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
@@ -89,11 +93,6 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
 def _composed_anyway(word: str) -> str:
     """A change of a resumed run's own configuration, whose keys the one that Hydra composes beside it may lack."""
     return f"++{word}" if re.match(r"(?!hydra\.)\w+\.[\w.]+=", word) else word
-
-
-def typed(word: str) -> str:
-    """The word of the command, without what `run` has put in front of it."""
-    return word.removeprefix("++")
 
 
 def _rank() -> int:

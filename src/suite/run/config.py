@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
 from suite.papers import find_paper
+from suite.run.words import escaped, literal
 
 if TYPE_CHECKING:
     from suite.data.kept import KeptSplits
@@ -91,6 +92,7 @@ def compose(config_name: str, overrides: list[str]) -> DictConfig:
     from suite.run.messages import check_words, composition_message
 
     register_resolvers()
+    overrides = [literal(word) for word in overrides]
     check_words(overrides)
     try:
         with composing():
@@ -103,7 +105,10 @@ def compose(config_name: str, overrides: list[str]) -> DictConfig:
 
 
 def compose_again(words: list[str]) -> DictConfig:
-    """Another configuration of the command that runs, from other words, within Hydra's own main. Raises UserError."""
+    """Another configuration of the command that runs, from other words, within Hydra's own main. Raises UserError.
+
+    words: as Hydra has them, see `suite.run.words`.
+    """
     import hydra
 
     try:
@@ -134,6 +139,11 @@ def plain(node: DictConfig) -> dict[str, Any]:
         raise UserError(user_message(error)) from error
 
 
+def resolved(node: DictConfig) -> DictConfig:
+    """The node with values in place of references; a text that looks like one, as a folder `${HOME}`, stays a text."""
+    return OmegaConf.create(escaped(OmegaConf.to_container(node, resolve=True)))
+
+
 def instantiate(config: DictConfig, kept: "KeptSplits | None" = None) -> "tuple[Paper, PictureData]":
     """The model and the data, matched against each other. Opens no file of the data set.
 
@@ -152,9 +162,7 @@ def instantiate(config: DictConfig, kept: "KeptSplits | None" = None) -> "tuple[
     paper = find_paper(config.model.paper)
     if "labels" in config.model and config.model.labels is None:
         check_task(paper, paper.tasks, data.task)
-        if odd := [name for name in data.label_names if "${" in name]:
-            raise UserError(f"data has a label {odd[0]}, which a configuration would read as a reference: rename it")
-        config.model.labels = list(data.label_names)
+        config.model.labels = escaped(list(data.label_names))
     values = plain(config.model)
     del values["paper"]
     model = paper(**values)

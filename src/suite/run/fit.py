@@ -15,6 +15,7 @@ from suite.run.checkpoints import step_name
 from suite.run.config import check_labels, instantiate
 from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
+from suite.run.words import command, say
 
 if TYPE_CHECKING:
     import torch
@@ -103,8 +104,8 @@ def fit(
         when = "after its training" if trained else f"in epoch {trainer.current_epoch + 1}"
         saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
         what = f"stopped by {number.name} {when}{saved}"
-        command = f"python -m suite.train resume={to_resume or run}"
-        raise cli.Stopped(number, f"{what}; go on with: {command}") from stop
+        go_on = command("train", say("resume", to_resume or run))
+        raise cli.Stopped(number, f"{what}; go on with: {go_on}") from stop
     finally:
         if trainer and exit_code:
             end_other_processes(trainer)

@@ -6,6 +6,7 @@ or, where a paper trains in stages, stages.yaml and such a folder for each of th
 """
 
 import re
+import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,8 @@ from suite.arguments import one_of, shown
 from suite.errors import UserError
 from suite.files import make_folder, write_whole
 from suite.papers import find_paper
+from suite.run.config import resolved
+from suite.run.words import escaped, say
 
 if TYPE_CHECKING:
     from suite.data.kept import KeptSplits
@@ -75,7 +78,7 @@ def _where_it_is_now(config: DictConfig, own: Path) -> DictConfig:
         lies_there = isinstance(value, str) and (value == saved or value.startswith(f"{saved}/"))
         return f"{before}{value[len(saved) :]}" if lies_there else value
 
-    return OmegaConf.create(moved(OmegaConf.to_container(config, resolve=False)))
+    return OmegaConf.create(escaped(moved(OmegaConf.to_container(config, resolve=True))))
 
 
 def of_stage(run: Path) -> Path:
@@ -84,7 +87,8 @@ def of_stage(run: Path) -> Path:
         return run
     finished = [own for own in sorted(run.glob("[0-9]*_*"), key=_number) if is_finished(own)]
     if not finished:
-        raise UserError(f"{run} has no finished stage yet: go on with resume={run}, or name one, as in {run / '1_…'}")
+        go_on = shlex.quote(say("resume", run))
+        raise UserError(f"{run} has no finished stage yet: go on with {go_on}, or name one, as in {run / '1_…'}")
     return finished[-1]
 
 
@@ -108,7 +112,7 @@ def unfinish(run: Path) -> None:
 
 def write_config(config: DictConfig, run: Path) -> None:
     """Save the resolved configuration; it must hold no mandatory value that is missing."""
-    write_whole(run / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    write_whole(run / "config.yaml", OmegaConf.to_yaml(resolved(config)))
 
 
 def kept_splits(run: Path, data: DictConfig, resumed: bool = False) -> "KeptSplits | None":
@@ -283,4 +287,5 @@ def claim(run: Path, resumed: bool = False) -> None:
 def refuse_another(run: Path, resumed: bool = False) -> None:
     """Raises UserError where the folder holds a run that is not to be resumed."""
     if not resumed and any((run / name).exists() for name in ("config.yaml", STAGES)):
-        raise UserError(f"{run} already holds a run: resume={run}, or choose another folder")
+        go_on = shlex.quote(say("resume", run))
+        raise UserError(f"{run} already holds a run: {go_on}, or choose another folder")

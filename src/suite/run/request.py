@@ -7,8 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
 from suite.run import folder
-from suite.run.cli import typed
 from suite.run.config import CONF, epochs_of
+from suite.run.words import escaped, output_folder, task_words, typed
 
 
 def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
@@ -21,15 +21,14 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     from hydra.types import RunMode
 
     command = HydraConfig.get()
-    run = Path(command.runtime.output_dir)
+    run = output_folder()
     run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # shorter to read and to type
     if config.resume is not None and command.mode == RunMode.MULTIRUN:
         raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
     if config.resume is not None and not folder.has_stages(run):
         resume = config.resume
-        overrides = [typed(word) for word in command.overrides.task if not word.startswith("resume=")]
-        config = changed(folder.read_config(run), overrides)
-        config.resume = resume
+        config = changed(folder.read_config(run), [word for word in task_words() if not word.startswith("resume=")])
+        config.resume = escaped(resume)
     elif config.resume is not None:
         return config, run
     elif command.runtime.choices.get("experiment") is None:
@@ -57,17 +56,21 @@ def several_devices(config: DictConfig) -> bool:
 
 
 def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
-    """A saved configuration with some of its values changed. Raises UserError for a key it does not have."""
+    """A saved configuration with some of its values changed. Raises UserError for a key it does not have.
+
+    overrides: as Hydra has them, see `suite.run.words`.
+    """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     from suite.run.checks import check_values
     from suite.run.messages import unknown_key
 
-    for word in overrides:
+    for word in (override.removeprefix("++") for override in overrides):
         key = word.partition("=")[0]
         if "." not in key and key not in ("cache_dir", "threads", "start"):
             raise UserError(
-                f"{word}: a resumed run keeps its groups, name and seed; change single values, as in model.epochs=300"
+                f"{typed(word)}: a resumed run keeps its groups, name and seed; change single values, as in "
+                "model.epochs=300"
             )
         where, _, name = key.rpartition(".")
         node = OmegaConf.select(saved, where) if where else saved
@@ -81,5 +84,5 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
             check_values(saved, only=("model",))  # of anything but numbers there is no sum
             saved.trainer.max_epochs = epochs_of(saved.model.epochs, saved.model.decay_epochs, saved.model.steps)
         if key == "cache_dir":
-            saved.data.cache_dir = saved.metrics.cache_dir = saved.cache_dir
+            saved.data.cache_dir = saved.metrics.cache_dir = escaped(saved.cache_dir)
     return saved

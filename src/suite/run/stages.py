@@ -6,6 +6,7 @@
 """
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,12 +20,12 @@ from suite.papers import find_paper
 from suite.run import console, folder
 from suite.run.checkpoints import step_name
 from suite.run.checks import check_config, check_keys, check_values, most_steps
-from suite.run.cli import typed
-from suite.run.config import compose_again, instantiate
+from suite.run.config import compose_again, instantiate, resolved
 from suite.run.fit import fit
 from suite.run.request import changed, new_id
 from suite.run.summary import what_next
 from suite.run.trainer import on_rank_zero
+from suite.run.words import escaped, say, typed
 
 log = logging.getLogger("suite")
 
@@ -45,9 +46,8 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         check_start(after.start, name, of_one)
     if on_rank_zero():
         folder.claim(run, resumed=bool(config.resume))
-        plain = {name: OmegaConf.to_container(of_one, resolve=True) for name, of_one in configs.items()}
-        text = OmegaConf.to_yaml(OmegaConf.create(plain))
-        write_whole(run / folder.STAGES, text)
+        saved = OmegaConf.create({name: resolved(of_one) for name, of_one in configs.items()})
+        write_whole(run / folder.STAGES, OmegaConf.to_yaml(saved))
 
     before: Path | None = None
     starts = [*(of_one.start for of_one in list(configs.values())[1:]), None]  # of each stage: where the next starts
@@ -57,9 +57,9 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
             memory = console.start(speaks=on_rank_zero())
             log.info("stage %d of %d: %s", number, len(configs), name)
             begun = (own / "config.yaml").is_file()
-            of_one.resume = str(own) if begun and config.resume else None
+            of_one.resume = escaped(str(own)) if begun and config.resume else None
             if before is not None:
-                of_one.start_from = str(before)
+                of_one.start_from = escaped(str(before))
             try:
                 fit(of_one, own, memory, to_resume=run, next_start=starts[number - 1])
             except UserError:
@@ -105,7 +105,7 @@ def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, D
     for name in names_of(config):
         configs[name] = of_stage(config, run, name, words)
         if before is not None:
-            configs[name].start_from = str(before)  # so that its data may lie there: ${start_from}/…
+            configs[name].start_from = escaped(str(before))  # so that its data may lie there: ${start_from}/…
         before = run / f"{len(configs)}_{name}"
     return configs
 
@@ -113,7 +113,7 @@ def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, D
 def resumed_stages(run: Path, words: list[str]) -> dict[str, DictConfig]:
     """As they were when the run began, or since they began; with what the words change in those that go on."""
     configs = folder.read_stages(run)
-    changes = [typed(word) for word in words if not word.startswith("resume=")]
+    changes = [word for word in words if not word.startswith("resume=")]
     for number, name in enumerate(configs, start=1):
         own = run / f"{number}_{name}"
         if (own / "config.yaml").is_file():  # it may have been resumed alone, with changes
@@ -121,7 +121,8 @@ def resumed_stages(run: Path, words: list[str]) -> dict[str, DictConfig]:
         if not folder.is_finished(own):
             configs[name] = changed(configs[name], changes)
         elif changes and number == len(configs):
-            raise UserError(f"{changes[0]}: all stages of {run} are finished; resume one alone, as in resume={own}")
+            alone = shlex.quote(say("resume", own))
+            raise UserError(f"{typed(changes[0])}: all stages of {run} are finished; resume one alone, as in {alone}")
     return configs
 
 

@@ -1,6 +1,5 @@
 """What a training run says of itself: before it begins, on one screen, and at its end."""
 
-import re
 import shlex
 import textwrap
 from pathlib import Path
@@ -12,6 +11,7 @@ from suite.metrics.table import SET_METRICS
 from suite.run.config import plain
 from suite.run.request import several_devices
 from suite.run.trainer import precision
+from suite.run.words import command, say
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -77,33 +77,23 @@ def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -
     lines.append(f"  run         {run}")
     lines += what_next(run, model)
     if any((run / "wandb").glob("offline-run-*")):
-        lines.append(f"  W&B         wandb sync {run}/wandb/offline-run-*")
+        lines.append(f"  W&B         wandb sync {shlex.quote(f'{run}/wandb')}/offline-run-*")
     return "\n".join(lines)
 
 
 def what_next(run: Path, model: "Paper") -> list[str]:
-    """The commands that take a finished run, or one in stages that ends with this model."""
-    translate = f"  translate   python -m suite.translate run={run} input=<file or folder> output=<folder>"
-    if model.labels:
-        translate += f" {typed_target(model.labels[-1])}"
+    """The commands that take a finished run, or one in stages that ends with this model; what is theirs in capitals."""
+    of_run = say("run", run)
+    lines = []
+    if model.directions:
+        further = [say("target", model.labels[-1])] if model.labels else []
+        further += ["style=PICTURE_OR_FOLDER"] if model.needs_style else []
+        translate = command("translate", of_run, "input=FILE_OR_FOLDER", "output=FOLDER", *further)
+        lines.append(f"  translate   {translate}")
     if model.needs_style:
-        translate += " style=<picture or folder>"
-    grid = f"  style grid  python -m suite.style_grid run={run} input=<sketches> styles=<pictures> output=<grid.png>"
-    commands = [translate] * bool(model.directions) + [grid] * model.needs_style
-    return [*commands, f"  evaluate    python -m suite.evaluate run={run}"]
-
-
-def typed_target(label: str) -> str:
-    """target=<label> as it is typed: quoted for a shell, and where Hydra would read something else than text for it."""
-    if not re.fullmatch(r"[A-Za-z_][\w -]*", label, re.ASCII) or label.lower() in (
-        "null",
-        "true",
-        "false",
-        "nan",
-        "inf",
-    ):
-        label = "'" + label.replace("'", "\\'") + "'"
-    return shlex.quote(f"target={label}") if shlex.quote(label) != label else f"target={label}"
+        grid = command("style_grid", of_run, "input=SKETCHES", "styles=PICTURES", "output=GRID.png")
+        lines.append(f"  style grid  {grid}")
+    return [*lines, f"  evaluate    {command('evaluate', of_run)}"]
 
 
 def duration(config: DictConfig, model: "Paper") -> str:

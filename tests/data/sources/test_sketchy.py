@@ -6,6 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from suite.data.sources.sketchy import sketchy, slug
+from suite.run.words import literal
 
 TX = "tx_000000000000"
 INFO = {f"info/invalid-{name}.txt": "" for name in ("error", "ambiguous", "pose", "context")}
@@ -117,5 +118,5 @@ def test_the_categories_that_the_conf_shows_for_a_command_line_are_read_by_hydra
     shown = re.findall(r"data\.categories=(\[[^]]+\])", comment)
     assert len(shown) == 2
     for written in shown:
-        categories = OverridesParser.create().parse_override(f"data.categories={written}").value()
+        categories = OverridesParser.create().parse_override(literal(f"data.categories={written}")).value()
         assert sketchy(root=root, drop=[], categories=categories).label_names == ("car_(sedan)", "duck")
