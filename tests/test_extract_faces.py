@@ -209,9 +209,12 @@ def test_refused_values(override: str, complaint: str, tmp_path: Path) -> None:
 
 def test_no_folder_can_be_made_there(tmp_path: Path) -> None:
     video = face_video(tmp_path / "v.avi", frames=1)
-    for target in ("v.avi", "v.avi/below"):
-        with pytest.raises(UserError, match=r"can't write to .*v\.avi"):
-            command(video, tmp_path / target)
+    with pytest.raises(UserError, match=r"can't write to .*v\.avi"):
+        command(video, tmp_path / "v.avi/below")
+    for name in ("v.avi", "out.mp4", "out.png"):  # crops are pictures in a folder, not a video
+        with pytest.raises(UserError, match=f"output=.*{name} is the name of a .*: name a folder"):
+            command(video, tmp_path / name)
+    assert files(tmp_path) == ["v.avi"]
 
 
 def shell(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -263,6 +263,8 @@ def test_translations_below_the_input_are_not_translated_again(photos):
         ("photos", "photos", "is the input folder"),
         ("photos", "deep/../photos", "is the input folder"),
         ("photos", "y.png", "name a folder"),
+        ("photos", "y.mp4", "is the name of a video, but .* name a folder"),
+        ("photos/x.png", "y.mp4", "is the name of a video, but .* name a picture"),
         ("photos/x.png", "y.gif", "can't be written"),
         ("photos/z.png", "out", "no such file or folder"),
         ("empty", "out", "no picture"),

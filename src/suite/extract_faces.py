@@ -15,6 +15,7 @@ from suite.files import make_folder
 from suite.run import cli
 from suite.run.checks import checked
 from suite.run.words import command, say
+from suite.translating.outputs import named_folder
 
 
 class Keys(TypedDict):
@@ -34,7 +35,7 @@ class Keys(TypedDict):
 def extract_faces(config: DictConfig) -> None:
     """Cut the faces out of a video or a folder of them; `config` is composed from conf/extract_faces.yaml."""
     values = checked(config, Keys)
-    source, folder = Path(values["video"]).expanduser(), Path(values["output"]).expanduser()
+    source, folder = Path(values["video"]).expanduser(), named_folder(Path(values["output"]).expanduser())
 
     from suite.data.tools.video_faces import Crops, extract, find_videos, frontal_faces, open_states, state_path
     from suite.progress import counting

@@ -11,6 +11,7 @@ from suite.run import cli, folder
 from suite.run.checks import checked
 from suite.run.config import CONF, compose_again, need_data, plain
 from suite.run.words import command, literal, say, task_words, typed
+from suite.translating.outputs import named_folder
 
 if TYPE_CHECKING:
     from suite.data.module import PictureData
@@ -38,7 +39,7 @@ def make_sketches(config: DictConfig) -> None:
     """Draw sketch sets; `config` is composed from conf/make_sketches.yaml."""
     need_data(config)
     values = checked(config, Keys)
-    output = Path(values["output"]).expanduser()
+    output = named_folder(Path(values["output"]).expanduser())
     run = stage_tom(Path(values["run"]).expanduser())
 
     from suite.papers.drawing import draw_sets, snapshots

@@ -11,6 +11,7 @@ from suite.run import cli
 from suite.run.checks import checked
 from suite.run.config import need_data
 from suite.run.words import command, say, task_words, typed
+from suite.translating.outputs import named_folder
 
 
 class Keys(TypedDict):
@@ -67,7 +68,7 @@ def pack(config: DictConfig) -> None:
 
 def _check(values: Keys) -> Path:
     """The output folder. Raises UserError for one that may not be replaced."""
-    output = Path(values["output"]).expanduser()
+    output = named_folder(Path(values["output"]).expanduser())
     if output.exists():
         from suite.data.sources.shards import CATALOG
 

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import wandb
 from PIL import Image
+
+from suite.run.folder import read_config
 
 TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
 SHORT = ["trainer.limit_train_batches=2", "logger=wandb"]
@@ -153,3 +156,20 @@ def test_a_refusal_of_wandb_is_one_line_and_leaves_none_open(command, tmp_path, 
     import wandb
 
     assert wandb.run is None
+
+
+def test_a_run_of_a_sweep_is_the_one_that_its_agent_began(command, tmp_path, monkeypatch):
+    """The agent says which in the environment, and types `--key=value`."""
+    for name, value in (("RUN_ID", "agents1d"), ("SWEEP_ID", "abcdefgh"), ("PROJECT", "agents"), ("MODE", "offline")):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    wandb.teardown()  # it has read the environment once for all
+    run = tmp_path / "run"
+    words = [*(f"--{word}" for word in (*TINY, *SHORT)), "trainer.max_epochs=1", "metrics=none"]
+    try:
+        assert command("train", *words, f"--hydra.run.dir={run}") == 0
+    finally:
+        wandb.teardown()
+    (folder,) = wandb_runs(run)
+    about = next(record.run for record in records(folder) if record.HasField("run"))
+    assert (about.run_id, about.sweep_id, about.project) == ("agents1d", "abcdefgh", "agents")
+    assert read_config(run).logger.id == "agents1d"  # a resumed run, without the agent, goes on in it

@@ -1,5 +1,6 @@
 """What a command asks for: a fresh run or a resumed one, of which settings, in which folder."""
 
+import os
 import secrets
 from pathlib import Path
 
@@ -45,8 +46,12 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
 
 
 def new_id() -> str:
-    """A W&B run's: in config.yaml from the start, so that a resumed run goes on in it."""
-    return secrets.token_hex(4)
+    """A W&B run's: in config.yaml from the start, so that a resumed run goes on in it.
+
+    Under a W&B agent it is the one that the agent has begun, also of every stage: W&B takes no other there.
+    """
+    given = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+    return given or secrets.token_hex(4)
 
 
 def several_devices(config: DictConfig) -> bool:

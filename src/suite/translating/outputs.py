@@ -100,6 +100,13 @@ def named_picture(target: Path) -> Path:
     return target
 
 
+def named_folder(target: Path) -> Path:
+    """The folder. Raises UserError where it is not there and has the name of a picture or a video."""
+    if not target.is_dir() and (kind := _named_like(target)):
+        raise UserError(f"output={target} is the name of a {kind}: name a folder")
+    return target
+
+
 def videos_in(folder: Path) -> int:
     """How many videos lie in a folder and below it; they are translated one by one."""
     return len(walk(folder, lambda name: not name.startswith(".") and is_video(Path(name))))
