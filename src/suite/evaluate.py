@@ -55,6 +55,10 @@ def evaluate(config: DictConfig) -> None:
     data.test_split = "test" if config.split == "val" else config.split
     data.prepare_data()
     check_labels(model, data, training=False)
+    if config.split != "train" and not data.holds_out:
+        raise UserError(
+            f"split={config.split}: {run} holds no pictures out, all are trained on; say split=train to measure those"
+        )
     metrics = metrics_callback(saved)
     if metrics is None:
         raise UserError("metrics=none measures nothing: choose metrics=full, offline or pixel")
@@ -74,6 +78,11 @@ def evaluate(config: DictConfig) -> None:
     measure = trainer.validate if config.split == "val" else trainer.test
     torch.manual_seed(config.seed)
     (figures,) = measure(model, datamodule=data, verbose=False)
+    if not figures:
+        raise UserError(
+            f"split={config.split}: nothing could be measured of {run}, as said above; say split=train, or other "
+            "metrics=, or give it more pictures"
+        )
     how = [config.split, config.checkpoint, *(["train"] if config.mode == "train" else [])]
     keep(run, "/".join(how), {"steps": model.steps, **figures})
     show(run, config.checkpoint, model.steps, figures)

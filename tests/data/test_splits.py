@@ -282,12 +282,12 @@ def test_a_fixed_draw_moves_few_when_one_is_missing():
     assert sum(fewer[key] != drawn[key] for key in fewer) <= 2
 
 
-def test_a_set_of_one_picture_is_refused_by_its_name_and_number():
-    with pytest.raises(UserError, match=r"^test has 1 photos: too few to train and to test on"):
-        assign_splits(catalog(photos=1, drawings=5), None, seed=0)
-    somewhere = Catalog("test", Path("some/where"), catalog(photos=1).records)
-    with pytest.raises(UserError, match=r"^test in some/where has 1 photos: too few"):
-        assign_splits(somewhere, None, seed=0)
+def test_a_single_picture_is_trained_on_which_is_said_by_its_set_and_kind():
+    somewhere = Catalog("test", Path("some/where"), catalog(photos=1, drawings=2).records)
+    assert keys(assign_splits(somewhere, None, seed=0), "p") == {"train": ["p0"], "test": []}
+    assert somewhere.warnings[0].startswith("test in some/where has 1 photos, which is trained on: none is left")
+    with pytest.raises(UserError, match=r"^data\.split=.*: test has 1 photos, too few"):
+        assign_splits(catalog(photos=1), {"train": 0.9, "test": 0.1}, seed=0)
 
 
 def test_the_key_of_a_second_data_set_is_named():

@@ -86,6 +86,16 @@ def test_steps_are_saved_between_epochs(run: Callable, tmp_path: Path, monkeypat
     assert saved == [0, 1, 2, 3, 4, 5]
 
 
+def test_without_validation_no_step_waits_for_one(run: Callable, tmp_path: Path, monkeypatch) -> None:
+    saved = []
+    monkeypatch.setattr(
+        pl.Trainer, "save_checkpoint", lambda self, *_, **__: saved.append(self.fit_loop.total_batch_idx)
+    )
+    every = {"val_check_interval": 1, "check_val_every_n_epoch": None, "limit_val_batches": 0}
+    run(LastCheckpoint(tmp_path, every_n_epochs=9, every_n_steps=1), **every)
+    assert saved == [0, 1]
+
+
 def test_chosen_steps_are_kept_without_optimizers(run: Callable, tmp_path: Path, caplog) -> None:
     """Two batches an epoch, so that step 4 is the last of one."""
     run(StepCheckpoints(tmp_path, [1, 4, 7, 9]), LastCheckpoint(tmp_path, 1), epochs=3)

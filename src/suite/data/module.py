@@ -100,9 +100,15 @@ class PictureData(DataKeys, LightningDataModule):
         return count_by_name(self.label_names, (shown.label for shown in there))
 
     @property
+    def holds_out(self) -> bool:
+        """Whether there are pictures to validate and test on: else all are trained on. Opens none."""
+        return all(served.holds_out for served in self._served if served is not None)
+
+    @property
     def has_truth(self) -> bool:
         """Whether evaluation knows what a translation should look like: every picture there has its counterpart."""
-        return self.task != "labelled" and any(self._evaluates_pairs(split) for split in ("val", self.test_split))
+        evaluated = [split for split in ("val", self.test_split) if split == "train" or self.holds_out]
+        return self.task != "labelled" and any(map(self._evaluates_pairs, evaluated))
 
     @cached_property
     def sketcher(self) -> Sketched | None:

@@ -46,10 +46,10 @@ def assign_splits(
     of the kind `together` as one, whether they have the other kind or not; a record of every split belongs to each that
     has others. `wanted` (counts, or fractions of 1) draws
     anew, from seed and keys: see `SplitDraw`. Without it the source's splits are kept, records that it names no split
-    for become train, and a kind of record that has no val or test at all gives up a tenth as test. What is drawn keeps
-    records of one name, and of one identity, in one split; not of one that is itself the label where the task is
-    `labelled`. `key` is where the data set stands in the configuration. Raises UserError where there are too few
-    records.
+    for become train, and a kind of record that has no val or test at all gives up a tenth as test, but of a single one
+    nothing. What is drawn keeps records of one name, and of one identity, in one split; not of one that is itself the
+    label where the task is `labelled`. `key` is where the data set stands in the configuration. Raises UserError where
+    there are too few records.
     """
 
     def group_of(record: Record) -> Group:
@@ -79,8 +79,11 @@ def assign_splits(
             split_of |= draw(records, wanted, f"{key}.split={dict(wanted)}: {found}, too few for that")
         elif any(record.split in ("val", "test") for record in records):
             split_of |= {id(record): record.split or "train" for record in records}
+        elif len(records) == 1:
+            split_of[id(records[0])] = "train"
+            catalog.warnings.append(f"{found}, which is trained on: none is left to be held out as test")
         else:
-            of_kind = draw(records, HELD_OUT, f"{found}: too few to train and to test on; add some")
+            of_kind = draw(records, HELD_OUT, found)  # two are enough
             held_out = sum(split == "test" for split in of_kind.values())
             split_of |= of_kind
             catalog.warnings.append(
@@ -164,6 +167,11 @@ class ServedSplits:
             if candidate in self.names:
                 return candidate
         raise self._no_split(split)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether pictures of val or test serve: else all that do are trained on."""
+        return self.names != ("train",)
 
     @property
     def validates_on_test(self) -> bool:

@@ -89,7 +89,8 @@ class LastCheckpoint(OfSteps):
 def validates_now(trainer: pl.Trainer) -> bool:
     """Whether validations are counted in steps, and one is due after the batch that ends."""
     every: Any = trainer.val_check_batch
-    return trainer.check_val_every_n_epoch is None and (trainer.fit_loop.total_batch_idx + 1) % every == 0
+    counted = trainer.enable_validation and trainer.check_val_every_n_epoch is None
+    return counted and (trainer.fit_loop.total_batch_idx + 1) % every == 0
 
 
 class StepCheckpoints(OfSteps):

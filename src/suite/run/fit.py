@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("suite")
 
+ALL_TRAINED_ON = (
+    "all pictures are trained on, none is held out: no validation, no picture grids and no best.ckpt; last.ckpt is kept"
+)
+
 
 def fit(
     config: DictConfig,
@@ -69,22 +73,24 @@ def fit(
         data.check_training()
         if next_start and not config.resume:
             check_reached(next_start, config, model, data)
+        if not data.holds_out:
+            log.warning(ALL_TRAINED_ON)
         check_labels(model, data, training=True)
         model.find_weights()
-        if metrics := metrics_callback(config):
+        if data.holds_out and (metrics := metrics_callback(config)):
             metrics.find_weights(data)
         folder.claim(run, resumed=bool(config.resume))
         folder.write_config(config, run)
         folder.unfinish(run)  # a longer duration may have been asked for
         console.keep(memory, run / "log.txt")
         so_far = f"epoch {done['epochs']}, step {done['steps']}" if config.resume else ""
-        log.info(summary(config, model, run, so_far, started_from))
+        log.info(summary(config, model, run, so_far, started_from, data.holds_out))
 
     began = time.monotonic()
     exit_code = 1
     trainer = None
     try:
-        trainer = build_trainer(config, run, model, done["batches"] if config.resume else None)
+        trainer = build_trainer(config, run, model, done["batches"] if config.resume else None, data.holds_out)
         if not trained:
             trainer.fit(model, datamodule=data, ckpt_path=resumed_from, weights_only=True)
         trained = True
@@ -92,7 +98,7 @@ def fit(
         if on_rank_zero():
             with signals_of(trainer).heard():
                 leave_behind(model, data, run, trainer.strategy.root_device)
-            said = conclude(trainer, model, run, time.monotonic() - began)
+            said = conclude(trainer, model, run, time.monotonic() - began, data.holds_out)
             folder.finish(run, said)
             log.info(said)
         exit_code = 0
@@ -113,10 +119,12 @@ def fit(
 
 
 def check_reached(start: str, config: DictConfig, model: "Paper", data: "PictureData") -> None:
-    """Refuse a stage whose epochs end before the step that the next one starts from. Several devices take fewer yet.
+    """Refuse a stage that won't keep what the next one starts from: it ends before that step, or has no best.
 
-    Raises UserError.
+    Several devices take fewer steps yet. Raises UserError.
     """
+    if start.removesuffix(".ckpt") == "best" and not data.holds_out:
+        raise UserError("start=best: no pictures are held out, so that no checkpoint is the best; say start=last")
     steps = [at for at in config.checkpoint.at_steps if start.removesuffix(".ckpt") in ("first", step_name(at))]
     if not steps or config.trainer.max_epochs < 0:
         return

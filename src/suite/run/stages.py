@@ -41,7 +41,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     share_steps(list(configs.values()))
     for of_one in configs.values():
         check_config(of_one)
-        model, _ = instantiate(of_one)  # in the end, that of the last stage
+        model, data = instantiate(of_one)  # in the end, those of the last stage
     for (name, of_one), after in zip(configs.items(), list(configs.values())[1:], strict=False):
         check_start(after.start, name, of_one)
     if on_rank_zero():
@@ -68,7 +68,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
                 raise
         before = own
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
-    log.info("\n".join(what_next(run, model)))
+    log.info("\n".join(what_next(run, model, data.holds_out)))
 
 
 def share_steps(configs: Sequence[DictConfig]) -> None:

@@ -21,15 +21,23 @@ if TYPE_CHECKING:
 _SCARCE_FROM = 256  # pixels; below, a calculation of seconds is not worth its while
 
 
-def summary(config: DictConfig, model: "Paper", run: Path, done: str, started_from: dict[str, str]) -> str:
+def summary(
+    config: DictConfig, model: "Paper", run: Path, done: str, started_from: dict[str, str], holds_out: bool = True
+) -> str:
     """What is about to run, on one screen; the whole configuration is in the file it names.
 
     done: what a resumed run has behind it, else empty. started_from: further lines, by title.
+    holds_out: whether there are pictures to validate on.
     """
     data, trainer = config.data, config.trainer
     single = {key: value for key, value in plain(config.model).items() if key != "paper"}
     settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
     metrics = [name for name in config.metrics.names if name != "l1_closest" or data.drawings == "all"]
+    measured = ", ".join(metrics) or "none"
+    if set(metrics) & set(SET_METRICS):
+        measured += f" ({config.metrics.features})"
+    if metrics and config.metrics.monitor:
+        measured += f", best by {config.metrics.monitor}"
     rows = {
         "run": f"{run}" + (f"   (resumed after {done})" if done else ""),
         **model.summary(),
@@ -39,9 +47,7 @@ def summary(config: DictConfig, model: "Paper", run: Path, done: str, started_fr
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
         "training": f"{duration(config, model)}, {precision(config)}, seed {config.seed}",
         **memory(config, model),
-        "metrics": f"{', '.join(metrics) or 'none'}"
-        + (f" ({config.metrics.features})" if set(metrics) & set(SET_METRICS) else "")
-        + (f", best by {config.metrics.monitor}" if config.metrics.monitor else ""),
+        "metrics": measured if holds_out else "none: no pictures are held out",
         "config": f"{run / 'config.yaml'}",
     }
     return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
@@ -61,8 +67,11 @@ def memory(config: DictConfig, model: "Paper") -> dict[str, str]:
     return {"memory": f"{found.total / 2**30:.1f} GiB by calculation: {shares}; kernels' own work space not counted"}
 
 
-def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -> str:
-    """What came out, on one screen: the metrics, where the pictures are, and what can be done next."""
+def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float, holds_out: bool = True) -> str:
+    """What came out, on one screen: the metrics, where the pictures are, and what can be done next.
+
+    holds_out: whether there are pictures to test on.
+    """
     from suite.papers.styled import STYLES
     from suite.run.picture_grids import latest
 
@@ -75,14 +84,17 @@ def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float) -
     if grid := latest(run / "images", STYLES if model.needs_style else None):
         lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")
-    lines += what_next(run, model)
+    lines += what_next(run, model, holds_out)
     if any((run / "wandb").glob("offline-run-*")):
         lines.append(f"  W&B         wandb sync {shlex.quote(f'{run}/wandb')}/offline-run-*")
     return "\n".join(lines)
 
 
-def what_next(run: Path, model: "Paper") -> list[str]:
-    """The commands that take a finished run, or one in stages that ends with this model; what is theirs in capitals."""
+def what_next(run: Path, model: "Paper", holds_out: bool = True) -> list[str]:
+    """The commands that take a finished run, or one in stages that ends with this model; what is theirs in capitals.
+
+    holds_out: whether there are pictures to test on; else those of training are all that can be measured.
+    """
     of_run = say("run", run)
     lines = []
     if model.directions:
@@ -93,7 +105,7 @@ def what_next(run: Path, model: "Paper") -> list[str]:
     if model.needs_style:
         grid = command("style_grid", of_run, "input=SKETCHES", "styles=PICTURES", "output=GRID.png")
         lines.append(f"  style grid  {grid}")
-    return [*lines, f"  evaluate    {command('evaluate', of_run)}"]
+    return [*lines, f"  evaluate    {command('evaluate', of_run, *(['split=train'] * (not holds_out)))}"]
 
 
 def duration(config: DictConfig, model: "Paper") -> str:

@@ -36,8 +36,13 @@ def precision(config: DictConfig) -> str:
     return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
 
 
-def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: int | None = None) -> "pl.Trainer":
-    """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there."""
+def build_trainer(
+    config: DictConfig, run: Path, model: "Paper", resumed_batch: int | None = None, holds_out: bool = True
+) -> "pl.Trainer":
+    """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there.
+
+    holds_out: whether the data have pictures to validate on; else there is nothing that a validation would show.
+    """
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import RichProgressBar
     from pytorch_lightning.strategies import DDPStrategy
@@ -49,9 +54,10 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
 
     around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run), callbacks.StepSeeds(config.seed)]
     around.append(RichProgressBar() if on_terminal() else callbacks.EpochLines())
-    if metrics := metrics_callback(config):
+    metrics = metrics_callback(config) if holds_out else None
+    if metrics:
         around.append(metrics)
-    if config.images.count > 0 or config.images.train > 0:
+    if holds_out and (config.images.count > 0 or config.images.train > 0):
         around.append(PictureGrids(folder=run / "images", **plain(config.images)))
     if config.early_stopping.loss is not None:
         around.append(callbacks.StopEarly(**plain(config.early_stopping)))
@@ -71,6 +77,8 @@ def build_trainer(config: DictConfig, run: Path, model: "Paper", resumed_batch: 
     if model.stages and values["strategy"] == "ddp_find_unused_parameters_true":
         # Between stages the first process makes what the next one needs, while the others wait for it.
         values["strategy"] = DDPStrategy(find_unused_parameters=True, timeout=timedelta(hours=12))
+    if not holds_out:
+        values["limit_val_batches"] = 0
     values |= {"precision": precision(config), "accelerator": find_device(config.trainer.accelerator)}
     quiet_lightning()
     return make_trainer(
