@@ -143,12 +143,15 @@ def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -
     from rich.console import Console
     from rich.table import Table
 
+    from suite.metrics.table import rows_of
+
     print(f"{run}, {checkpoint} checkpoint, {steps} steps")
     table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:.4f}")
+    table.add_column("n", justify="right")
+    for name, value, n in rows_of(figures):
+        table.add_row(name, f"{value:.4f}", n)
     Console().print(table)
     print(f"kept in {run / 'metrics.json'}")
 

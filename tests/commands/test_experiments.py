@@ -132,7 +132,7 @@ def test_evaluate_gives_what_validation_gave(command, tmp_path, capsys):
         "test/last"
     ].keys()
     # No face is on both sides of the training pictures, so none has its counterpart there.
-    features = ("train_pictures/fd_random_vgg", "train_pictures/kd_random_vgg")
+    features = tuple(f"train_pictures/{name}" for name in ("fd_random_vgg", "kd_random_vgg", "n", "n_real"))
     assert entries["train/last"].keys() - {"steps"} == {*features, *(f.replace("/", "_b2a/") for f in features)}
     said = capsys.readouterr().out
     assert "train_pictures/fd_random_vgg" in said

@@ -100,7 +100,7 @@ def test_training_pictures_are_measured_as_they_are(run, command):
     assert command("evaluate", f"run={run}", "split=train", "metrics=pixel") == 0
     figures = json.loads((run / "metrics.json").read_text())["train/last"]
     assert {name for name in figures if name != "steps"} == {
-        f"train_pictures/{name}" for name in ("psnr", "ssim", "l1", "l1_closest")
+        f"train_pictures/{name}" for name in ("psnr", "ssim", "l1", "l1_closest", "n")
     }
     _, data = instantiate(read_config(run))
     data.setup()

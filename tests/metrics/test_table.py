@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from suite.metrics.distances import frechet_distance, kernel_distance
-from suite.metrics.table import join, summarise
+from suite.metrics.table import join, rows_of, summarise
 
 
 def rows(index: list[int]) -> dict[str, torch.Tensor]:
@@ -41,12 +41,15 @@ def test_figures_are_the_distances_and_means_of_the_table():
         "kid": kernel_distance(REAL, table["features"]),
         "kid_to_train": kernel_distance(REAL[:9], table["features"]),
         "psnr": 25.0,
+        "n": 11,
+        "n_real": 15,
+        "n_real_to_train": 9,
     }
 
 
 def test_other_features_never_go_under_inceptions_names():
     figures, _ = summarise(join([rows(ALL)]), {"": REAL}, ["fid", "kid"], "random_vgg")
-    assert list(figures) == ["fd_random_vgg", "kd_random_vgg"]
+    assert list(figures) == ["fd_random_vgg", "kd_random_vgg", "n", "n_real"]
 
 
 def test_lp_is_three_figures_and_those_of_random_weights_say_so():
@@ -57,15 +60,15 @@ def test_lp_is_three_figures_and_those_of_random_weights_say_so():
         "lp_norm": torch.tensor([2.0, 4.0]),
     }
     expected = {"lp_sum": 10.0, "lp_mean": 2.5, "lp_norm": 3.0}
-    assert summarise(table, {}, ["lp", "psnr"], "inception") == ({**expected, "psnr": 21.0}, [])
+    assert summarise(table, {}, ["lp", "psnr"], "inception") == ({**expected, "psnr": 21.0, "n": 2}, [])
     named = {f"{name}_random_vgg19": value for name, value in expected.items()}
-    assert summarise(table, {}, ["psnr", "lp"], "random_vgg") == ({"psnr": 21.0, **named}, [])
+    assert summarise(table, {}, ["psnr", "lp"], "random_vgg") == ({"psnr": 21.0, **named, "n": 2}, [])
 
 
 @pytest.mark.parametrize(("count", "given"), [(1, set()), (3, {"fid"}), (4, {"fid", "kid"})])
 def test_too_few_pictures_leave_a_figure_out_and_say_how_many_it_needs(count, given):
     figures, missing = summarise(join([rows(ALL[:count])]), {"": REAL}, ["fid", "kid"], "inception")
-    assert set(figures) == given
+    assert set(figures) == (given | {"n", "n_real"} if given else set())
     left_out = [sentence for sentence in missing if "kid" in sentence]
     if "kid" not in given:
         assert "at least 4" in left_out[0]
@@ -76,3 +79,18 @@ def test_no_pictures_at_all_give_no_figures():
     figures, missing = summarise({}, {"": REAL}, ["fid", "psnr"], "inception")
     assert figures == {}
     assert len(missing) == 1
+
+
+def test_each_figure_is_read_with_its_number_of_pictures():
+    figures = {
+        "test/fid": 6071.0, "test/fid_to_train": 1797.0, "test/psnr": 20.0, "test/n": 2.0, "test/n_real": 3.0,
+        "test/n_real_to_train": 1000.0, "test_b2a/fd_random_vgg": 1.5, "test_b2a/n": 8.0, "test_b2a/n_real": 9.0,
+        "steps": 7.0,
+    }  # fmt: skip
+    assert [tuple(row) for row in rows_of(figures)] == [
+        ("test/fid", 6071.0, "2, 3 real"),
+        ("test/fid_to_train", 1797.0, "2, 1000 real"),
+        ("test/psnr", 20.0, "2"),
+        ("test_b2a/fd_random_vgg", 1.5, "8, 9 real"),
+        ("steps", 7.0, ""),
+    ]

@@ -132,5 +132,6 @@ def test_a_paper_of_labels_has_a_grid_and_figures_by_label(tmp_path: Path) -> No
         fakes = model.coloured(pictures[labels != label] / 127.5 - 1, label).detach()
         features = [metrics.extractor(some) for some in (pictures[labels == label], signed_to_uint8(fakes))]
         expected[f"{section}/fd_random_vgg"] = frechet_distance(*features)
+        expected |= {f"{section}/n": len(fakes), f"{section}/n_real": len(features[0])}
     figures = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val")}
     assert figures == pytest.approx(expected, rel=1e-3)

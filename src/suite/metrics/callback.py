@@ -57,7 +57,8 @@ class MetricsCallback(Callback):
     Logged as `val/fid` for the module's first translation and `val_<name>/fid`, as `val_b2a/fid`, for any other, in a
     test `test/...`, or of training pictures `train_pictures/...`, as `train/...` are losses. With features other than
     Inception the names say so: `val/fd_random_vgg`, `val/kd_random_vgg`, `val/lp_sum_random_vgg19`. Everything runs in
-    float32 without autocast and gradients, and leaves the process's random generators as they were. Each figure is
+    float32 without autocast and gradients, and leaves the process's random generators as they were. `val/n` is how many
+    pictures were measured, and `val/n_real` of how many real ones fid and kid are the distance. Each figure is
     computed from per-picture values gathered over all processes, so several devices give what one gives. Where a
     translation says `luma_where_grey`, its luma is compared with grey truths, and `val/grey_truth` is their share.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from suite.metrics.table import SET_METRICS
+from suite.metrics.table import SET_METRICS, rows_of
 from suite.run.config import plain
 from suite.run.request import several_devices
 from suite.run.trainer import precision
@@ -80,7 +80,7 @@ def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float, h
     done = _count(model.steps, "step") if by_steps else _count(trainer.current_epoch, "epoch")
     lines = [f"\n{done}, {time}"]
     metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
-    lines += [f"  {name:28s}{value:10.4f}" for name, value in sorted(metrics.items())]
+    lines += [f"  {name:28s}{value:10.4f}  n {n}" for name, value, n in sorted(rows_of(metrics))]
     if grid := latest(run / "images", STYLES if model.needs_style else None):
         lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")
