@@ -62,3 +62,18 @@ def test_a_picture_is_grey_where_all_its_channels_are_equal():
     pictures[1, 1, 2, 3] += 0.01
     pictures[3, 2, 0, 0] += 0.01
     assert images.is_grey(pictures).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(("height", "width"), [(33, 47), (5, 2), (1, 9), (8, 16), (3, 40)])
+def test_padding_reflects_as_numpy_does_as_often_as_it_takes(height, width):
+    pictures = torch.arange(2 * height * width, dtype=torch.float32).reshape(2, height, width)
+    grown = images.padded(pictures, 16)
+    assert all(side % 16 == 0 for side in grown.shape[-2:])
+    missing = [(0, 0), *((0, after - before) for before, after in zip((height, width), grown.shape[-2:], strict=True))]
+    np.testing.assert_array_equal(grown, np.pad(pictures.numpy(), missing, mode="reflect"))
+    assert images.padded(pictures.byte(), 1).shape[-2:] == (max(height, 8), max(width, 8))
+
+
+def test_what_networks_read_is_not_padded():
+    pictures = torch.zeros(1, 3, 16, 32)
+    assert images.padded(pictures, 16) is pictures

@@ -116,6 +116,20 @@ def test_pictures_smaller_than_their_padding(photos, tmp_path, size, backbone):
     assert Image.open(tmp_path / "y.png").size == size
 
 
+@pytest.mark.parametrize(("height", "width"), [(33, 47), (5, 3), (1, 40), (64, 64)])
+@pytest.mark.parametrize("backbone", ["resnet", "unet", "unet_noskip"])
+def test_the_method_gives_the_size_that_came_in_as_the_command_does(photos, tmp_path, backbone, height, width):
+    unet = {"name": "unet", "downs": 5, "width": 4, "norm": "instance", "skip": backbone == "unet"}
+    net = tiny(None if backbone == "resnet" else unet)
+    path = noise(photos / "x.png", width, height)
+    translate_files(net, [(path, tmp_path / "y.png")])
+    x = torch.from_numpy(np.array(Image.open(path), np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
+    for direction in net.directions:
+        assert net.translate(x, direction).shape == (1, 3, height, width)
+    made = net.translate(x)[0].permute(1, 2, 0)
+    assert_same(tmp_path / "y.png", (made * 127.5 + 127.5).round().byte().numpy())
+
+
 def test_the_divisor_is_the_models(photos, tmp_path):
     unet = tiny({"name": "unet", "downs": 5, "width": 4, "norm": "instance"})
     path = noise(photos / "x.png", 70, 64)

@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+_SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
+
 
 def uint8_to_unit(pictures: Tensor) -> Tensor:
     """uint8 0..255 to float32 0..1, any shape."""
@@ -55,6 +57,29 @@ def luma(pictures: Tensor) -> Tensor:
 def is_grey(pictures: Tensor) -> Tensor:
     """(B, 3, H, W) to (B,) bool: whether all channels of a picture are equal."""
     return (pictures == pictures[:, :1]).flatten(1).all(dim=1)
+
+
+def padded(pictures: Tensor, divisor: int) -> Tensor:
+    """(…, H, W) of any type, grown at the lower right until both sides are multiples that networks read, 8 at least.
+
+    What is added is their reflection, as often as it takes; of a single line that is the line itself.
+    """
+    height, width = pictures.shape[-2:]
+    rows, columns = (_reflected(side, side + _missing(side, divisor), pictures.device) for side in (height, width))
+    if (len(rows), len(columns)) == (height, width):
+        return pictures
+    return pictures[..., rows[:, None], columns]
+
+
+def _missing(side: int, divisor: int) -> int:
+    return -max(side, _SHORTEST) % divisor + max(0, _SHORTEST - side)
+
+
+def _reflected(side: int, wanted: int, device: torch.device) -> Tensor:
+    """Which line stands at each of so many places."""
+    period = max(1, 2 * (side - 1))
+    place = torch.arange(wanted, device=device) % period
+    return torch.minimum(place, period - place)
 
 
 def table(left: Tensor, top: Tensor, columns: Sequence[Tensor]) -> Tensor:

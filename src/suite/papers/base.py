@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from suite.arguments import check_value
 from suite.data.batch import Batch
 from suite.errors import UserError
+from suite.images import padded
 from suite.networks.contract import PictureNetwork
 from suite.networks.layers import keep_training_behaviour
 from suite.papers import arguments_of
@@ -77,10 +78,12 @@ class Paper(AlternatingUpdates):
     def translate(self, batch: Batch | Tensor, direction: Direction = "a2b") -> Tensor:
         """Pictures of the source domain, or a batch that holds them, to the target domain.
 
-        (B, C, H, W) in [-1, 1] both ways, without gradient; through the EMA where there is one.
+        (B, C, H, W) in [-1, 1] both ways, of any size, without gradient; through the EMA where there is one. Sizes that
+        the networks don't read are padded, and cut off again.
         """
         x = batch if isinstance(batch, Tensor) else batch[source_side(direction)]
-        return self.translator(self.directions[direction])(x)
+        height, width = x.shape[-2:]
+        return self.translator(self.directions[direction])(padded(x, self.divisor))[..., :height, :width]
 
     def towards(self, target: str) -> Direction:
         """The direction to the label of that name. Raises UserError where the model knows no such label."""

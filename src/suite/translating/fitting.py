@@ -12,8 +12,6 @@ from suite import images
 from suite.data.pictures.decode import Array
 from suite.papers.base import Direction, Paper, source_side
 
-_SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do with less
-
 
 class Fitted(NamedTuple):
     """Pixels that the networks read, uint8 (C, H, W), and the size of the picture that they were made of."""
@@ -38,21 +36,16 @@ class Fitting:
     def fit(self, picture: Array) -> Fitted:
         """Bring a picture, uint8 (C, H, W), to a size that is read: reflected at its lower right, or squashed."""
         height, width = picture.shape[1:]
+        pixels = torch.from_numpy(picture.copy())  # those of a grey file are read-only, of which torch warns
         if self.fixed_size is not None:
-            # Copied, as the pixels of a grey file are read-only, of which torch warns.
-            return Fitted(resize(torch.from_numpy(picture.copy()), self.fixed_size, self.fixed_size), height, width)
-        # numpy reflects as often as it takes; torch refuses more padding than picture.
-        padding = ((0, 0), (0, self._missing(height)), (0, self._missing(width)))
-        return Fitted(torch.from_numpy(np.pad(picture, padding, mode="reflect")), height, width)
+            return Fitted(resize(pixels, self.fixed_size, self.fixed_size), height, width)
+        return Fitted(images.padded(pixels, self.divisor), height, width)
 
     def back(self, result: Tensor, fitted: Fitted) -> Tensor:
         """The translation of `fitted`, uint8 (C, H, W), in the size of its picture."""
         if self.fixed_size is not None:
             return resize(result, fitted.height, fitted.width)
         return result[:, : fitted.height, : fitted.width]
-
-    def _missing(self, length: int) -> int:
-        return -max(length, _SHORTEST) % self.divisor + max(0, _SHORTEST - length)
 
 
 def resize(picture: Tensor, height: int, width: int) -> Tensor:
