@@ -310,3 +310,20 @@ def test_sketch_sets_are_counted_with_their_photos(pairs, figures, tmp_path):
     assert "2 by photo (step5, step10), made by TOM" in above
     with pytest.raises(UserError, match="the split test has 1 pair, and a sketch is evaluated with"):
         run(*words, "data.split={train: 8, test: 1}")
+
+
+def test_pictures_that_equal_another_are_counted(pairs, figures, tmp_path):
+    assert figures(*pairs)[0]["copies"] is None
+    for number in range(10):
+        for side in ("photos", "sketches"):
+            level = np.full((6, 9, 3), 20 * number, np.uint8)
+            Image.fromarray(level).save(tmp_path / "set" / side / f"{number}.png")
+    counted, above = figures(*pairs, "verify=true")
+    assert counted["copies"] == 0
+    assert "copies" not in above
+    Image.fromarray(np.full((6, 9, 3), 60, np.uint8)).save(tmp_path / "set" / "photos" / "4.png")
+    counted, above = figures(*pairs, "verify=true", f"report={tmp_path / 'report'}")
+    assert counted["copies"] == 1
+    assert "1 pictures equal another, pixel by pixel" in " ".join(above.split())
+    (line,) = (line for line in (tmp_path / "report").read_text().splitlines() if line.startswith("copies\t"))
+    assert f"{tmp_path}/set/photos/4.png" in line

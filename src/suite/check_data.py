@@ -42,7 +42,7 @@ def check_data(config: DictConfig) -> None:
     listed = list_sets(data)
     for path in filter(None, (sheet, report)):
         make_folder(path.parent)
-    look = _find_broken if values["verify"] else lambda records: None
+    look = _decode_all if values["verify"] else lambda records: None
     found = [Findings(catalog, splits, look(catalog.records)) for catalog, splits in listed]
     for findings in found:
         show(findings)
@@ -86,18 +86,18 @@ def _new_file(key: str, given: File | None, overwrite: bool, suffixes: tuple[str
     return path
 
 
-def _find_broken(records: list[Any]) -> list[Any]:
+def _decode_all(records: list[Any]) -> Any:
     """Under a progress bar on standard error: the other output is for the table and the JSON line."""
     from rich.console import Console
 
-    from suite.data.tools.checking import find_broken, pictures
+    from suite.data.tools.checking import decode_all, pictures
     from suite.progress import counting
 
     every = pictures(records)
     console = Console(stderr=True)
     with counting(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("decoding pictures", total=len(every))
-        return find_broken(every, lambda more: progress.advance(bar, more))
+        return decode_all(every, lambda more: progress.advance(bar, more))
 
 
 def main() -> None:

@@ -219,6 +219,10 @@ class ServedSplits:
             return 0
         return sum(bool(record.pictures(self.needs.kinds[0])) and not record.paired for record in self.records[split])
 
+    def was_drawn(self, record: Record) -> bool:
+        """Whether the source does not say what the record, of val or test, is for."""
+        return self.wanted is not None or record.split not in ("val", "test")
+
     def _disjoint(self, split: Split) -> bool:
         return self.needs.disjoint and split == "train"
 

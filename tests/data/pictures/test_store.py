@@ -56,7 +56,30 @@ def test_cache_holds_what_decoding_gives(tmp_path, files, fit):
     cached, decoded = open_(files, tmp_path / "cache", fit), DecodedStore(files, fit)
     for position in range(len(files)):
         np.testing.assert_array_equal(cached.read(position), decoded.read(position))
-    assert sorted(path.name for path in cached.folder.iterdir()) == ["about.json", "index.npy", "pixels.bin"]
+    assert sorted(path.name for path in cached.folder.iterdir()) == [
+        "about.json",
+        "digests.npy",
+        "index.npy",
+        "pixels.bin",
+    ]
+
+
+def test_two_files_of_one_picture_have_one_digest(tmp_path, files):
+    copied = tmp_path / "in" / "copied.bmp"
+    Image.open(files[1].path).save(copied)
+    store = open_([*files, PictureFile(copied)], tmp_path / "cache", Fit(4, 3))
+    digests = [row.tobytes() for row in store.digests()]
+    assert digests[4] == digests[1]
+    assert len(set(digests)) == 4
+    finer = open_(files, tmp_path / "cache", Fit(6, 3)).digests()
+    np.testing.assert_array_equal(finer, store.digests()[:4])  # of the pixels before they were fitted
+
+
+def test_a_cache_of_old_is_read_and_knows_no_digests(tmp_path, files):
+    (open_(files, tmp_path / "cache").folder / "digests.npy").unlink()
+    store = open_(files, tmp_path / "cache")
+    assert store.digests() is None
+    np.testing.assert_array_equal(store.read(1), DecodedStore(files, FIT).read(1))
 
 
 def test_many_pictures_are_decoded_by_processes_in_order(tmp_path, monkeypatch):
@@ -69,7 +92,7 @@ def test_many_pictures_are_decoded_by_processes_in_order(tmp_path, monkeypatch):
 
 def test_a_second_run_decodes_nothing(tmp_path, files, monkeypatch):
     first = open_(files, tmp_path / "cache")
-    monkeypatch.setattr(Fit, "decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(Fit, "flat", lambda *_: pytest.fail("decoded again"))
     assert open_(files, tmp_path / "cache").folder == first.folder
     assert find_cache(files, FIT, tmp_path / "cache", "test", False).folder == first.folder
 

@@ -7,7 +7,18 @@ import pytest
 from PIL import Image
 
 from suite.data.catalog import Catalog, PictureFile, Record
-from suite.data.tools.checking import Findings, count, find_broken, label_name, labels, pictures, printable, show, tasks
+from suite.data.tools.checking import (
+    Decoded,
+    Findings,
+    count,
+    decode_all,
+    label_name,
+    labels,
+    pictures,
+    printable,
+    show,
+    tasks,
+)
 from suite.errors import UserError
 
 
@@ -91,7 +102,7 @@ def test_broken_pictures_are_found_in_order_whatever_is_wrong(tmp_path, copies):
             files.append(PictureFile(path))
     files.append(PictureFile(tmp_path / "not there.png"))
     done = []
-    broken = find_broken(files, done.append)
+    broken = decode_all(files, done.append).broken
     wrong = ("empty.png", "truncated.jpg", "page.jpg", "floats.tif", "truncated.png")
     expected = [file.name for file in files if file.name.endswith((*wrong, "not there.png"))]
     assert [name for name, _ in broken] == expected
@@ -139,7 +150,7 @@ def test_what_serves_a_task_must_serve_it_in_training(splits, task, message):
 def test_few_of_each_kind_are_shown_and_all_reported(capsys):
     catalog = Catalog("set", None, [PAIR], missing=[f"missing {number}" for number in range(7)], warnings=["beware"])
     broken = [(f"broken {number}", "why") for number in range(30)]
-    findings = Findings(catalog, {"train": [PAIR]}, broken)
+    findings = Findings(catalog, {"train": [PAIR]}, Decoded(broken, {}))
     show(findings)
     out = capsys.readouterr().out
     assert "7: missing 0, missing 1, missing 2, and 4 more\n" in out

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from suite.errors import UserError
 
 Array = NDArray[np.uint8]
 Resize = Literal["squash", "cover"]
+DIGEST_BYTES = 16
 MOST_BROKEN = 0.01  # share of all pictures up to which data.on_broken=skip goes on without the broken ones
 _PICTURES_PER_WORKER = 16  # fewer than this are decoded sooner than a process starts
 
@@ -32,7 +34,14 @@ class Fit:
 
     def decode(self, picture: Picture) -> Array:
         """uint8 (C, H, W), bicubic and anti-aliased. Raises OSError or ValueError where the picture is broken."""
-        flat = flatten(picture.load(), "L" if self.channels == 1 else "RGB")
+        return self.pixels(self.flat(picture))
+
+    def flat(self, picture: Picture) -> Image.Image:
+        """The picture as large as it is, in grey or RGB. Raises OSError or ValueError where it is broken."""
+        return flatten(picture.load(), "L" if self.channels == 1 else "RGB")
+
+    def pixels(self, flat: Image.Image) -> Array:
+        """uint8 (C, H, W) of what `flat` gives."""
         array = np.asarray(self._resized(flat))
         return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
@@ -45,6 +54,11 @@ class Fit:
         scale = self.side / min(picture.size)
         width, height = (max(self.side, round(length * scale)) for length in picture.size)
         return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def digest_of(flat: Image.Image) -> bytes:
+    """Of a picture's mode, size and pixels: two files of one picture have the same, whatever they are called."""
+    return blake2b(f"{flat.mode} {flat.size} ".encode() + flat.tobytes(), digest_size=DIGEST_BYTES).digest()
 
 
 def broken(picture: Picture, error: Exception | str) -> UserError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from suite.data.catalog import Kind, Record, Split
 from suite.data.kept import IN_NO_SPLIT, kept_names
 from suite.data.pictures import store as cache
+from suite.data.pictures.copies import Looked, find_copies
 from suite.data.pictures.decode import MOST_BROKEN, Fit, broken
 from suite.data.pictures.tasks import PictureList
 from suite.data.splits import ServedSplits, Shown, Splits
@@ -36,6 +37,7 @@ class OpenedSplits:
             if kind in served.needs.kinds or split != "train"
         }
         self._report_broken()
+        self.copies = self._leave_out_copies()
         self.records: Splits = {split: self._readable(split) for split in served.names}
 
     def remarks(self) -> Iterator[str]:
@@ -57,7 +59,8 @@ class OpenedSplits:
 
     def reals(self, split: str, kind: Kind) -> PictureList:
         """Those of one kind as in evaluation, also of the train split, and with `all` of every record."""
-        return self._open(self.served.pictures(split, kind), self.fit(kind, False), build=False)
+        found = self._open(self.served.pictures(split, kind), self.fit(kind, False), build=False)
+        return found.without(self._copies(split))
 
     def names_of(self, kind: Kind) -> dict[str, list[str]]:
         """What splits.json calls the pictures of one kind, of each split that serves, and of those in none."""
@@ -74,11 +77,14 @@ class OpenedSplits:
 
     def fingerprint(self, split: str) -> str:
         """A hash that changes when what `reals` gives of any kind does."""
-        hashes = [
-            cache.fingerprint([shown.picture for shown in self.served.pictures(split, kind)], self.fit(kind, False))
-            for kind in self._kinds(split)
-        ]
+        hashes = []
+        for kind in self._kinds(split):
+            shown = [one for one in self.served.pictures(split, kind) if one.scene not in self._copies(split)]
+            hashes.append(cache.fingerprint([one.picture for one in shown], self.fit(kind, False)))
         return "-".join(hashes)
+
+    def _copies(self, split: str) -> set[int]:
+        return set() if split == "all" else self.copies.get(self.served.resolve(split), set())
 
     def _kinds(self, split: str) -> tuple[Kind, ...]:
         """What there is to open of a split: what the task needs, and the truth of it where there is some."""
@@ -122,6 +128,42 @@ class OpenedSplits:
                     f"{len(names)} of {total} pictures are broken, more than 1 %: {some}; mend or remove them"
                 )
             self.served.catalog.warnings.append(f"{len(names)} of {total} pictures are broken and skipped: {some}")
+
+    def _leave_out_copies(self) -> dict[Split, set[int]]:
+        """Take out of val and test the scenes with the pixels of a training picture, where their split was drawn.
+
+        Those that the source names stay, and so do all of a split that nothing would be left of. Nothing is found where
+        pictures are not cached.
+        """
+        served, needs, catalog = self.served, self.served.needs, self.served.catalog
+        looked: list[Looked] = []
+        scenes: list[int] = []
+        for (split, kind), pictures in self.lists.items():
+            # A simulated drawing is its photo: to look at both would find everything twice.
+            of_photos = catalog.simulated is not None and kind == "drawing" and "photo" in needs.kinds
+            if kind not in needs.kinds or of_photos or (digests := pictures.store.digests()) is None:
+                continue
+            shown = served.pictures(split, kind, training=split == "train")
+            for row, scene in zip(pictures.rows, pictures.scenes, strict=True):
+                if not served.records[split][scene].of_every_split:
+                    looked.append(Looked(split, kind, shown[row].picture.name, digests[row].tobytes()))
+                    scenes.append(scene)
+        if (copies := find_copies(looked)) is None:
+            return {}
+        left_out: dict[Split, set[int]] = {}
+        for number in copies.of_train:
+            split = looked[number].split
+            if served.was_drawn(served.records[split][scenes[number]]):
+                left_out.setdefault(split, set()).add(scenes[number])
+        for split in list(left_out):
+            fewer = {kind: self.lists[split, kind].without(left_out[split]) for kind in self._kinds(split)}
+            if all(fewer.values()):
+                self.lists |= {(split, kind): pictures for kind, pictures in fewer.items()}
+            else:
+                del left_out[split]
+        gone = {n for n in copies.of_train if scenes[n] in left_out.get(looked[n].split, ())}
+        catalog.warnings.append(copies.line(catalog.dataset, gone))
+        return left_out
 
     def _readable(self, split: Split) -> list[Record]:
         needs = self.served.needs

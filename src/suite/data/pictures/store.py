@@ -3,6 +3,7 @@
     <cache_dir>/pictures/<dataset>-<hash>/
       pixels.bin   all pictures one behind the other, each (C, H, W)
       index.npy    (N, 3) int64: offset in bytes, height, width; height 0 marks a broken picture
+      digests.npy  (N, 16) uint8: of each picture's pixels before they were fitted; caches of old have none
       about.json   channels, and the broken pictures by name
 
 The hash covers the pictures' identities (path, size, time of change) and how they are fitted, so that a changed file is
@@ -22,7 +23,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from suite.data.catalog import Picture
-from suite.data.pictures.decode import Array, Fit, broken
+from suite.data.pictures.decode import DIGEST_BYTES, Array, Fit, broken, digest_of
 from suite.data.pictures.loading import by_all_cores
 from suite.data.sources.shards import ShardPicture
 from suite.errors import UserError
@@ -41,6 +42,9 @@ class Store(Protocol):
     def read(self, position: int) -> Array:
         """uint8 (C, H, W), read-only where it comes from a file. Raises UserError where the picture is broken."""
 
+    def digests(self) -> Array | None:
+        """(N, 16) of all pictures' pixels; None where nobody has looked at them."""
+
 
 class DecodedStore:
     """Decodes at every reading: nothing on disk."""
@@ -58,6 +62,9 @@ class DecodedStore:
             return self.fit.decode(self.pictures[position])
         except (OSError, ValueError) as error:
             raise broken(self.pictures[position], error) from error
+
+    def digests(self) -> None:
+        return None
 
 
 class CachedStore:
@@ -79,6 +86,10 @@ class CachedStore:
             self._pixels = np.asarray(np.memmap(self.folder / "pixels.bin", dtype=np.uint8, mode="r"))
         offset, height, width = self.index[position].tolist()
         return self._pixels[offset : offset + self.channels * height * width].reshape(self.channels, height, width)
+
+    def digests(self) -> Array | None:
+        path = self.folder / "digests.npy"
+        return np.load(path) if path.is_file() else None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_pixels": None}  # a pickled map would carry every byte
@@ -133,6 +144,7 @@ def _build(pictures: Sequence[Picture], fit: Fit, place: Path, skip_broken: bool
     unfinished = unfinished_folder(place)
     try:
         index = np.zeros((len(pictures), 3), dtype=np.int64)
+        digests = np.zeros((len(pictures), DIGEST_BYTES), dtype=np.uint8)
         skipped: dict[int, str] = {}
         offset = 0
         with (unfinished / "pixels.bin").open("wb") as file:
@@ -142,12 +154,15 @@ def _build(pictures: Sequence[Picture], fit: Fit, place: Path, skip_broken: bool
                         raise broken(pictures[position], decoded)
                     skipped[position] = pictures[position].name
                     continue
-                file.write(decoded.tobytes())
-                index[position] = (offset, *decoded.shape[1:])
-                offset += decoded.size
+                pixels, digest = decoded
+                file.write(pixels.tobytes())
+                index[position] = (offset, *pixels.shape[1:])
+                digests[position] = np.frombuffer(digest, dtype=np.uint8)
+                offset += pixels.size
             file.flush()
             os.fsync(file.fileno())
         np.save(unfinished / "index.npy", index)
+        np.save(unfinished / "digests.npy", digests)
         about = {"channels": fit.channels, "broken": skipped}
         (unfinished / "about.json").write_text(json.dumps(about), encoding="utf-8")
         try:
@@ -159,8 +174,11 @@ def _build(pictures: Sequence[Picture], fit: Fit, place: Path, skip_broken: bool
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-class _Decoding(Dataset[Array | str]):
-    """Position -> the picture, or what is wrong with it."""
+_Decoded = tuple[Array, bytes] | str  # a picture and its digest, or what is wrong with it
+
+
+class _Decoding(Dataset[_Decoded]):
+    """The pictures by position."""
 
     def __init__(self, pictures: Sequence[Picture], fit: Fit) -> None:
         self.pictures, self.fit = pictures, fit
@@ -168,14 +186,15 @@ class _Decoding(Dataset[Array | str]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __getitem__(self, position: int) -> Array | str:
+    def __getitem__(self, position: int) -> _Decoded:
         try:
-            return self.fit.decode(self.pictures[position])
+            flat = self.fit.flat(self.pictures[position])
+            return self.fit.pixels(flat), digest_of(flat)
         except (OSError, ValueError) as error:
             return str(error)
 
 
-def _with_progress(decoded: Iterator[Array | str], total: int) -> Iterator[Array | str]:
+def _with_progress(decoded: Iterator[_Decoded], total: int) -> Iterator[_Decoded]:
     """The same pictures, with a progress bar if they take more than a moment."""
     progress = counting()
     task = progress.add_task("decoding pictures", total=total)

@@ -4,7 +4,7 @@ Every random choice here (partner, drawing, window, mirror, what is erased) is a
 that a sample is the same in whichever process, and after whatever history, it is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -75,12 +75,17 @@ class PictureList:
 
     def of_label(self, label: int) -> "PictureList":
         """Those of one label."""
-        places = self.places_of(label)
+        return self._at(self.places_of(label))
 
+    def _at(self, places: list[int]) -> "PictureList":
         def kept(values: list[Any]) -> list[Any]:
             return [values[place] for place in places]
 
         return PictureList(self.store, kept(self.rows), kept(self.scenes), kept(self.keys), kept(self.labels))
+
+    def without(self, scenes: Container[int]) -> "PictureList":
+        """Those of other scenes."""
+        return self._at([place for place, scene in enumerate(self.scenes) if scene not in scenes])
 
     def picture(self, place: int, view: View = WHOLE) -> Tensor:
         """uint8 (C, H, W), its pixels copied as they are stored."""

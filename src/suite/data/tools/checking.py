@@ -1,6 +1,6 @@
 """What a data set has and what it lacks: counts, tasks, broken pictures; for people and for programs.
 
-catalog, splits ─► [find_broken] ─► Findings ─► show, figures, report
+catalog, splits ─► [decode_all] ─► Findings ─► show, figures, report
 """
 
 import sys
@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, get_args
 
-from suite.data.catalog import Catalog, Picture, Record, flatten
+from suite.data.catalog import Catalog, Kind, Picture, Record, flatten
 from suite.data.keys import DataKeys
 from suite.data.labels import check_balanced, count_by_name, names_of
-from suite.data.pictures.decode import MOST_BROKEN, workers_for
+from suite.data.pictures.copies import Copies, Looked, find_copies
+from suite.data.pictures.decode import MOST_BROKEN, digest_of, workers_for
 from suite.data.pictures.processes import any_distant, context_for, end_with_parent
 from suite.data.splits import ServedSplits, Splits, assign_splits
 from suite.errors import UserError
@@ -30,13 +32,39 @@ class Broken(NamedTuple):
     reason: str
 
 
+class Decoded(NamedTuple):
+    """What decoding every picture shows."""
+
+    broken: list[Broken]
+    digests: dict[Picture, bytes]  # of the pixels of each that is not broken
+
+
 @dataclass(frozen=True)
 class Findings:
-    """A catalog with its splits; `broken` is None where nothing was decoded."""
+    """A catalog with its splits; `decoded` is None where nothing was."""
 
     catalog: Catalog
     splits: Splits
-    broken: list[Broken] | None = None
+    decoded: Decoded | None = None
+
+    @property
+    def broken(self) -> list[Broken] | None:
+        return None if self.decoded is None else self.decoded.broken
+
+    @cached_property
+    def copies(self) -> Copies | None:
+        """The pictures of the splits that equal another; None where all differ, or nothing was decoded."""
+        if self.decoded is None:
+            return None
+        digests, kinds = self.decoded.digests, get_args(Kind)[: 1 if self.catalog.simulated else 2]
+        return find_copies(
+            Looked(split, kind, picture.name, digests[picture])
+            for split, records in self.splits.items()
+            for record in records
+            for kind in kinds
+            for picture in record.pictures(kind)
+            if picture in digests and not record.of_every_split
+        )
 
     def figures(self) -> dict[str, Any]:
         """Plain numbers, strings and dicts; conf/check_data.yaml says what each is."""
@@ -50,6 +78,7 @@ class Findings:
             "orphan_sketches": len(catalog.orphan_drawings),
             "missing": len(catalog.missing),
             "broken": None if self.broken is None else len(self.broken),
+            "copies": None if self.decoded is None else len(self.copies.equal) if self.copies else 0,
             "labels": labels(catalog, catalog.records),
             "simulated": catalog.simulated,
             "tasks": [task for task, lacks in tasks(self.splits).items() if not lacks],
@@ -67,6 +96,7 @@ class Findings:
             ("orphan sketches", catalog.orphan_drawings),
             ("missing", catalog.missing),
             ("broken", [f"{name}: {reason}" for name, reason in self.broken or []]),
+            ("copies", [] if self.copies is None else [self.copies.line(catalog.dataset)]),
             ("warning", catalog.warnings),
         ]
 
@@ -114,7 +144,8 @@ def list_sets(data: DataKeys) -> list[tuple[Catalog, Splits]]:
         data.warn_of_pairs(sets[0][1], of_target)
         sets.append((data.target_set, of_target, data.needs(of_target=True)))
     return [
-        (catalog, assign_splits(catalog, one.split, data.seed, one.key, needs.together)) for one, catalog, needs in sets
+        (catalog, assign_splits(catalog, one.split, data.seed, one.key, needs.together, needs.labelled))
+        for one, catalog, needs in sets
     ]
 
 
@@ -198,28 +229,30 @@ def pictures(records: Iterable[Record]) -> list[Picture]:
     return list(dict.fromkeys(both))
 
 
-def find_broken(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> list[Broken]:
+def decode_all(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> Decoded:
     """Decode all pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
     workers = workers_for(len(pictures))
     broken: list[Broken] = []
+    digests: dict[Picture, bytes] = {}
     distant = any_distant(pictures)
     first = end_with_parent if distant else None
     with ProcessPoolExecutor(workers, context_for(distant), first) if workers else nullcontext() as pool:
-        reasons = map(_reason, pictures) if pool is None else pool.map(_reason, pictures, chunksize=_AT_ONCE)
-        for picture, reason in zip(pictures, reasons, strict=True):
-            if reason:
-                broken.append(Broken(picture.name, reason))
+        found = map(_decode, pictures) if pool is None else pool.map(_decode, pictures, chunksize=_AT_ONCE)
+        for picture, one in zip(pictures, found, strict=True):
+            if isinstance(one, str):
+                broken.append(Broken(picture.name, one))
+            else:
+                digests[picture] = one
             on_done(1)
-    return broken
+    return Decoded(broken, digests)
 
 
-def _reason(picture: Picture) -> str:
-    """What is wrong with a picture; an empty string where nothing is."""
+def _decode(picture: Picture) -> bytes | str:
+    """A digest of a picture's pixels, or what is wrong with it."""
     try:
-        flatten(picture.load(), "RGB")
+        return digest_of(flatten(picture.load(), "RGB"))
     except (OSError, ValueError) as error:
         return " ".join(str(error).split()) or type(error).__name__
-    return ""
 
 
 def show(findings: Findings) -> None:
@@ -263,7 +296,7 @@ def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
     for lacks in dict.fromkeys(filter(None, needs.values())):
         yield "does not serve", f"{', '.join(task for task in needs if needs[task] == lacks)}: lacks {lacks}"
     for kind, lines in findings.wrong():
-        if kind == "warning":
+        if kind in ("copies", "warning"):
             yield from ((kind, line) for line in lines)
         elif kind == "broken" and lines:
             yield kind, str(len(lines))
