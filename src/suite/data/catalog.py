@@ -59,6 +59,8 @@ class PictureFile:
 
 def upright(file: Path | BytesIO) -> Image.Image:
     """The picture of a file, turned as its EXIF tag says. Raises OSError where its bytes make no picture."""
+    if (file.stat().st_size if isinstance(file, Path) else file.getbuffer().nbytes) == 0:
+        raise OSError("it is empty, 0 bytes")
     try:
         with Image.open(file) as picture:
             picture.load()

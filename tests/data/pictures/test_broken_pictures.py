@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from suite.data.module import PictureData
 from suite.errors import UserError
 
 
@@ -79,3 +80,17 @@ def test_a_pair_with_a_broken_half_is_left_out(paired):
     assert sum(len(records) for records in data.splits.values()) == 119
     batches = [*epoch(data.train_dataloader()), *data.test_dataloader()]
     assert all(batch["key"] == batch["key_b"] and "5" not in batch["key"] for batch in batches)
+
+
+@pytest.mark.parametrize("on_broken", ["skip", "error"])
+def test_an_empty_file_is_called_so_and_counted_once_where_sketches_are_made_of_photos(picture, tmp_path, on_broken):
+    for number in range(12):
+        picture(f"set/{'ann' if number % 2 else 'bob'}/{number}.png", seed=number)
+    for name in ("ann/1.png", "bob/2.png"):
+        (tmp_path / "set" / name).write_bytes(b"")
+    where = {"root": str(tmp_path / "set"), "cache_dir": str(tmp_path / "cache"), "on_broken": on_broken}
+    sizes = {"size": 8, "load_size": 8, "workers": 0}
+    data = PictureData(source="identity_folders", task="paired", sketch="sobel", **where, **sizes)
+    reasons = {"skip": "2 of 12 pictures are broken, more than 1 %", "error": r"picture \(it is empty, 0 bytes\)"}
+    with pytest.raises(UserError, match=reasons[on_broken]):
+        data.prepare_data()

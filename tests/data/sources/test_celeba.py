@@ -71,6 +71,20 @@ def test_png_copies_match_rows_that_say_jpg(tree):
     assert catalog.missing == []
 
 
+@pytest.mark.parametrize("form", ["id,partition\n{}", "image_id,partition\n{}", "{}"])
+def test_headers_and_an_index_before_the_partition(tree, form):
+    text = form.format(PARTITION.replace("\r\n", "\n").replace(" ", ","))
+    for number, list_ in enumerate((text, indexed(text.rstrip("\n")) if "id" in form else text)):
+        root = tree(*(f"{number}/{name}" for name in NAMES), texts={f"{number}/list_eval_partition.csv": list_})
+        splits = [record.split for record in celeba(root=f"{root}/{number}").records]
+        assert splits == ["train", "train", "train", "val", "val", "test"]
+
+
+def test_a_picture_in_two_splits_is_refused(tree, refused):
+    root = tree(*NAMES, texts={"list_eval_partition.txt": "000001.jpg 0\n000001.jpg 2\n"})
+    assert refused(celeba, root=root).endswith("000001.jpg is in two splits, train and test")
+
+
 def test_without_a_list_the_partition_follows_the_official_numbers(tree):
     names = ["162770.jpg", "162771.jpg", "182637.jpg", "182638.jpg", "000001.jpg", "Thumbs.db", "._000002.jpg"]
     catalog = celeba(root=tree(*names))

@@ -13,7 +13,19 @@ from suite.errors import UserError
 ODD = ["übung", "日本 1", "a.b.v2", "x.webp-1", "-1", "ÉÉ(2)", os.fsdecode(b"caf\xe9")]  # the last: bytes of Latin-1
 
 
-@pytest.mark.parametrize("dirt", ["byte order mark", "CRLF", "blanks and empty lines", "a folder of its own name"])
+def in_cells(line, separator, quote=""):
+    """A row as a spreadsheet saves it: its cells are those between commas, else between blanks."""
+    found = line.split(",") if "," in line else line.split()
+    return separator.join(f"{quote}{cell.strip()}{quote}" for cell in found)
+
+
+SPREADSHEETS = {"semicolons": (";", ""), "tabs": ("\t", ""), "quotes": (",", '"')}
+
+
+@pytest.mark.parametrize(
+    "dirt",
+    ["byte order mark", "CRLF", "blanks and empty lines", "a folder of its own name", "UTF-16", *SPREADSHEETS],
+)
 def test_an_annotation_says_the_same(annotated, tmp_path, dirt):
     data_set, name = annotated
     root = data_set.make(tmp_path / "set")
@@ -24,6 +36,10 @@ def test_an_annotation_says_the_same(annotated, tmp_path, dirt):
         path.write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
     elif dirt == "CRLF":
         path.write_bytes("\r\n".join(line.rstrip("\r") for line in lines).encode())
+    elif dirt == "UTF-16":
+        path.write_text("\n".join(lines), encoding="utf-16")
+    elif dirt in SPREADSHEETS:
+        path.write_text("\ufeff" + "\n".join(in_cells(line, *SPREADSHEETS[dirt]) for line in lines) + "\n;;\n")
     elif dirt == "blanks and empty lines":
         path.write_text("\n" + " \n\n".join(line.rstrip("\r") for line in lines) + "\n \n")
     else:

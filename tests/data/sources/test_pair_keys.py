@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from suite.data.sources.cufs import cufs, person
+from suite.data.sources.cufs import cufs
 from suite.data.sources.cufsf import cufsf
 from suite.data.sources.folders import paired_folders
+from suite.data.sources.helpers.cufs_names import person
 from suite.data.sources.photo_sketch import photo_sketch
 from suite.data.sources.sketchy import sketchy
 

@@ -117,3 +117,16 @@ def test_the_folder_of_the_paintings_alone_is_refused_where_its_lists_lie_above(
     for given in {pictures, "wikiart"}:
         assert refused(wikiart, root=f"{root}/{given}").endswith(f"it lies in {root}: set data.root={root}")
     assert len(wikiart(root=root).records) == 4
+
+
+def test_a_class_number_that_is_none_is_refused_and_makes_no_list_of_names(tree, refused):
+    root = tree("Realism/a.jpg", texts={"style_train.csv": "Realism/a.jpg,999999999\n"})
+    assert "names class 999999999; expected 0 to 9999" in refused(wikiart, root=root)
+    root = tree(texts={"style_train.csv": "Realism/a.jpg,1\n", "style_class.txt": "999999999 Realism\n1 Cubism\n"})
+    assert wikiart(root=root).label_names == ("0", "Cubism")
+
+
+def test_a_painting_in_both_lists_is_refused(tree, refused):
+    lists = dict.fromkeys(("style_train.csv", "style_val.csv"), "Realism/a.jpg,1\n")
+    message = refused(wikiart, root=tree("Realism/a.jpg", texts=lists))
+    assert message.endswith("style_val.csv: Realism/a is in style_train.csv, too; take it out of one of them")

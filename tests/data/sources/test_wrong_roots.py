@@ -140,6 +140,16 @@ def test_an_archive_is_to_be_unpacked(source, laid_out):
     assert "is an archive: unpack it, and name the folder; expected " in refused(list_source, archive, options)
 
 
+@pytest.mark.parametrize("source", BY_SOURCE)
+def test_archives_that_are_not_unpacked_are_named(source, laid_out, tmp_path):
+    list_source, options, _ = laid_out(BY_SOURCE[source])
+    root = tmp_path / "other" / "sets" / "packed"
+    (root / "inner").mkdir(parents=True)
+    (root / "inner" / "pictures.zip").touch()
+    message = refused(list_source, root, options)
+    assert message.endswith(f"and inner/pictures.zip in {root} may hold it: unpack such archives there")
+
+
 def test_a_folder_of_other_things_is_described(laid_out):
     list_source, options, root = laid_out("photo_sketch")
     other = root.parents[2] / "other" / "sets"

@@ -20,7 +20,7 @@ from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import existing_folder
 from suite.data.sources.helpers.attributes import check_labelled, read_attribute
-from suite.data.sources.helpers.reading import first_file, picture_names, rows, stem_of
+from suite.data.sources.helpers.reading import cells, first_file, picture_names, rows, stem_of
 from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, wrong_root
 from suite.errors import UserError
 
@@ -115,11 +115,13 @@ def partition_file(places: list[Path]) -> Path | None:
 def read_partition(path: Path) -> dict[str, Split]:
     """Stem -> split. Raises UserError where the file is no partition."""
     splits: dict[str, Split] = {}
-    for row in rows(path):
-        cells = row.replace(",", " ").split()
-        if len(cells) == 2 and cells[1] in _SPLITS:
-            splits[stem_of(cells[0])] = _SPLITS[cells[1]]
-        elif cells != ["image_id", "partition"]:  # the header of the csv
+    for number, row in enumerate(rows(path)):
+        found = cells(row)[-2:]  # a csv saved with its index has the number of the row in front
+        if len(found) == 2 and found[1] in _SPLITS:
+            stem = stem_of(found[0])
+            if splits.setdefault(stem, _SPLITS[found[1]]) != _SPLITS[found[1]]:
+                raise UserError(f"{path}: {found[0]} is in two splits, {splits[stem]} and {_SPLITS[found[1]]}")
+        elif number > 0 or found[-1:] not in (["partition"], ["split"]):  # the header of the csv
             raise UserError(f"{path}: {row[:60]!r} is no row of a partition; expected '000001.jpg 0'")
     return splits
 
@@ -187,9 +189,9 @@ def _read_identities(path: Path) -> dict[str, str]:
     identities: dict[str, str] = {}
     once: dict[str, str] = {}  # one string for all pictures of a person
     for row in rows(path):
-        cells = row.split()
-        if len(cells) == 2:
-            identities[stem_of(cells[0])] = once.setdefault(cells[1], cells[1])
+        found = cells(row)[-2:]
+        if len(found) == 2:
+            identities[stem_of(found[0])] = once.setdefault(found[1], found[1])
     return identities
 
 

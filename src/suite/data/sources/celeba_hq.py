@@ -20,7 +20,7 @@ from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.celeba import annotation_places, official_split, partition_file, read_partition
 from suite.data.sources.folders import list_pictures
 from suite.data.sources.helpers.attributes import check_labelled, read_attribute
-from suite.data.sources.helpers.reading import first_file, picture_names, rows, stem_of
+from suite.data.sources.helpers.reading import cells, first_file, picture_names, rows, stem_of
 from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, undoubled, wrong_root
 from suite.data.sources.helpers.split_folders import split_folders
 from suite.data.sources.helpers.walking import in_natural_order, inner_folders
@@ -104,14 +104,14 @@ def _official_splits(root: Path, names: Mapping[int, Path], catalog: Catalog) ->
     partition = read_partition(listed) if listed is not None else {}
     splits: dict[int, Split] = {}
     for row in rows(mapping):
-        cells = row.split()
-        if cells[0] == "idx":
+        found = cells(row)[-3:]  # a csv saved with its index has a column in front
+        if found[0] == "idx":
             continue
-        if len(cells) != 3 or not cells[0].isdecimal():
+        if len(found) != 3 or not found[0].isdecimal():
             raise UserError(f"{mapping}: {row[:60]!r} is no row of the mapping; expected '0 119613 119614.jpg'")
-        stem = stem_of(cells[2]).zfill(6)
+        stem = stem_of(found[2]).zfill(6)
         if (split := partition.get(stem) or official_split(stem)) is not None:
-            splits[int(cells[0])] = split
+            splits[int(found[0])] = split
     if unnamed := len(names.keys() - splits.keys()):
         catalog.warnings.append(
             f"celeba_hq: {unnamed} pictures have no official split: {mapping} names no file of theirs"

@@ -22,10 +22,10 @@ from PIL import Image
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
-from suite.data.sources.cufs import side_and_version, split_of
 from suite.data.sources.folders import existing_folder
 from suite.data.sources.helpers.alignment import AlignedPicture
-from suite.data.sources.helpers.reading import fixed_draw, repackaged_photos, repackaged_split, rows
+from suite.data.sources.helpers.cufs_names import side_and_version, split_of
+from suite.data.sources.helpers.reading import fixed_draw, only_cell, repackaged_split, repackaged_splits, rows
 from suite.data.sources.helpers.roots import holds, is_picture, root_folder, wrong_root
 from suite.data.sources.helpers.walking import walk
 from suite.errors import UserError
@@ -113,7 +113,8 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
     drawn: dict[str, Split] = {}
     if listed.keys().isdisjoint(chosen):
         drawn = fixed_draw([number for number, one in chosen.items() if one.split is None], *_PUBLISHED)
-    unaligned, ambiguous = 0, 0
+    unaligned: set[str] = set()
+    ambiguous = 0
     for number in sorted(chosen):
         sketch = chosen[number]
         photo, several = _pick(shots.get(number, []), drawn_from.get(number))
@@ -122,7 +123,7 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
         in_frame = [isinstance(pictures[0], AlignedPicture) or sketch.cropped]
         in_frame += [isinstance(pictures[1], AlignedPicture) or photo.cropped] if photo else []
         if not all(in_frame):
-            unaligned += 1
+            unaligned.add(number)
             pictures = [one.picture if isinstance(one, AlignedPicture) else one for one in pictures]
         split = listed.get(number) or sketch.split or (photo.split if photo else None) or drawn.get(number)
         catalog.records.append(Record(number, pictures[1] if photo else None, (pictures[0],), split=split))
@@ -141,8 +142,8 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
             f"cufsf: {ambiguous} people have several photos and no list says which was drawn; put {_LISTS[0]} below "
             f"{folder}"
         )
-    if unaligned:
-        catalog.warnings.append(f"cufsf: {unaligned} sketches or pairs lack points (.3pts, .pos) and are not aligned")
+    if bare := unaligned.intersection(record.key for record in catalog.records):
+        catalog.warnings.append(f"cufsf: {len(bare)} sketches or pairs lack points (.3pts, .pos) and are not aligned")
     return catalog
 
 
@@ -195,7 +196,7 @@ def _version(sketches: dict[str, list[_Found]], version: str) -> bool:
 def _drawn_from(files: list[Path]) -> dict[str, _Shot]:
     """Person -> the photo that was drawn, from the list of names, else from the names of the photos' points."""
     listed = next((path for name in _LISTS for path in files if path.name == name), None)
-    names = rows(listed) if listed else (path.name for path in files if _is_points(path.name))
+    names = map(only_cell, rows(listed)) if listed else (path.name for path in files if _is_points(path.name))
     matches = (_GREY.match(re.split(r"[\\/]", name)[-1]) for name in names)
     return {m["id"]: _Shot(m["pose"].lower(), m["date"], m["letter"].lower()) for m in matches if m}
 
@@ -223,11 +224,7 @@ def _picture(found: _Found, points: dict[str, Path]) -> Picture:
 
 def _listed(files: list[Path]) -> dict[str, Split]:
     """Person -> split, from the lists of prepared copies."""
-    splits: dict[str, Split] = {}
-    for path in files:
-        if (split := repackaged_split(path)) is not None:
-            splits |= {photo.split("/")[-1].rpartition(".")[0]: split for photo in repackaged_photos(path)}
-    return splits
+    return repackaged_splits(files, lambda photo, _: photo.split("/")[-1].rpartition(".")[0])
 
 
 def _looks_right(place: Path) -> bool:

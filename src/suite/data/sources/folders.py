@@ -22,6 +22,7 @@ from typing import Literal
 from suite.data.catalog import Catalog, Kind, PictureFile, Record, Split
 from suite.data.sources.helpers.roots import (
     SUFFIXES,
+    archives,
     beside_a_split,
     content,
     holds,
@@ -118,6 +119,8 @@ def list_pictures(folder: Path, recursive: bool) -> Pictures:
     found = list_below(undoubled(folder), recursive)
     if not found:
         where = "in it or below" if recursive else "in it (sub-folders are read with data.recursive=true)"
+        if packed := archives(folder):
+            where += f", but {packed[0]}: unpack it"
         raise UserError(f"{folder}: no picture {where}; expected files ending in {' '.join(sorted(SUFFIXES))}")
     return found
 

@@ -14,7 +14,7 @@ from typing import get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import Pictures, by_split, list_below
-from suite.data.sources.helpers.reading import first_file, rows
+from suite.data.sources.helpers.reading import first_file, only_cell, rows
 from suite.data.sources.helpers.roots import root_folder, undoubled, wrong_root
 from suite.data.sources.helpers.split_folders import parts
 from suite.data.sources.helpers.walking import inner_folders
@@ -109,7 +109,7 @@ def _read_lists(folder: Path) -> dict[str, Split]:
         if (path := first_file([folder], f"{split}.txt")) is None:
             continue
         for row in rows(path):
-            stem = re.sub(r"\.(jpe?g|png)$", "", row, flags=re.IGNORECASE)
+            stem = re.sub(r"\.(jpe?g|png)$", "", only_cell(row), flags=re.IGNORECASE)
             if splits.setdefault(stem, split) != split:
                 raise UserError(f"{path}: {stem} is also in {splits[stem]}.txt; a photo has one split")
     return splits

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from suite.arguments import one_of
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.helpers.reading import first_file, picture_names, rows, words
+from suite.data.sources.helpers.reading import first_file, only_cell, picture_names, rows, words
 from suite.data.sources.helpers.roots import root_folder, undoubled, wrong_root
 from suite.data.sources.helpers.split_folders import dividing_folders, parts
 from suite.data.sources.helpers.walking import in_natural_order, inner_folders
@@ -157,14 +157,14 @@ def _invalid(root: Path, places: list[Path], dropped: list[str]) -> set[str]:
                 f"{root}: data.drop={name} needs info/invalid-{name}.txt, of the archive info-06-04; "
                 "put it there, or set data.drop=[] to keep all sketches"
             )
-        invalid |= {re.sub(r",\s*", "-", row) for row in rows(path)}
+        invalid |= {re.sub(r"[,;\t]\s*", "-", only_cell(row)) for row in rows(path)}
     return invalid
 
 
 def _photo_names(path: Path) -> set[tuple[str, str]]:
     """Category and stem of each `category/photo.jpg`."""
     found: set[tuple[str, str]] = set()
-    for row in rows(path):
+    for row in map(only_cell, rows(path)):
         category, slash, name = row.partition("/")
         if not slash:
             raise UserError(f"{path}: {row[:60]!r} is no photo; expected 'airplane/n02691156_10151.jpg'")

@@ -33,6 +33,9 @@ _STYLES = {  # the official folders
     "Romanticism", "Symbolism", "Synthetic_Cubism", "Ukiyo_e",
 }  # fmt: skip
 _SPLITS: tuple[Split, Split] = ("train", "val")
+_LAST_CLASS = 9999  # more classes than any list has artists; a larger number is none of a class
+# Also as spreadsheets save it, with quotes and other separators. A title may hold a comma.
+_ROW = re.compile(r'"?(?P<name>[^"]+?[/\\][^"]+?)"?\s*(?:[,;\t]\s*)+"?(?P<label>[0-9]{1,20})"?[,;\t]*')
 
 
 def wikiart(*, root: str, by: By = "style") -> Catalog:
@@ -79,7 +82,10 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
         if split not in lists:
             catalog.warnings.append(f"wikiart: no {by}_{split}.csv beside the other list; its paintings are left out")
         else:
-            listed |= {key: (label, split) for key, label in _read_list(lists[split])}
+            for key, label in _read_list(lists[split]):
+                of = listed.setdefault(key, (label, split))[1]
+                if of != split:
+                    raise UserError(f"{lists[split]}: {key} is in {lists[of].name}, too; take it out of one of them")
     catalog.label_names = _class_names(first_file(places, f"{by}_class.txt", f"{by}_class"), listed)
     for key in in_natural_order(listed):
         label, of = listed[key]
@@ -105,9 +111,10 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
 def _read_list(path: Path) -> Iterator[tuple[str, int]]:
     """Key and class of each row `Style/name.jpg,12`; the repository's own files have a heading and a second comma."""
     for number, row in enumerate(rows(path)):
-        name, _, label = row.rpartition(",")
-        if label.strip().isdecimal() and "/" in name:
-            yield _key(name.rstrip(", ")), int(label)
+        if (match := _ROW.fullmatch(row)) is not None:
+            if int(match["label"]) > _LAST_CLASS:
+                raise UserError(f"{path}: {row[:60]!r} names class {match['label']}; expected 0 to {_LAST_CLASS}")
+            yield _key(match["name"].replace("\\", "/")), int(match["label"])
         elif number > 0:
             raise UserError(f"{path}: {row[:60]!r} is no row of a list; expected 'Style/artist_title.jpg,12'")
 
@@ -116,8 +123,8 @@ def _class_names(path: Path | None, listed: dict[str, tuple[int, Split]]) -> tup
     """The names by number; a class of no name is called by its number."""
     names: dict[int, str] = {}
     for row in rows(path) if path is not None else ():
-        number, _, name = row.partition(" ")
-        if number.isdecimal():
+        number, _, name = re.sub('["]', "", row).replace(",", " ").replace(";", " ").replace("\t", " ").partition(" ")
+        if number.isdecimal() and len(number) <= len(str(_LAST_CLASS)):
             names[int(number)] = re.sub(r"\s+", " ", name).strip()
     count = 1 + max([*names, *(label for label, _ in listed.values())], default=-1)
     return tuple(names.get(number, str(number)) for number in range(count))

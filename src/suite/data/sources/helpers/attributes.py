@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from suite.data.sources.helpers.reading import rows, stem_of
+from suite.data.sources.helpers.reading import cells, rows, stem_of
 from suite.errors import UserError
 
 _VALUES = {"1": 1, "-1": 0, "0": 0}
@@ -26,12 +26,12 @@ def read_attribute(path: Path, attribute: str) -> Attribute:
     """
     lines = rows(path)
     header = next(lines, "")
-    announced = int(header) if header.isdecimal() else None
-    separator: str | None = ","
-    columns = [cell.strip() for cell in header.split(",")]
+    columns = cells(header)
+    count = columns[0] if columns and not any(columns[1:]) else ""  # a spreadsheet fills the row up
+    announced = int(count) if count.isdecimal() else None
     if announced is not None:  # official: a count, then the names alone
-        columns, separator = ["image_id", *next(lines, "").split()], None
-    elif len(columns) == 1:
+        columns = ["image_id", *filter(None, cells(next(lines, "")))]
+    elif not any(separator in header for separator in ",;\t"):
         raise UserError(f"{path}: line 1 is {header[:60]!r}; expected the number of rows, or the header of a csv")
 
     # A csv saved with its index has a column without a name; saved by the pictures' names, these have no name instead.
@@ -47,12 +47,12 @@ def read_attribute(path: Path, attribute: str) -> Attribute:
     labels: dict[str, int] = {}
     unreadable = 0
     for row in lines:
-        cells = row.split(separator)
-        value = _VALUES.get(cells[column].strip()) if len(cells) == len(columns) else None
+        found = cells(row)
+        value = _VALUES.get(found[column]) if len(found) == len(columns) else None
         if value is None:
             unreadable += 1
         else:
-            labels[stem_of(cells[pictures])] = value
+            labels[stem_of(found[pictures])] = value
     if not labels:
         raise UserError(f"{path}: no row reads '000001.jpg -1 1 ...'; it is cut off or no attribute list, get it again")
     warnings = [f"{path}: {unreadable} rows can't be read"] if unreadable else []

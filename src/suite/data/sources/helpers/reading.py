@@ -3,7 +3,9 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from csv import reader
 from pathlib import Path
 
 from suite.data.catalog import Split
@@ -16,21 +18,39 @@ from suite.errors import UserError
 def rows(path: Path) -> Iterator[str]:
     """The lines of an annotation that hold something, without blanks around them, whatever their line ends.
 
-    Unicode is in one form (NFC), as in the keys of pictures. Bytes that are no UTF-8 come as they would in a file's
-    name. Raises UserError for a web page (the message that a
+    UTF-8, or UTF-16; in one form (NFC), as in the keys of pictures. Bytes that are no UTF-8 come as they would in a
+    file's name. Raises UserError for a web page (the message that a
     download service sends instead of a file) and for what can't be read.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        with path.open("rb") as bytes_of:
+            start = bytes_of.read(4)
+        # Excel and Windows' editor write UTF-16, with a mark in front, as a rule.
+        wide = "utf-16" if start[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-16-le" if start[1:2] == b"\0" else None
+        with path.open(encoding=wide or "utf-8-sig", errors="replace" if wide else "surrogateescape") as file:
             first = True
-            for line in map(str.strip, file):
-                if first and line.lower().startswith(("<!doctype", "<html", "<head", "<?xml")):
+            for line in (line.strip(" \r\n") for line in file):  # a tab in front is an empty cell
+                if first and line.lstrip().lower().startswith(("<!doctype", "<html", "<head", "<?xml")):
                     raise UserError(f"{path}: a web page, not the annotation; the download failed, get the file again")
-                if line:
+                if line.strip(",;\t "):  # the empty rows of a spreadsheet keep their separators
                     first = False
                     yield unicodedata.normalize("NFC", line)
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror or error}") from error
+
+
+def cells(row: str) -> list[str]:
+    """The cells of a row between commas, semicolons or tabs, else between blanks; quotes of a spreadsheet come off."""
+    separator = next((one for one in ",;\t" if one in row.rstrip()), None)
+    if separator is None:
+        return [cell.strip('"') for cell in row.split()] if '"' in row else row.split()
+    found = next(reader([row.rstrip()], delimiter=separator))
+    return [cell.strip() for cell in found] if " " in row else found
+
+
+def only_cell(row: str) -> str:
+    """The one thing that a row holds, without what spreadsheets put around and behind it."""
+    return row.strip('",; \t')
 
 
 def picture_names(folder: Path) -> dict[str, str]:
@@ -70,10 +90,20 @@ def repackaged_split(path: Path) -> Split | None:
     return None if match is None else "train" if match[1].lower() == "train" else "test"
 
 
-def repackaged_photos(path: Path) -> Iterator[str]:
-    """The photo of each row `AR/photos/1.jpg||AR/sketches/1.jpg||...`, or `001.png`."""
-    for row in rows(path):
-        yield row.partition("||")[0].strip().replace("\\", "/")
+def repackaged_splits(paths: Iterable[Path], key_of: Callable[[str, Path], str | None]) -> dict[str, Split]:
+    """Key -> split, of those of the files that are lists of prepared copies: rows `AR/photos/1.jpg||...`, `001.png`.
+
+    `key_of(photo, list)` is the key of a row's photo, None where there is none. Raises UserError for one in two lists.
+    """
+    splits: dict[str, Split] = {}
+    for path in paths:
+        if (split := repackaged_split(path)) is None:
+            continue
+        for row in rows(path):
+            photo = only_cell(row).partition("||")[0].strip().replace("\\", "/")
+            if (key := key_of(photo, path)) is not None and splits.setdefault(key, split) != split:
+                raise UserError(f"{path}: {photo} is in the list of {splits[key]}, too; a picture has one split")
+    return splits
 
 
 def fixed_draw(keys: Sequence[str], train: int, test: int) -> dict[str, Split]:

@@ -3,11 +3,12 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from suite.data.sources.helpers.split_folders import split_named
-from suite.data.sources.helpers.walking import inner_folders, walk
+from suite.data.sources.helpers.walking import in_natural_order, inner_folders, walk
 from suite.errors import UserError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
@@ -35,15 +36,31 @@ def wrong_root(root: Path, expected: str, *fits: Fits) -> UserError:
     """
     if (near := nearby(root, *fits)) is not None:
         hint = f"it lies in {near}: set data.root={near}"
+    elif packed := archives(root):
+        some = ", ".join(packed[:_NAMED]) + " ..." * (len(packed) > _NAMED)
+        hint = f"and {some} in {root} may hold it: unpack such archives there"
     else:
         hint = f"and nothing like it lies nearby; {content(root)}: check data.root"
     if root.is_dir():
         return UserError(f"{root}: expected {expected}; {hint}")
     problem = "there is no such folder"
     if root.exists():
-        packed = root.suffix.lower() in _ARCHIVES
-        problem = "is an archive: unpack it, and name the folder" if packed else "is a file, not a folder"
+        packed_up = _is_archive(root.name)
+        problem = "is an archive: unpack it, and name the folder" if packed_up else "is a file, not a folder"
     return UserError(f"data.root: {root}: {problem}; expected {expected}; {hint}")
+
+
+def archives(root: Path) -> list[str]:
+    """The archives in a folder, or in the folders in it and in those, as paths below it, in natural order."""
+    if not root.is_dir():
+        return []
+    inner = _folders(root)[:_NEARBY]
+    places = [root, *inner, *[low for place in inner for low in _folders(place)][:_NEARBY]]
+    found: list[str] = []
+    for place in places:
+        with suppress(OSError), os.scandir(place) as entries:
+            found += [os.path.relpath(entry.path, root) for entry in entries if _is_archive(entry.name)]
+    return in_natural_order(found)
 
 
 def nearby(root: Path, *fits: Fits) -> Path | None:
@@ -88,6 +105,11 @@ def undoubled(folder: Path) -> Path:
 
 def is_picture(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _is_archive(name: str) -> bool:
+    stem, suffix = os.path.splitext(name)
+    return suffix.lower() in _ARCHIVES and not is_picture(stem) and not name.startswith(".")  # x.ppm.bz2 is a picture
 
 
 def _fits(fit: Fits, place: Path) -> bool:
