@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from omegaconf import OmegaConf
 
 from suite.errors import UserError
-from suite.run.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint, StepCheckpoints
+from suite.run.checkpoints import AtomicCheckpointIO, BestCheckpoint, EpochCheckpoints, LastCheckpoint, StepCheckpoints
+from suite.run.folder import checkpoint_path
+from suite.run.stages import check_start
 
 
 class Scores(pl.Callback):
@@ -110,6 +113,39 @@ def test_chosen_steps_are_kept_without_optimizers(run: Callable, tmp_path: Path,
         assert not torch.equal(kept["state_dict"]["weight.weight"], last["state_dict"]["weight.weight"])
     told = [record.getMessage() for record in caplog.records if ".ckpt" in record.getMessage()]
     assert told == ["no step7.ckpt, step9.ckpt: the training ended after 6 steps"]
+
+
+def test_every_nth_epoch_is_kept_without_optimizers(run: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    run(EpochCheckpoints(folder, 2), LastCheckpoint(folder, 1), epochs=5)
+    assert sorted(path.stem for path in folder.iterdir()) == ["epoch2", "epoch4", "last"]
+    kept = torch.load(checkpoint_path(tmp_path, "epoch4"), weights_only=True)
+    assert kept["done"] == {"epochs": 4, "steps": 8, "batches": 8}
+    assert "optimizer_states" not in kept
+    with pytest.raises(UserError, match="use start=epoch2 or epoch4 or last"):
+        checkpoint_path(tmp_path, "epoch3", key="start")
+
+
+@pytest.mark.parametrize("keep", [None, 9])
+def test_no_epoch_is_kept_unless_asked_for(keep: int | None, run: Callable, tmp_path: Path) -> None:
+    run(EpochCheckpoints(tmp_path, keep), epochs=2)
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
+def test_a_stage_may_start_from_an_epoch_that_the_one_before_keeps() -> None:
+    before = OmegaConf.create(
+        {"metrics": {"names": []}, "checkpoint": {"at_steps": [], "keep": 5}, "trainer": {"max_epochs": 20}}
+    )
+    for start in ("epoch5", "epoch20", "epoch10.ckpt", "last"):
+        check_start(start, "tom", before)
+    for start in ("epoch4", "epoch25", "epoch0", "epoch"):
+        with pytest.raises(UserError, match=rf"start={start}: stage tom keeps last, epoch5 and its multiples"):
+            check_start(start, "tom", before)
+    before.trainer.max_epochs = -1
+    check_start("epoch25", "tom", before)
+    del before.checkpoint.keep  # a run of before
+    with pytest.raises(UserError, match="keeps last; choose"):
+        check_start("epoch5", "tom", before)
 
 
 def test_a_resumed_run_keeps_the_steps_that_it_makes(run: Callable, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""checkpoints/ of a run folder: the last one, the best one and those of chosen steps, each whole or not there."""
+"""checkpoints/ of a run folder: the last one, the best one, those of chosen steps and epochs, each whole or not there.
+"""
 
 import logging
 import math
@@ -114,6 +115,18 @@ class StepCheckpoints(OfSteps):
 def step_name(step: int) -> str:
     """What the checkpoint of a step is called, as in checkpoint=step500."""
     return f"step{step}"
+
+
+class EpochCheckpoints(Checkpoint):
+    """checkpoints/epoch<N>.ckpt: the model after every n-th epoch, where `keep` says n; as those of steps."""
+
+    def __init__(self, folder: Path, keep: Positive | None) -> None:
+        self.folder, self.keep = folder, keep
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        if self.keep is not None and done % self.keep == 0:
+            trainer.save_checkpoint(self.folder / f"epoch{done}.ckpt", weights_only=True)
 
 
 class BestCheckpoint(Checkpoint):

@@ -221,7 +221,7 @@ def _sections(config: DictConfig) -> Iterator[Section]:
     from suite.losses.adversarial import AdversarialLoss
     from suite.metrics.callback import MetricsCallback
     from suite.run.callbacks import StopEarly
-    from suite.run.checkpoints import LastCheckpoint, StepCheckpoints
+    from suite.run.checkpoints import EpochCheckpoints, LastCheckpoint, StepCheckpoints
     from suite.run.picture_grids import PictureGrids
 
     inner = (
@@ -245,10 +245,10 @@ def _sections(config: DictConfig) -> Iterator[Section]:
     for name, callback in (("images", PictureGrids), ("early_stopping", StopEarly), ("checkpoint", LastCheckpoint)):
         keys = _without(callback, "folder")
         if name == "checkpoint":
-            keys |= _without(StepCheckpoints, "folder")
+            keys |= _without(StepCheckpoints, "folder") | _without(EpochCheckpoints, "folder")
         if name == "early_stopping":
             keys["loss"] = Name | None  # null: there is no such callback
-        yield _section(config, name, keys, set(keys))
+        yield _section(config, name, keys, set(keys) - {"keep"})  # to resume runs of before, which have none
 
 
 def _section(config: DictConfig, name: str, keys: Mapping[str, Any], required: set[str] | None = None) -> Section:

@@ -6,6 +6,8 @@
 """
 
 import logging
+import math
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,6 +94,12 @@ def check_start(start: str, name: str, before: DictConfig) -> None:
         raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
     at_steps = before.checkpoint.at_steps
     kept = ["last", *["best"] * has_best, *map(step_name, at_steps)]
+    most = before.trainer.max_epochs if before.trainer.max_epochs > 0 else math.inf
+    every, epoch = before.checkpoint.get("keep"), re.fullmatch(r"epoch([1-9]\d*)(\.ckpt)?", start)
+    if every is not None:
+        kept.append(f"epoch{every} and its multiples")
+        if epoch and int(epoch[1]) % every == 0 and int(epoch[1]) <= most:
+            return
     if start.removesuffix(".ckpt") not in kept and not (start == "first" and at_steps):
         raise UserError(
             f"start={start}: stage {name} keeps {', '.join(kept)}; choose from these, or add to checkpoint.at_steps"

@@ -65,6 +65,7 @@ def build_trainer(
         around.append(checkpoints.BestCheckpoint(run / "checkpoints", config.metrics.monitor, config.metrics.mode))
     last = plain(config.checkpoint)
     around.append(checkpoints.StepCheckpoints(run / "checkpoints", last.pop("at_steps")))
+    around.append(checkpoints.EpochCheckpoints(run / "checkpoints", last.pop("keep", None)))  # runs of before have none
     around.append(checkpoints.LastCheckpoint(run / "checkpoints", **last))  # behind those of its step
 
     loggers = [MetricsCSV(run, resumed_batch), configured_logger(config, run)]
