@@ -30,7 +30,7 @@ def build(experiment: str, overrides: "list[str] | None" = None) -> "tuple[Paper
 def load(
     run: "str | Path", checkpoint: str = "last", device: str = "cpu", mode: "Literal['eval', 'train']" = "eval"
 ) -> "Paper":
-    """A trained model in eval mode: from a checkpoint file, or a run folder (`checkpoint`: last, best, as step500 or epoch10).
+    """A trained model in eval mode: from a checkpoint file, or a run folder (`checkpoint`: last, best, step500).
 
     `.translate(batch)` takes pictures (B, C, H, W) in [-1, 1]. In mode `train` it uses the statistics of the batch, and
     dropout, as pix2pix was tested; a model that has neither does the same in both. Raises UserError where nothing can

@@ -53,6 +53,42 @@ def test_by_epochs_both_learning_rates_move_once_an_epoch(
     assert model.steps == 8
 
 
+def test_discriminators_may_learn_at_a_rate_of_their_own_on_the_same_schedule(
+    make_cyclegan: Callable, make_batches: Callable, fit: Callable, tmp_path: Any
+) -> None:
+    rates, model = Rates(), make_cyclegan(epochs=1, decay_epochs=3, lr=1e-4, d_lr=4e-4)
+    fit(model, make_batches(2), max_epochs=2, callbacks=rates).save_checkpoint(tmp_path / "last.ckpt")
+    assert rates.seen == [pytest.approx([lr, 4 * lr]) for lr in (1e-4, 0.75e-4) for _ in range(2)]
+    resumed, changed = Rates(), make_cyclegan(epochs=1, decay_epochs=3, lr=1e-4, d_lr=8e-4)
+    fit(changed, make_batches(2), max_epochs=3, callbacks=resumed, ckpt_path=tmp_path / "last.ckpt")
+    assert resumed.seen == [pytest.approx([0.5e-4, 4e-4])] * 2
+
+
+@pytest.mark.parametrize(
+    ("maker", "settings", "expected"),
+    [
+        ("make_cyclegan", {}, {"G": 1e-4, "D": 4e-4}),
+        ("make_two_step", {"stage": "generator"}, {"G": 1e-4, "D": 4e-4}),
+        ("make_two_step", {"stage": "encoder"}, {"E": 1e-4}),
+        ("make_sketch_to_image", {"stage": "tom"}, {"T": 1e-4, "D_T": 4e-4}),
+        ("make_dagan", {"lr_d": 7e-4, "lr_g": 3e-4}, {"Inv": 1e-4, "G": 3e-4, "D": 4e-4}),
+    ],
+)
+def test_it_is_every_papers(
+    maker: str, settings: dict, expected: dict[str, float], request: pytest.FixtureRequest
+) -> None:
+    make = request.getfixturevalue(maker)
+    model = make(lr=1e-4, d_lr=4e-4, **settings)
+    assert {name: model.rates(name)[0] for name in model.trained()} == expected
+    as_before = make(lr=1e-4, **settings)
+    assert as_before.rates("D")[0] == settings.get("lr_d", 1e-4)
+
+
+def test_a_paper_without_discriminators_refuses_their_rate(make_csi: Callable) -> None:
+    with pytest.raises(UserError, match=r"model\.d_lr=0\.0004: CSI trains no discriminator; leave it null"):
+        make_csi(d_lr=4e-4)
+
+
 @pytest.mark.parametrize("batches", [3, 8, 20])  # of an epoch: the run ends within one, and with one
 def test_by_steps_a_run_ends_after_its_last_step(
     batches: int, make_cyclegan: Callable, make_batches: Callable, fit: Callable

@@ -102,7 +102,8 @@ class DAGAN(PerceptualPaper):
     def rates(self, name: str) -> tuple[float, tuple[float, float]]:
         if name == "Inv":
             return self.lr, self.betas
-        return (self.lr_g if name == "G" else self.lr_d), self.betas_adversarial
+        of_discriminator = self.lr_d if self.d_lr is None else self.d_lr
+        return (self.lr_g if name == "G" else of_discriminator), self.betas_adversarial
 
     def setup(self, stage: str) -> None:
         super().setup(stage)

@@ -231,7 +231,8 @@ def _sections(config: DictConfig) -> Iterator[Section]:
     yield Section("", config, {**top, **dict.fromkeys(inner, Any)}, frozenset((*top, *inner)))
     yield _section(config, "data", _data_keys(config))
     model = _model_keys(config)
-    yield _section(config, "model", {"paper": Name, **model}, set(model) - {"stage"})
+    required = set(model) - {"stage", "d_lr"}  # runs of before, to be resumed, have no d_lr
+    yield _section(config, "model", {"paper": Name, **model}, required)
     for role in ("backbone", "discriminator"):
         if role in model:
             yield _network(config, role)

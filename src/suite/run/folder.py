@@ -1,6 +1,6 @@
 """A run folder: where everything of a run lies, and how a model comes back out of it.
 
-config.yaml  metrics.csv  log.txt  splits.json  checkpoints/{last,best,step500,epoch10}.ckpt  images/  wandb/  conclusion.txt
+config.yaml  metrics.csv  log.txt  splits.json  checkpoints/*.ckpt  images/  wandb/  conclusion.txt
 
 or, where a paper trains in stages, stages.yaml and such a folder for each of them.
 """

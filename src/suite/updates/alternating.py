@@ -50,12 +50,13 @@ class AlternatingUpdates(pl.LightningModule):
         clip_norm: NonNegative,
         ema_decay: ShareBelowOne,
         freeze: list[str],
+        d_lr: NonNegative | None = None,  # checkpoints of before it was there have none
         stage: str | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.stage = stage
-        self.optimizer, self.lr, self.betas = optimizer, lr, betas
+        self.optimizer, self.lr, self.d_lr, self.betas = optimizer, lr, d_lr, betas
         self.schedule = Schedule("epoch", epochs, decay_epochs)
         if steps is not None:
             self.schedule = Schedule("step", steps, decay_steps)
@@ -126,6 +127,8 @@ class AlternatingUpdates(pl.LightningModule):
                 f"model.freeze={self.freeze_names} leaves nothing to train: the networks are "
                 f"{', '.join(self.networks())}"
             )
+        if self.d_lr is not None and self.stage is None and not any(map(is_discriminator, self.trained())):
+            raise UserError(f"model.d_lr={self.d_lr:g}: {type(self).__name__} trains no discriminator; leave it null")
         trained = {id(network) for network in self.networks().values()}
         self._resting = [
             child for child in self.children() if id(child) not in trained and any(True for _ in child.parameters())
@@ -218,7 +221,7 @@ class AlternatingUpdates(pl.LightningModule):
 
     def rates(self, name: str) -> tuple[float, tuple[float, float]]:
         """The learning rate and the betas of that optimizer: those of the model, where a paper has none for each."""
-        return self.lr, self.betas
+        return (self.lr if self.d_lr is None or not is_discriminator(name) else self.d_lr), self.betas
 
     def forget(self, network: str) -> None:
         """Have the optimizers begin anew with a network of that name, as one whose weights are drawn again."""
@@ -270,6 +273,8 @@ class AlternatingUpdates(pl.LightningModule):
         self.log_dict(losses, prog_bar=True, logger=False)
         metrics = {f"train/{name}" if is_loss(name) else name: mean for name, mean in means.items()}
         metrics["train/lr"] = self.lr * self._rates.factor
+        if self.d_lr is not None:
+            metrics["train/d_lr"] = self.d_lr * self._rates.factor
         self.to_loggers(metrics)
 
     def to_loggers(self, metrics: dict[str, float]) -> None:
@@ -304,3 +309,8 @@ class AlternatingUpdates(pl.LightningModule):
         self.steps, self.batches = checkpoint["done"]["steps"], checkpoint["done"]["batches"]
         if "losses" in checkpoint:  # imported weights have none
             self._losses.load_state_dict(checkpoint["losses"])
+
+
+def is_discriminator(name: str) -> bool:
+    """Whether the optimizer of that name moves discriminators: D, or as D_T."""
+    return name.partition("_")[0] == "D"

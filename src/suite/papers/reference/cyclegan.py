@@ -44,7 +44,7 @@ def is_published(model: "GAN") -> bool:
     game = model.adversarial
     plain = game.loss in ("vanilla", "lsgan") and game.critic_steps == 1 and game.penalty == "none"
     plain = plain and game.weight_clip == 0 and model.clip_norm == 0 and not model.freeze_names
-    return plain and model.optimizer == "adam"
+    return plain and model.optimizer == "adam" and model.d_lr is None
 
 
 class ReferenceCycleGAN:

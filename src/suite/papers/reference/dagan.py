@@ -57,7 +57,7 @@ class ReferenceDAGAN:
             model.lr,
             model.betas,
             model.lr_g,
-            model.lr_d,
+            model.rates("D")[0],
             model.betas_adversarial,
         )
         return lambda batch: plain.step(batch["a"], batch["b"], batch["target"])

@@ -47,6 +47,7 @@ class ReferenceSketchToImage:
         if (
             any(model.hparams[name] != value for name, value in known.items())
             or model.freeze_names
+            or model.d_lr is not None
             or model.stage == "joint"
         ):
             return None

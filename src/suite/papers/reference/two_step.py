@@ -41,7 +41,7 @@ class ReferenceTwoStep:
         }  # fmt: skip
         if any(model.hparams[name] != value for name, value in defaults.items()) or model.freeze_names:
             return None
-        if model.stage == "joint":
+        if model.stage == "joint" or model.d_lr is not None:
             return None
         G = copy.deepcopy(model.G)
         if model.stage == "encoder":
