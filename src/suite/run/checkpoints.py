@@ -1,4 +1,4 @@
-"""checkpoints/ of a run folder: the last one, the best one, those of chosen steps and epochs, each whole or not there."""
+"""checkpoints/ of a run folder: the last, the best, those of chosen steps and epochs, each whole or not there."""
 
 import logging
 import math
