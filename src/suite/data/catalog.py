@@ -12,6 +12,9 @@ from typing import Literal, Protocol
 
 from PIL import Image, ImageOps
 
+from suite.data.suffixes import formats
+from suite.data.unread import Unread
+
 Split = Literal["train", "val", "test"]
 Kind = Literal["photo", "drawing"]
 
@@ -62,7 +65,7 @@ def upright(file: Path | BytesIO) -> Image.Image:
     if (file.stat().st_size if isinstance(file, Path) else file.getbuffer().nbytes) == 0:
         raise OSError("it is empty, 0 bytes")
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=formats()) as picture:
             picture.load()
             with suppress(Exception):  # an unreadable EXIF block says nothing about the pixels
                 ImageOps.exif_transpose(picture, in_place=True)
@@ -126,6 +129,7 @@ class Catalog:
     orphan_drawings: list[str] = field(default_factory=list)  # drawings whose photo is missing, by name
     orphans: list[Record] = field(default_factory=list)  # records of all orphans of a kind, where the source gives them
     missing: list[str] = field(default_factory=list)  # listed by an annotation, not on disk
+    unread: Unread = field(default_factory=Unread)  # what lies below the root beside all this
     warnings: list[str] = field(default_factory=list)  # one line each, for people
     simulated: str | None = None  # the style of sketch that stands for every drawing; they are drawn from the photos
     drawings_from: str | None = None  # in words, where drawings of another place stand for the source's own

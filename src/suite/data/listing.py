@@ -18,6 +18,7 @@ from suite.data.sources.helpers.roots import is_picture, undoubled
 from suite.data.sources.helpers.walking import natural_order, walk
 from suite.data.sources.shards import open_shards
 from suite.data.splits import SPLITS, Wanted
+from suite.data.unread import count_unread
 from suite.errors import UserError
 
 
@@ -58,7 +59,15 @@ def list_source(wanted: SetKeys, size: int) -> Catalog:
         )
     if "size" in arguments:
         given["size"] = size
-    return find_source(source)(**given)
+    catalog = find_source(source)(**given)
+    if catalog.root is not None:
+        read = {picture.name for record in (*catalog.records, *catalog.orphans) for picture in _all_of(record)}
+        catalog.unread = count_unread(catalog.root, read.union(catalog.orphan_photos, catalog.orphan_drawings))
+    return catalog
+
+
+def _all_of(record: Record) -> tuple[Picture, ...]:
+    return record.pictures("photo") + record.drawings
 
 
 def with_labels(catalog: Catalog, source: str) -> Catalog:
@@ -112,6 +121,7 @@ def with_line_drawings(catalog: Catalog, folder: Path) -> Catalog:
         catalog,
         records=[*photos, *drawings],
         drawings_from=f"data.line_drawings={folder} stand against all photos",
+        warnings=[*catalog.warnings, *count_unread(folder, map(str, found.values())).lines()],
         orphan_photos=[],
         orphan_drawings=[],
         orphans=[],

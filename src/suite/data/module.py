@@ -273,7 +273,7 @@ class PictureData(DataKeys, LightningDataModule):
             _log.info(catalog.summary())
             for warning in catalog.warnings:
                 _log.warning(warning)
-            for remark in opened.remarks():
+            for remark in (*catalog.unread.lines(), *opened.remarks()):
                 _log.info(remark)
         return opened
 

@@ -6,13 +6,15 @@ from typing import Literal
 
 from PIL import Image
 
-from suite.data.sources.folders import SUFFIXES, list_below, list_pictures
+from suite.data.sources.folders import list_below, list_pictures
 from suite.data.sources.helpers.walking import walk
-from suite.data.tools import video_files
+from suite.data.suffixes import VIDEOS
 from suite.errors import UserError
 
 Pair = tuple[Path, Path]  # a picture file, and the file for its translation
 
+# Of the pictures that are read, those whose formats keep all colours.
+_WRITTEN = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
 VIDEO_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}  # FFmpeg's names
 
 
@@ -95,7 +97,7 @@ def pictures_of(source: Path, key: str, output: Path) -> list[Path]:
 
 def named_picture(target: Path) -> Path:
     """The file. Raises UserError where its name is not that of a picture that can be written."""
-    if target.is_dir() or target.suffix.lower() not in SUFFIXES:
+    if target.is_dir() or target.suffix.lower() not in _WRITTEN:
         raise UserError(f"output={target} is no picture file: give it a name as {target / 'grid.png'}")
     return target
 
@@ -114,7 +116,7 @@ def videos_in(folder: Path) -> int:
 
 def is_video(path: Path) -> bool:
     """Whether a file of that name is a video."""
-    return path.suffix.lower() in video_files.SUFFIXES
+    return path.suffix.lower() in VIDEOS
 
 
 def match_video(source: Path, target: Path) -> Path:
@@ -137,7 +139,7 @@ def _file_for(source: Path, target: Path) -> Path:
         raise UserError(f"output={target} is the name of a video, but input={source} is a picture: name a picture")
     if kind is None:
         target = target / f"{source.stem}.png"
-    if target.suffix.lower() not in SUFFIXES:
+    if target.suffix.lower() not in _WRITTEN:
         raise UserError(f"output={target}: {target.suffix} can't be written; use .png")
     return _another(source, target)
 

@@ -23,7 +23,7 @@ def one_line(error: pytest.ExceptionInfo[UserError]) -> str:
 def test_dirt_is_ignored_and_names_are_sorted_as_people_do(tmp_path):
     names = ["10.jpg", "2.JPG", "a.b.v2.Jpeg", "x.webp-1.png", "sub/2.png", "übung.TIFF", "3.webp"]
     touch(
-        tmp_path, *names, "Thumbs.db", ".DS_Store", "._2.jpg", "desktop.ini", "notes.txt", ".git/1.png", "jpg", "4.gif"
+        tmp_path, *names, "Thumbs.db", ".DS_Store", "._2.jpg", "desktop.ini", "notes.txt", ".git/1.png", "jpg", "4.psd"
     )
     assert list(list_pictures(tmp_path, recursive=True)) == ["2", "3", "10", "a.b.v2", "sub/2", "x.webp-1", "übung"]
     assert list(list_pictures(tmp_path, recursive=False)) == ["2", "3", "10", "a.b.v2", "x.webp-1", "übung"]

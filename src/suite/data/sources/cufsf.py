@@ -21,7 +21,7 @@ from typing import Literal
 from PIL import Image
 
 from suite.arguments import one_of
-from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split
+from suite.data.catalog import Catalog, Picture, PictureFile, Record, Split, upright
 from suite.data.sources.folders import existing_folder
 from suite.data.sources.helpers.alignment import AlignedPicture
 from suite.data.sources.helpers.cufs_names import side_and_version, split_of
@@ -48,11 +48,10 @@ class PackedPicture:
     def load(self) -> Image.Image:
         """Raises OSError where it can't be unpacked or decoded."""
         try:
-            picture = Image.open(io.BytesIO(bz2.decompress(self.path.read_bytes())))
-            picture.load()
-        except Exception as error:  # as many kinds as PIL has formats
+            data = io.BytesIO(bz2.decompress(self.path.read_bytes()))
+        except Exception as error:  # as damage goes
             raise OSError(f"{type(error).__name__}: {error}") from error
-        return picture
+        return upright(data)
 
     def identity(self) -> str:
         stat = self.path.stat()

@@ -21,7 +21,6 @@ from typing import Literal
 
 from suite.data.catalog import Catalog, Kind, PictureFile, Record, Split
 from suite.data.sources.helpers.roots import (
-    SUFFIXES,
     archives,
     beside_a_split,
     content,
@@ -39,6 +38,8 @@ from suite.data.sources.helpers.split_folders import (
     split_named,
 )
 from suite.data.sources.helpers.walking import inner_folders, walk
+from suite.data.suffixes import PICTURES
+from suite.data.unread import count_unread
 from suite.errors import UserError
 
 Pictures = dict[str, Path]  # key -> file, in natural order
@@ -121,7 +122,8 @@ def list_pictures(folder: Path, recursive: bool) -> Pictures:
         where = "in it or below" if recursive else "in it (sub-folders are read with data.recursive=true)"
         if packed := archives(folder):
             where += f", but {packed[0]}: unpack it"
-        raise UserError(f"{folder}: no picture {where}; expected files ending in {' '.join(sorted(SUFFIXES))}")
+        there = "".join(f"; {line}" for line in count_unread(folder, []).lines())
+        raise UserError(f"{folder}: no picture {where}; expected files ending in {' '.join(sorted(PICTURES))}{there}")
     return found
 
 

@@ -77,6 +77,7 @@ class Findings:
             "orphan_photos": len(catalog.orphan_photos),
             "orphan_sketches": len(catalog.orphan_drawings),
             "missing": len(catalog.missing),
+            "unread": catalog.unread.figures(),
             "broken": None if self.broken is None else len(self.broken),
             "copies": None if self.decoded is None else len(self.copies.equal) if self.copies else 0,
             "labels": labels(catalog, catalog.records),
@@ -97,6 +98,7 @@ class Findings:
             ("missing", catalog.missing),
             ("broken", [f"{name}: {reason}" for name, reason in self.broken or []]),
             ("copies", [] if self.copies is None else [self.copies.line(catalog.dataset)]),
+            ("not read", catalog.unread.lines()),
             ("warning", catalog.warnings),
         ]
 
@@ -296,7 +298,7 @@ def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
     for lacks in dict.fromkeys(filter(None, needs.values())):
         yield "does not serve", f"{', '.join(task for task in needs if needs[task] == lacks)}: lacks {lacks}"
     for kind, lines in findings.wrong():
-        if kind in ("copies", "warning"):
+        if kind in ("copies", "warning", "not read"):
             yield from ((kind, line) for line in lines)
         elif kind == "broken" and lines:
             yield kind, str(len(lines))

@@ -21,7 +21,7 @@ import cv2.data  # where the wheel keeps its cascades
 from cv2.typing import MatLike
 
 from suite.data.sources.helpers.walking import natural_order
-from suite.data.tools.video_files import SUFFIXES
+from suite.data.suffixes import VIDEOS
 from suite.errors import UserError
 from suite.files import write_whole
 
@@ -86,10 +86,10 @@ def find_videos(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UserError(f"video={source}: there is no such file or folder")
-    videos = [path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    videos = [path for path in source.iterdir() if path.suffix.lower() in VIDEOS and path.is_file()]
     videos = sorted((path for path in videos if not path.name.startswith(".")), key=lambda v: natural_order(v.name))
     if not videos:
-        raise UserError(f"video={source}: no video in it; expected files ending in {' '.join(sorted(SUFFIXES))}")
+        raise UserError(f"video={source}: no video in it; expected files ending in {' '.join(sorted(VIDEOS))}")
     stems = [video.stem for video in videos]
     if twice := [video.name for video in videos if stems.count(video.stem) > 1]:
         raise UserError(f"video={source}: the crops of {' and '.join(twice)} would have the same names; rename one")

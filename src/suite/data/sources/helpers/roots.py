@@ -9,9 +9,9 @@ from pathlib import Path
 
 from suite.data.sources.helpers.split_folders import split_named
 from suite.data.sources.helpers.walking import in_natural_order, inner_folders, walk
+from suite.data.suffixes import PICTURES
 from suite.errors import UserError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp"})
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _NEARBY = 500  # folders looked at before a hint is given up
 _NAMED = 5  # folders named where there is no hint
@@ -104,7 +104,7 @@ def undoubled(folder: Path) -> Path:
 
 
 def is_picture(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURES
 
 
 def _is_archive(name: str) -> bool:
