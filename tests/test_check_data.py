@@ -17,7 +17,7 @@ from suite.run.config import CONF, register_resolvers
 
 KEYS = {
     "dataset", "root", "split", "photos", "sketches", "pairs", "orphan_photos", "orphan_sketches", "missing", "broken",
-    "labels",
+    "labels", "unread", "values",
 }  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def test_what_training_would_do_with_broken_pictures(on_broken, broken, reason, 
 def test_sheet_and_report_are_written_and_replaced_only_when_asked(pairs, figures, tmp_path):
     (tmp_path / "set" / "photos" / "3.png").write_bytes(b"no picture")
     sheet, report = tmp_path / "new" / "sheet.png", tmp_path / "new" / "report.txt"
-    words = [*pairs, f"sheet={sheet}", f"report={report}", "samples=3"]
+    words = [*pairs, f"sheet={sheet}", f"report={report}", "samples=3", "data.on_broken=skip"]
     figures(*words)
     assert Image.open(sheet).mode == "RGB"
     lines = report.read_text(encoding="utf-8").splitlines()
@@ -180,6 +180,34 @@ def test_sheet_and_report_are_written_and_replaced_only_when_asked(pairs, figure
     figures(*words, "overwrite=true", "samples=1")
     assert sheet.read_bytes() != before
     assert sorted(path.name for path in sheet.parent.iterdir()) == ["report.txt", "sheet.png"]
+
+
+def test_what_is_not_read_and_what_networks_see(pairs, figures, tmp_path):
+    for name in ("photos/a.XCF", "photos/b.psd", "notes.txt"):
+        (tmp_path / "set" / name).write_bytes(b"")
+    picture(tmp_path / "set" / "extra" / "deep" / "1.png")
+    counted, above = figures(*pairs, f"report={tmp_path / 'report.txt'}")
+    assert counted["unread"] == {"xcf": 1, "psd": 1, "pictures": 1}
+    grey = {"least": -0.059, "largest": -0.059, "mean": -0.059}
+    assert counted["values"] == {"photos": grey, "sketches": grey}
+    assert "2 files below" in above
+    assert "extra/ holds 1 picture" in above
+    assert "not read\t" in (tmp_path / "report.txt").read_text()
+    assert "none of 20 looked at; verify=true" in above
+
+
+def test_a_broken_picture_of_the_sample_is_an_error_where_training_would_stop(pairs, capsys, tmp_path):
+    (tmp_path / "set" / "photos" / "3.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"^1 of 20 pictures looked at can't be decoded, the first is .*photos/3\.png"):
+        run(*pairs)
+    assert "1 of 20 looked at; verify=true" in capsys.readouterr().out
+
+
+def test_pairs_of_different_shapes_are_refused_where_they_are_to_cover_a_square(pairs, tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "set" / "photos" / "3.png")
+    run(*pairs)
+    with pytest.raises(UserError, match=r"^data\.resize=cover: in 1 of 10 pairs .*photos/3\.png .*\(9x9 and 9x6\)"):
+        run(*pairs, "data.resize=cover")
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(pairs, capsys, tmp_path):

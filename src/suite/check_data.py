@@ -36,14 +36,27 @@ def check_data(config: DictConfig) -> None:
     report = _new_file("report", values["report"], values["overwrite"])
 
     from suite.data.keys import DataKeys
-    from suite.data.tools.checking import Findings, check_labels, check_styles, check_target, list_sets, say, show
+    from suite.data.tools.checking import (
+        Broken,
+        Findings,
+        check_labels,
+        check_pairs,
+        check_styles,
+        check_target,
+        list_sets,
+        say,
+        show,
+    )
 
     data = DataKeys(**values["data"])
     listed = list_sets(data)
     for path in filter(None, (sheet, report)):
         make_folder(path.parent)
-    look = _decode_all if values["verify"] else lambda records: None
-    found = [Findings(catalog, splits, look(catalog.records)) for catalog, splits in listed]
+    found = []
+    for catalog, splits in listed:
+        looked = _look(catalog.records, data.depth, values["verify"])
+        broken = [Broken(one.name, one.reason) for of in looked for one in of.broken] if values["verify"] else None
+        found.append(Findings(catalog, splits, broken, looked, data.depth))
     for findings in found:
         show(findings)
     if sheet is not None:
@@ -51,7 +64,7 @@ def check_data(config: DictConfig) -> None:
         from suite.data.tools.contact_sheet import choose, draw_sheet
 
         chosen = choose(found[0].splits, values["samples"], values["seed"])
-        write_picture(draw_sheet(chosen, found[0].catalog, sketcher(data), data.size), sheet)
+        write_picture(draw_sheet(chosen, found[0].catalog, sketcher(data), data.size, data.depth), sheet)
         say("sheet", str(sheet))
     if report is not None:
         write_whole(report, "".join(findings.report() for findings in found))
@@ -60,6 +73,7 @@ def check_data(config: DictConfig) -> None:
     print(json.dumps(figures), flush=True)  # before an error's line, where both go to one place
     for findings, task in zip(found, (data.task, None), strict=False):
         findings.check_usable(data.skip_broken, task)
+    check_pairs(data, found[0].splits)
     check_labels(data, found[0])
     check_styles(data, found[0])
     if len(found) > 1:
@@ -86,18 +100,25 @@ def _new_file(key: str, given: File | None, overwrite: bool, suffixes: tuple[str
     return path
 
 
-def _decode_all(records: list[Any]) -> Any:
-    """Under a progress bar on standard error: the other output is for the table and the JSON line."""
+def _look(records: list[Any], depth: Any, verify: bool) -> list[Any]:
+    """Decode a sample of each kind of picture, or all of them.
+
+    Under a progress bar on standard error: the other output is for the table and the JSON line.
+    """
     from rich.console import Console
 
-    from suite.data.tools.checking import decode_all, pictures
+    from suite.data.tools.looking import Looked, by_kind, look_at, spread
     from suite.progress import counting
 
-    every = pictures(records)
+    kinds = {"photo": "photos", "drawing": "sketches"}
+    chosen = {kind: (of, of if verify else spread(of)) for kind, of in by_kind(records).items() if of}
     console = Console(stderr=True)
     with counting(console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("decoding pictures", total=len(every))
-        return decode_all(every, lambda more: progress.advance(bar, more))
+        bar = progress.add_task("decoding pictures", total=sum(len(few) for _, few in chosen.values()))
+        return [
+            Looked.of(kinds[kind], len(of), few, look_at(few, depth, lambda more: progress.advance(bar, more)))
+            for kind, (of, few) in chosen.items()
+        ]
 
 
 def main() -> None:

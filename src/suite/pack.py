@@ -55,6 +55,7 @@ def pack(config: DictConfig) -> None:
             shard_bytes=round(values["shard_size"] * 1e6),
             skip_broken=data.skip_broken,
             on_done=lambda: progress.advance(bar),
+            depth=data.depth,
         )
     if packed.broken:
         some = ", ".join(packed.broken[:3]) + ", …" * (len(packed.broken) > 3)

@@ -27,6 +27,8 @@ def ready(data):
         ({"source": "celebb"}, r"data\.source=celebb: there is no such source; choose from unpaired_folders, paired"),
         ({"task": "labeled"}, r"data\.task=labeled: choose from unpaired, paired, labelled"),
         ({"resize": "crop"}, r"data\.resize=crop"),
+        ({"depth": "deep"}, r"data\.depth=deep: give one of auto, full, file or a list"),
+        ({"depth": [9, 1]}, r"data\.depth=\[9,1\]: give the values of black and white, the lesser first"),
         ({"direction": "AtoB"}, r"data\.direction=AtoB: choose from a2b, b2a"),
         ({"channels_a": 4}, r"data\.channels_a=4: choose from 1, 3"),
         ({"channels_b": 2}, r"data\.channels_b=2"),

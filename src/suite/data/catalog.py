@@ -10,8 +10,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
+from suite.data.depth import (
+    Depth,
+    is_deep,
+    is_deep_colour,
+    keep_lower_bits,
+    note,
+    significant_bits,
+    stretched,
+    to_eight_bits,
+)
 from suite.data.suffixes import formats
 from suite.data.unread import Unread
 
@@ -20,6 +30,7 @@ Kind = Literal["photo", "drawing"]
 
 # Scanned paintings are larger than the 179 megapixels at which PIL suspects an attack; a gigapixel is no painting.
 Image.MAX_IMAGE_PIXELS = 1 << 29  # PIL refuses at twice this
+_HEAD = 1 << 16  # bytes of a PNG in which it says what its values are
 
 
 class Picture(Protocol):
@@ -61,35 +72,57 @@ class PictureFile:
 
 
 def upright(file: Path | BytesIO) -> Image.Image:
-    """The picture of a file, turned as its EXIF tag says. Raises OSError where its bytes make no picture."""
+    """The picture of a file, of several pages the first, turned as its EXIF tag says.
+
+    Raises OSError where its bytes make no picture.
+    """
     if (file.stat().st_size if isinstance(file, Path) else file.getbuffer().nbytes) == 0:
         raise OSError("it is empty, 0 bytes")
     try:
         with Image.open(file, formats=formats()) as picture:
+            deep, deep_colour = is_deep(picture), is_deep_colour(picture)
+            significant = _significant_bits(picture) if deep else None
             picture.load()
+            if deep_colour:
+                keep_lower_bits(picture, file.read_bytes() if isinstance(file, Path) else file.getvalue())
             with suppress(Exception):  # an unreadable EXIF block says nothing about the pixels
                 ImageOps.exif_transpose(picture, in_place=True)
+            if deep:
+                note(picture, significant)
     except Exception as error:  # PIL raises a dozen kinds, by file format, for bytes that make no picture
         reason = str(error).replace(f" {file!r}", "")  # an address in memory, which says nothing and is never the same
         raise OSError(f"{type(error).__name__}: {reason}") from error
     return picture
 
 
-def flatten(picture: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
-    """The picture in 8-bit grey (ITU-R 601) or RGB, on white where transparent. ValueError: 32 bits, no known range."""
-    if picture.mode == "F":
-        raise ValueError("pixels are floating-point numbers of no agreed range; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):  # 16 bits a pixel: PIL's own conversion would clip at 255
-        import numpy as np  # sources without pictures of 16 bits need none, and list at once
+def _significant_bits(picture: Image.Image) -> int | None:
+    """As an opened PNG states them; PIL passes over it."""
+    if not isinstance(picture, PngImagePlugin.PngImageFile) or picture.fp is None:
+        return None
+    there = picture.fp.tell()
+    picture.fp.seek(0)
+    head = picture.fp.read(_HEAD)
+    picture.fp.seek(there)
+    return significant_bits(head)
 
-        deep = np.asarray(picture).astype(np.int64)
-        if deep.min() < 0 or deep.max() > 65535:
-            raise ValueError("pixels have 32 bits; save it with 8 or 16")
-        picture = Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
+
+def flatten(picture: Image.Image, mode: Literal["L", "RGB"], depth: Depth = "auto") -> Image.Image:
+    """The picture in 8-bit grey (ITU-R 601) or RGB, on white where transparent.
+
+    `depth` says which values of a deeper one are black and white. ValueError: that is not known.
+    """
+    if is_deep(picture):
+        picture = to_eight_bits(picture, depth)
+    picture = stretched(picture, depth)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture.convert(mode)
+
+
+def is_transparent(picture: Image.Image) -> bool:
+    """Whether a pixel of it is, at least a little."""
+    return picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema()[0] != 255
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from suite.arguments import Example, NonNegative, Range, ShareBelowOne, arguments_of, check_types, shown
+from suite.data.depth import check_depth
 from suite.data.sources import check_options, source_arguments
 from suite.data.splits import check_wanted
 from suite.errors import UserError
@@ -40,6 +41,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
             f"data.size={size} is larger than data.load_size={load_size}, which it is cropped from: "
             "raise data.load_size, or set data.crop=false"
         )
+    check_depth("data.depth", given["depth"])
     if given["drawings"] == "all" and task not in ("paired", "semi_supervised"):
         raise UserError(f"data.drawings=all is for data.task=paired or semi_supervised, not {task}: set one of them")
     if given["balanced"] and task != "labelled":

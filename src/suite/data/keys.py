@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from suite.arguments import Example, File, Filled, Name, Positive, Range, Seed, Share, Size
 from suite.data.catalog import Catalog, Kind
 from suite.data.checks import Augment, check
+from suite.data.depth import Depth
 from suite.data.listing import (
     SetKeys,
     check_several_drawings,
@@ -49,6 +50,7 @@ class DataKeys:
         size: Size = 256,
         load_size: Size = 286,
         resize: Resize = "squash",
+        depth: Depth = "auto",
         crop: bool = True,
         flip: Share = 0.5,
         augment: Augment | None = None,
@@ -84,6 +86,7 @@ class DataKeys:
         self.source, self.task, self.streaming, self.options = source, task, streaming, options
         self.root = None if root is None else str(root)
         self.size, self.load_size, self.resize, self.crop, self.flip = size, load_size, resize, crop, flip
+        self.depth: Depth = depth if isinstance(depth, str) else (float(depth[0]), float(depth[1]))
         self.augment = augment
         self.channels_a, self.channels_b, self.direction = channels_a, channels_b, direction
         self.sketch, self.sketch_options, self.target = sketch, sketch_options, target
@@ -212,8 +215,9 @@ class DataKeys:
         channels = self.channels_a if self.kind("a") == kind else self.channels_b
         if training and self.crop:
             # The device takes its windows out of pictures of one size.
-            return Fit(self.load_size, channels, self.resize, whole=self.resize == "cover" and self.augment is None)
-        return Fit(self.size, channels, self.resize)
+            whole = self.resize == "cover" and self.augment is None
+            return Fit(self.load_size, channels, self.resize, whole, self.depth)
+        return Fit(self.size, channels, self.resize, depth=self.depth)
 
     @property
     def drawn_size(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from suite.data.module import PictureData
-from suite.data.pictures.copies import Looked, find_copies
+from suite.data.pictures.copies import Placed, find_copies
 
 Make = Callable[..., PictureData]
 SPLIT = {"train": 0.7, "test": 0.3}
@@ -26,14 +26,14 @@ def said(data: PictureData) -> list[str]:
 
 def test_they_are_found_within_a_kind() -> None:
     looked = [
-        Looked("train", "photo", "one", b"1"),
-        Looked("train", "drawing", "its outline", b"2"),
-        Looked("test", "drawing", "another kind", b"1"),
-        Looked("val", "photo", "two", b"2"),
+        Placed("train", "photo", "one", b"1"),
+        Placed("train", "drawing", "its outline", b"2"),
+        Placed("test", "drawing", "another kind", b"1"),
+        Placed("val", "photo", "two", b"2"),
     ]
     assert find_copies(looked) is None
     copies = find_copies(
-        [*looked, Looked("test", "photo", "one again", b"1"), Looked("test", "photo", "two too", b"2")]
+        [*looked, Placed("test", "photo", "one again", b"1"), Placed("test", "photo", "two too", b"2")]
     )
     assert copies is not None
     assert (copies.equal, copies.of_train) == ({4: 0, 5: 3}, {4: 0})
@@ -41,7 +41,7 @@ def test_they_are_found_within_a_kind() -> None:
     assert copies.line("set") == f"set: 2 pictures equal another, pixel by pixel; {example}"
     assert copies.line("set", [4]).endswith("which is one, and 1 are left out of test")
     assert copies.line("set", []).endswith("which is one, and stay in both: remove one of each")
-    alone = find_copies(Looked("train", "photo", name, b"1") for name in ("x", "y"))
+    alone = find_copies(Placed("train", "photo", name, b"1") for name in ("x", "y"))
     assert alone is not None
     assert alone.line("set") == "set: 1 pictures equal another, pixel by pixel, such as y, which is x"
 

@@ -109,14 +109,6 @@ def test_16_bits_a_colour(tmp_path):
     expect(tmp_path / "x.png", COLOUR)
 
 
-@pytest.mark.parametrize(("mode", "array"), [("F", GREY.astype(np.float32)), ("I", GREY.astype(np.int32) * 10**6)])
-def test_pixels_of_no_known_range_are_refused(tmp_path, mode, array):
-    Image.fromarray(array).save(tmp_path / "x.tif")
-    assert Image.open(tmp_path / "x.tif").mode == mode
-    with pytest.raises(ValueError, match="save it with 8 or 16"):
-        decode(tmp_path / "x.tif")
-
-
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotation(tmp_path, suffix, orientation):

@@ -7,18 +7,8 @@ import pytest
 from PIL import Image
 
 from suite.data.catalog import Catalog, PictureFile, Record
-from suite.data.tools.checking import (
-    Decoded,
-    Findings,
-    count,
-    decode_all,
-    label_name,
-    labels,
-    pictures,
-    printable,
-    show,
-    tasks,
-)
+from suite.data.tools.checking import Findings, count, label_name, labels, pictures, printable, show, tasks
+from suite.data.tools.looking import look_at
 from suite.errors import UserError
 
 
@@ -90,7 +80,7 @@ def test_broken_pictures_are_found_in_order_whatever_is_wrong(tmp_path, copies):
         "truncated.jpg": encoded(noise, "jpeg")[:-400],
         "page.jpg": b"<!DOCTYPE html><html></html>",
         "palette.png": encoded(noise.convert("P"), "png"),
-        "floats.tif": encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "tiff"),
+        "floats.tif": encoded(Image.fromarray(np.full((4, 4), -7, np.float32)), "tiff"),
         "cmyk.jpg": encoded(noise.convert("CMYK"), "jpeg"),
         "truncated.png": encoded(noise, "png")[:-2000],
     }
@@ -102,7 +92,7 @@ def test_broken_pictures_are_found_in_order_whatever_is_wrong(tmp_path, copies):
             files.append(PictureFile(path))
     files.append(PictureFile(tmp_path / "not there.png"))
     done = []
-    broken = decode_all(files, done.append).broken
+    broken = [(one.name, one.reason) for one in look_at(files, "auto", done.append) if one.reason]
     wrong = ("empty.png", "truncated.jpg", "page.jpg", "floats.tif", "truncated.png")
     expected = [file.name for file in files if file.name.endswith((*wrong, "not there.png"))]
     assert [name for name, _ in broken] == expected
@@ -150,7 +140,7 @@ def test_what_serves_a_task_must_serve_it_in_training(splits, task, message):
 def test_few_of_each_kind_are_shown_and_all_reported(capsys):
     catalog = Catalog("set", None, [PAIR], missing=[f"missing {number}" for number in range(7)], warnings=["beware"])
     broken = [(f"broken {number}", "why") for number in range(30)]
-    findings = Findings(catalog, {"train": [PAIR]}, Decoded(broken, {}))
+    findings = Findings(catalog, {"train": [PAIR]}, broken)
     show(findings)
     out = capsys.readouterr().out
     assert "7: missing 0, missing 1, missing 2, and 4 more\n" in out

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from suite.data.catalog import Kind, Split
 
 
-class Looked(NamedTuple):
+class Placed(NamedTuple):
     """A picture of a split whose pixels were looked at."""
 
     split: Split
@@ -20,7 +20,7 @@ class Looked(NamedTuple):
 class Copies:
     """Which of the pictures `looked` at equal another of their kind, by their numbers there."""
 
-    looked: list[Looked]
+    looked: list[Placed]
     equal: dict[int, int]  # each that equals an earlier one, and the first of them
     of_train: dict[int, int]  # those of val and test that equal one of train, and the first of these
 
@@ -41,7 +41,7 @@ class Copies:
         return f"such as {self.looked[number].name}, which is {self.looked[others[number]].name}"
 
 
-def find_copies(looked: Iterable[Looked]) -> Copies | None:
+def find_copies(looked: Iterable[Placed]) -> Copies | None:
     """None where all differ."""
     pictures = list(looked)
     first: dict[tuple[Kind, bytes], int] = {}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from suite.data.catalog import Picture, flatten
+from suite.data.depth import Depth
 from suite.errors import UserError
 
 Array = NDArray[np.uint8]
@@ -24,13 +25,15 @@ class Fit:
     """What a decoded picture looks like.
 
     `squash` brings both sides to `side`, whatever the aspect. `cover` brings the shorter one there and keeps the
-    aspect; of the longer one it keeps the centre, or all of it where `whole` (a window is cut later).
+    aspect; of the longer one it keeps the centre, or all of it where `whole` (a window is cut later). `depth` says what
+    is black and white in pictures of more than 8 bits.
     """
 
     side: int  # pixels
     channels: int  # 1 (grey) or 3 (RGB)
     resize: Resize = "squash"
     whole: bool = False  # cover only
+    depth: Depth = "auto"
 
     def decode(self, picture: Picture) -> Array:
         """uint8 (C, H, W), bicubic and anti-aliased. Raises OSError or ValueError where the picture is broken."""
@@ -38,7 +41,7 @@ class Fit:
 
     def flat(self, picture: Picture) -> Image.Image:
         """The picture as large as it is, in grey or RGB. Raises OSError or ValueError where it is broken."""
-        return flatten(picture.load(), "L" if self.channels == 1 else "RGB")
+        return flatten(picture.load(), "L" if self.channels == 1 else "RGB", self.depth)
 
     def pixels(self, flat: Image.Image) -> Array:
         """uint8 (C, H, W) of what `flat` gives."""

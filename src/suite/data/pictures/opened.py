@@ -6,7 +6,7 @@ from pathlib import Path
 from suite.data.catalog import Kind, Record, Split
 from suite.data.kept import IN_NO_SPLIT, kept_names
 from suite.data.pictures import store as cache
-from suite.data.pictures.copies import Looked, find_copies
+from suite.data.pictures.copies import Placed, find_copies
 from suite.data.pictures.decode import MOST_BROKEN, Fit, broken
 from suite.data.pictures.tasks import PictureList
 from suite.data.splits import ServedSplits, Shown, Splits
@@ -138,7 +138,7 @@ class OpenedSplits:
         pictures are not cached.
         """
         served, needs, catalog = self.served, self.served.needs, self.served.catalog
-        looked: list[Looked] = []
+        looked: list[Placed] = []
         scenes: list[int] = []
         for (split, kind), pictures in self.lists.items():
             # A simulated drawing is its photo: to look at both would find everything twice.
@@ -148,7 +148,7 @@ class OpenedSplits:
             shown = served.pictures(split, kind, training=split == "train")
             for row, scene in zip(pictures.rows, pictures.scenes, strict=True):
                 if not served.records[split][scene].of_every_split:
-                    looked.append(Looked(split, kind, shown[row].picture.name, digests[row].tobytes()))
+                    looked.append(Placed(split, kind, shown[row].picture.name, digests[row].tobytes()))
                     scenes.append(scene)
         if (copies := find_copies(looked)) is None:
             return {}

@@ -1,27 +1,26 @@
 """What a data set has and what it lacks: counts, tasks, broken pictures; for people and for programs.
 
-catalog, splits ─► [decode_all] ─► Findings ─► show, figures, report
+catalog, splits ─► [looking.py] ─► Findings ─► show, figures, report
 """
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
-from suite.data.catalog import Catalog, Kind, Picture, Record, flatten
+from suite.data.catalog import Catalog, Kind, Picture, Record
+from suite.data.depth import Depth
 from suite.data.keys import DataKeys
 from suite.data.labels import check_balanced, count_by_name, names_of
-from suite.data.pictures.copies import Copies, Looked, find_copies
-from suite.data.pictures.decode import MOST_BROKEN, digest_of, workers_for
-from suite.data.pictures.processes import any_distant, context_for, end_with_parent
+from suite.data.pictures.copies import Copies, Placed, find_copies
+from suite.data.pictures.decode import MOST_BROKEN
+from suite.data.pictures.headers import check_alike
 from suite.data.splits import ServedSplits, Splits, assign_splits
+from suite.data.tools.looking import Looked
 from suite.errors import UserError
 
-_AT_ONCE = 16  # pictures that a process decodes before it answers
 _EXAMPLES, _BROKEN_SHOWN, _LABELS_SHOWN = 3, 20, 12
 
 
@@ -32,33 +31,25 @@ class Broken(NamedTuple):
     reason: str
 
 
-class Decoded(NamedTuple):
-    """What decoding every picture shows."""
-
-    broken: list[Broken]
-    digests: dict[Picture, bytes]  # of the pixels of each that is not broken
-
-
 @dataclass(frozen=True)
 class Findings:
-    """A catalog with its splits; `decoded` is None where nothing was."""
+    """A catalog with its splits; `broken` is None where not every picture was decoded, `looked` what was."""
 
     catalog: Catalog
     splits: Splits
-    decoded: Decoded | None = None
-
-    @property
-    def broken(self) -> list[Broken] | None:
-        return None if self.decoded is None else self.decoded.broken
+    broken: list[Broken] | None = None
+    looked: Sequence[Looked] = ()
+    depth: Depth = "auto"  # that it was decoded with
 
     @cached_property
     def copies(self) -> Copies | None:
-        """The pictures of the splits that equal another; None where all differ, or nothing was decoded."""
-        if self.decoded is None:
+        """The pictures of the splits that equal another; None where all differ, or not all were decoded."""
+        if self.broken is None:
             return None
-        digests, kinds = self.decoded.digests, get_args(Kind)[: 1 if self.catalog.simulated else 2]
+        digests = {picture: digest for one in self.looked for picture, digest in one.digests.items()}
+        kinds = get_args(Kind)[: 1 if self.catalog.simulated else 2]
         return find_copies(
-            Looked(split, kind, picture.name, digests[picture])
+            Placed(split, kind, picture.name, digests[picture])
             for split, records in self.splits.items()
             for record in records
             for kind in kinds
@@ -79,7 +70,8 @@ class Findings:
             "missing": len(catalog.missing),
             "unread": catalog.unread.figures(),
             "broken": None if self.broken is None else len(self.broken),
-            "copies": None if self.decoded is None else len(self.copies.equal) if self.copies else 0,
+            "copies": None if self.broken is None else len(self.copies.equal) if self.copies else 0,
+            "values": {one.kind: one.figures() for one in self.looked},
             "labels": labels(catalog, catalog.records),
             "simulated": catalog.simulated,
             "tasks": [task for task, lacks in tasks(self.splits).items() if not lacks],
@@ -99,7 +91,7 @@ class Findings:
             ("broken", [f"{name}: {reason}" for name, reason in self.broken or []]),
             ("copies", [] if self.copies is None else [self.copies.line(catalog.dataset)]),
             ("not read", catalog.unread.lines()),
-            ("warning", catalog.warnings),
+            ("warning", [*catalog.warnings, *(line for one in self.looked for line in one.warnings(self.depth))]),
         ]
 
     def report(self) -> str:
@@ -115,6 +107,12 @@ class Findings:
         if not catalog.records:
             raise UserError(f"{catalog.root or catalog.dataset}: the source {catalog.dataset} finds no picture there")
         self._check_train(task)
+        if self.broken is None and not skip_broken and (found := [b for one in self.looked for b in one.broken]):
+            raise UserError(
+                f"{len(found)} of {sum(len(one.seen) for one in self.looked)} pictures looked at can't be decoded, the "
+                f"first is {printable(found[0].name)} ({printable(found[0].reason)}); verify=true looks at all; mend "
+                "or remove them, or set data.on_broken=skip"
+            )
         if not self.broken:
             return
         total, name = len(pictures(catalog.records)), printable(self.broken[0].name)
@@ -157,6 +155,14 @@ def check_target(data: DataKeys, own: Catalog, target: Catalog) -> None:
         unwarned = replace(target, warnings=[])  # it has been told of its splits
         ServedSplits(unwarned, wanted.split, data.seed, wanted.key, data.needs(of_target=True))
         data.check_apart(own, target)
+
+
+def check_pairs(data: DataKeys, splits: Splits) -> None:
+    """Raises UserError where `suite.train` would refuse pairs of different shapes."""
+    paired = data.needs(of_target=False).paired
+    compared = [of for split, of in splits.items() if paired or (split != "train" and all(one.paired for one in of))]
+    if data.resize == "cover":
+        check_alike(record for records in compared for record in records)
 
 
 def count(records: Sequence[Record]) -> dict[str, int]:
@@ -231,32 +237,6 @@ def pictures(records: Iterable[Record]) -> list[Picture]:
     return list(dict.fromkeys(both))
 
 
-def decode_all(pictures: Sequence[Picture], on_done: Callable[[int], None]) -> Decoded:
-    """Decode all pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
-    workers = workers_for(len(pictures))
-    broken: list[Broken] = []
-    digests: dict[Picture, bytes] = {}
-    distant = any_distant(pictures)
-    first = end_with_parent if distant else None
-    with ProcessPoolExecutor(workers, context_for(distant), first) if workers else nullcontext() as pool:
-        found = map(_decode, pictures) if pool is None else pool.map(_decode, pictures, chunksize=_AT_ONCE)
-        for picture, one in zip(pictures, found, strict=True):
-            if isinstance(one, str):
-                broken.append(Broken(picture.name, one))
-            else:
-                digests[picture] = one
-            on_done(1)
-    return Decoded(broken, digests)
-
-
-def _decode(picture: Picture) -> bytes | str:
-    """A digest of a picture's pixels, or what is wrong with it."""
-    try:
-        return digest_of(flatten(picture.load(), "RGB"))
-    except (OSError, ValueError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
-
-
 def show(findings: Findings) -> None:
     """Print the findings for people: all numbers, and a few examples of what is wrong."""
     from rich.console import Console
@@ -307,8 +287,14 @@ def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
                 yield "", f"and {len(lines) - _BROKEN_SHOWN} more; report=<file> writes them all"
         elif lines:
             yield kind, f"{len(lines)}: {_some(lines, _EXAMPLES)}"
+    for one in findings.looked:
+        yield "values", one.summary()
+        if depths := one.depths():
+            yield "", depths
     if findings.broken is None:
-        yield "broken", "not looked for; verify=true decodes every picture"
+        looked = sum(len(one.seen) for one in findings.looked)
+        seen = sum(len(one.broken) for one in findings.looked)
+        yield "broken", f"{seen or 'none'} of {looked} looked at; verify=true decodes every picture"
     elif not findings.broken:
         yield "broken", f"none of {len(pictures(findings.catalog.records))} pictures"
 

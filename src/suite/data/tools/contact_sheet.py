@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from suite.data.catalog import Catalog, Picture, Record, Split, flatten
+from suite.data.depth import Depth
 from suite.data.finish import Sketched
 from suite.data.pictures.decode import Fit
 from suite.data.splits import Splits
@@ -46,13 +47,20 @@ def choose(splits: Splits, most: int, seed: int) -> list[Sample]:
     return sorted(dealt, key=lambda sample: (not sample.record.paired, sample.record.photo is None))
 
 
-def draw_sheet(samples: list[Sample], catalog: Catalog, sketch: Sketched | None = None, size: int = 256) -> Image.Image:
+def draw_sheet(
+    samples: list[Sample],
+    catalog: Catalog,
+    sketch: Sketched | None = None,
+    size: int = 256,
+    depth: Depth = "auto",
+) -> Image.Image:
     """The samples in rows, RGB. A picture that can't be decoded is a crossed-out square.
 
     With `sketch` the drawings are photos, of which sketches are made at `size` pixels, as for a batch.
     """
-    drawn = _as_it_is if sketch is None else partial(_sketch_of, sketch, size)
-    blocks = [_block(sample, catalog, drawn) for sample in samples]
+    shown = partial(_as_it_is, depth)
+    drawn = shown if sketch is None else partial(_sketch_of, sketch, size, depth)
+    blocks = [_block(sample, catalog, shown, drawn) for sample in samples]
     places: list[tuple[int, int]] = []
     x, y = _GAP, _GAP + _LINE
     for block in blocks:
@@ -72,10 +80,10 @@ def _width(pictures: int) -> int:
     return _GAP + pictures * (_TILE + _GAP)
 
 
-def _block(sample: Sample, catalog: Catalog, drawn: Look) -> Image.Image:
+def _block(sample: Sample, catalog: Catalog, shown: Look, drawn: Look) -> Image.Image:
     """The pictures of a record beside each other, and two lines below them."""
     record = sample.record
-    tiles = [] if record.photo is None else [_tile(record.photo, _as_it_is)]
+    tiles = [] if record.photo is None else [_tile(record.photo, shown)]
     tiles += [_tile(drawing, drawn) for drawing in record.drawings[:_MOST_DRAWINGS]]
     block = Image.new("RGB", (_width(len(tiles)) - 2 * _GAP, _TILE + 2 * _LINE + _GAP), _PAPER)
     for number, tile in enumerate(tiles):
@@ -93,12 +101,12 @@ def _block(sample: Sample, catalog: Catalog, drawn: Look) -> Image.Image:
     return block
 
 
-def _as_it_is(picture: Picture) -> Image.Image:
-    return flatten(picture.load(), "RGB")
+def _as_it_is(depth: Depth, picture: Picture) -> Image.Image:
+    return flatten(picture.load(), "RGB", depth)
 
 
-def _sketch_of(sketch: Sketched, size: int, photo: Picture) -> Image.Image:
-    pixels = torch.from_numpy(Fit(size, 3, "cover", whole=True).decode(photo))
+def _sketch_of(sketch: Sketched, size: int, depth: Depth, photo: Picture) -> Image.Image:
+    pixels = torch.from_numpy(Fit(size, 3, "cover", whole=True, depth=depth).decode(photo))
     return Image.fromarray(sketch.of_uint8(pixels)[0].numpy()).convert("RGB")
 
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from torch.utils.data import Dataset
 
 from suite.data.catalog import Catalog, Picture, PictureFile, Record, flatten, upright
+from suite.data.depth import Depth
 from suite.data.pictures.decode import MOST_BROKEN, broken
 from suite.data.pictures.loading import by_all_cores
 from suite.data.pictures.processes import any_distant
@@ -48,12 +49,14 @@ def pack(
     shard_bytes: int,
     skip_broken: bool,
     on_done: Callable[[], object] = lambda: None,
+    depth: Depth = "auto",
 ) -> Packed:
     """Write the shards of a catalog as the folder `output`, taking the place of a packed set that is there.
 
     `source`, `options` and `size` (pixels, for a source that draws its pictures) are what the catalog was listed with.
-    A shard is closed once it has `shard_bytes`. `on_done` is called after each picture. Raises UserError for a broken
-    picture unless `skip_broken`, and then for more than 1 %; and OSError where the disk is full.
+    A shard is closed once it has `shard_bytes`. `on_done` is called after each picture. One that `depth` can't
+    read is broken. Raises UserError for a broken picture unless `skip_broken`, and then for more than 1 %; and OSError
+    where the disk is full.
     """
     numbered = [
         (number, side, picture)
@@ -69,7 +72,7 @@ def pack(
         places: list[tuple[int, int, int, int] | str] = []
         left_out: list[str] = []
         with _ShardWriter(unfinished, shard_bytes) as writer:
-            all_encoded = by_all_cores(_Encoding(pictures), any_distant(pictures))
+            all_encoded = by_all_cores(_Encoding(pictures, depth), any_distant(pictures))
             for (number, side, _), picture, encoded in zip(numbered, pictures, all_encoded, strict=True):
                 if isinstance(encoded, str):
                     left_out.append(picture.name)
@@ -158,30 +161,30 @@ class _ShardWriter:
 class _Encoding(Dataset[tuple[bytes, str] | str]):
     """Position -> bytes and suffix of a picture, or what is wrong with it."""
 
-    def __init__(self, pictures: list[Picture]) -> None:
-        self.pictures = pictures
+    def __init__(self, pictures: list[Picture], depth: Depth) -> None:
+        self.pictures, self.depth = pictures, depth
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def __getitem__(self, position: int) -> tuple[bytes, str] | str:
         try:
-            return encode(self.pictures[position])
+            return encode(self.pictures[position], self.depth)
         except (OSError, ValueError) as error:
             return str(error)
 
 
-def encode(picture: Picture) -> tuple[bytes, str]:
+def encode(picture: Picture, depth: Depth = "auto") -> tuple[bytes, str]:
     """The bytes of a picture and their suffix: the file as it is, or a lossless one of what is made on loading.
 
     Raises OSError or ValueError where it is broken.
     """
     if isinstance(picture, PictureFile) and picture.half == "whole":
         data = picture.path.read_bytes()
-        flatten(upright(io.BytesIO(data)), "RGB")  # a picture that training could not use is found now
+        flatten(upright(io.BytesIO(data)), "RGB", depth)  # a picture that training could not use is found now
         return data, picture.path.suffix.lower()
     shown = picture.load()
-    flatten(shown, "RGB")
+    flatten(shown, "RGB", depth)
     file, suffix = io.BytesIO(), "png" if shown.mode in _IN_PNG else "tiff"
     shown.save(file, suffix)
     return file.getvalue(), f".{suffix}"
