@@ -208,6 +208,14 @@ class ServedSplits:
         resolved = self.resolve(split)
         return not self._disjoint(resolved) and all(record.paired for record in self.records[resolved])
 
+    @property
+    def paired_splits(self) -> list[Split]:
+        """Those that are trained on, or evaluated, by comparing the two pictures of a pair."""
+        if self.needs.paired:
+            return list(self.names)
+        held_out = [split for split in self.names if split != "train"]
+        return [split for split in held_out if self.needs.truth is not None or self.all_pairs(split)]
+
     def has_truth(self, split: str) -> bool:
         """Whether a picture that serves, of the split or with `all` of the catalog, has its `truth` beside it."""
         records = self.catalog.records if split == "all" else self.records[self.resolve(split)]

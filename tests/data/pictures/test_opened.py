@@ -75,3 +75,27 @@ def test_a_split_without_what_is_needed_names_the_key_of_its_data_set(unpaired: 
     data.setup()
     with pytest.raises(UserError, match=r"the split train has none; 'data\.target\.split={train: 0\.9, test: 0\.1}"):
         data.train_dataloader()
+
+
+def test_pairs_that_cover_would_cut_apart_are_refused(
+    paired: Callable[..., PictureData], picture: Callable[..., Path]
+) -> None:
+    picture("pairs/sketches/2.png", (10, 10))
+    paired(resize="squash").setup()
+    with pytest.raises(UserError, match=r"^data\.resize=cover: in 1 of 6 pairs .*2\.png \(12x10 and 10x10\)"):
+        paired(resize="cover").setup()
+    # Without pairs nothing is cut alike; what is compared in evaluation is.
+    where = {"task": "unpaired", "resize": "cover"}
+    paired(**where, split={"train": 6}).setup()
+    with pytest.raises(UserError, match=r"^data\.resize=cover: in 1 of 6 pairs"):
+        paired(**where, split={"test": 6}).setup()
+
+
+def test_what_is_not_read_is_said_at_the_beginning(
+    unpaired: Callable[..., PictureData], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "set" / "trainA").mkdir(parents=True)
+    (tmp_path / "set" / "trainA" / "x.psd").write_bytes(b"")
+    with caplog.at_level("INFO", "suite"):
+        unpaired().setup()
+    assert f"1 file below {tmp_path / 'set'} is not read: 1 psd" in caplog.messages

@@ -8,6 +8,7 @@ from suite.data.kept import IN_NO_SPLIT, kept_names
 from suite.data.pictures import store as cache
 from suite.data.pictures.copies import Placed, find_copies
 from suite.data.pictures.decode import MOST_BROKEN, Fit, broken
+from suite.data.pictures.headers import check_alike
 from suite.data.pictures.tasks import PictureList
 from suite.data.splits import ServedSplits, Shown, Splits
 from suite.errors import UserError
@@ -17,8 +18,8 @@ class OpenedSplits:
     """The pictures of the splits that serve; of their truth those of val and test, as no training looks at it.
 
     `fit(kind, training)` says how pictures of a kind are stored; `folder` is the cache's, None for no cache. Without
-    `training` those of train are listed and not looked at. Raises UserError for broken pictures: for the first one, or
-    with `skip_broken` for more than 1 %.
+    `training` those of train are listed and not looked at. Raises UserError for pairs of different shapes that are to
+    cover a square, and for broken pictures: for the first one, or with `skip_broken` for more than 1 %.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class OpenedSplits:
         training: bool = True,
     ) -> None:
         self.served, self.fit, self.folder, self.skip_broken, self.training = served, fit, folder, skip_broken, training
+        self._check_shapes()
         self.lists: dict[tuple[Split, Kind], PictureList] = {
             (split, kind): self._open_split(split, kind)
             for split in served.names
@@ -39,6 +41,12 @@ class OpenedSplits:
         self._report_broken()
         self.copies = self._leave_out_copies()
         self.records: Splits = {split: self._readable(split) for split in served.names}
+
+    def _check_shapes(self) -> None:
+        """Raises UserError where the two of a pair would be cut apart."""
+        served = self.served
+        if self.fit(served.needs.kinds[0], False).resize == "cover":
+            check_alike((record for split in served.paired_splits for record in served.records[split]), served.key)
 
     def remarks(self) -> Iterator[str]:
         """What people should know of the splits, a line each."""
