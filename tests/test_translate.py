@@ -530,3 +530,58 @@ def test_one_line_and_exit_code_2(tmp_path, words, complaint):
 def test_an_empty_working_directory_outlives_bad_input(tmp_path):
     assert shell(tmp_path, "input=x", "output=y").returncode == 2
     assert tmp_path.is_dir()
+
+
+# Depth, pages, transparency, and what is left out ------------------------------------------------------------------
+
+
+def deep(path, top):
+    """A grey ramp of 16 bits, black to `top`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ramp = np.linspace(0, 1, 20 * 24).reshape(20, 24)
+    Image.fromarray((ramp * top).astype(np.uint16)).save(path)
+    return np.dstack([np.floor(np.floor(ramp * top) * 255 / 4095 + 0.5).astype(np.uint8)] * 3)
+
+
+@pytest.mark.parametrize(
+    ("saved", "words", "top"),
+    [
+        (None, [], 4095),  # 12 bits hold it
+        ("[0, 4095]", [], 1000),  # as the run was trained
+        ("[0, 4095]", ["depth=auto"], 4095),
+        (None, ["depth=[0,4095]"], 1000),
+    ],
+)
+def test_deep_pictures_are_read_as_in_training(model, photos, tmp_path, saved, words, top):
+    run = save_run(tmp_path / "run", model)
+    if saved is not None:
+        (run / "config.yaml").write_text(f"data: {{depth: {saved}}}\n")
+    grey = deep(photos / "x.png", top)
+    for number, of in enumerate((run, run / "checkpoints" / "last.ckpt")):
+        command(of, photos / "x.png", tmp_path / f"{number}.png", *words)
+        assert_same(tmp_path / f"{number}.png", applied(model, grey))
+
+
+def test_a_depth_that_is_none(run, photos, tmp_path):
+    deep(photos / "x.png", 9)
+    with pytest.raises(UserError, match=r"^depth=\[9,1\]: give the values of black and white, the lesser first"):
+        command(run, photos / "x.png", tmp_path / "y.png", "depth=[9,1]")
+    signed = Image.fromarray(np.full((20, 24), -5, np.int32))
+    signed.save(photos / "x.tif")
+    with pytest.raises(UserError, match=r"or depth=file takes the least"):
+        command(run, photos / "x.tif", tmp_path / "y.png")
+
+
+def test_pages_transparency_and_files_left_out_are_said_once(run, photos, tmp_path, capsys):
+    noise(photos / "clear.png", 20, 24, "RGBA")
+    noise(photos / "other.png", 20, 24, "RGBA")
+    pages = [Image.new("RGB", (20, 24), colour) for colour in ("red", "blue")]
+    pages[0].save(photos / "two.tif", save_all=True, append_images=pages[1:])
+    for name in ("a.psd", "b.psd", "talk.mp4", "notes.txt"):
+        (photos / name).write_bytes(b"")
+    command(run, photos, tmp_path / "out")
+    said = capsys.readouterr().out.splitlines()
+    assert f"2 files below {photos} are not read: 2 psd" in said
+    assert f"of 1 file with several pages or frames the first was translated, such as {photos / 'two.tif'} (2)" in said
+    assert f"2 pictures transparent in places translated on white, such as {photos / 'clear.png'}" in said
+    assert len(said) == 5

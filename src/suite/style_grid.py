@@ -53,7 +53,8 @@ def style_grid(config: DictConfig) -> None:
     with counting(disable=not cli.on_terminal()) as progress:
         columns = min(values["columns"], len(styles))
         bar = progress.add_task("drawing", total=columns)
-        grid = draw_grid(model, inputs, styles, columns, direction, values["mix"], lambda: progress.advance(bar))
+        depth = folder.depth_of(run)
+        grid = draw_grid(model, inputs, styles, columns, direction, values["mix"], lambda: progress.advance(bar), depth)
     make_folder(output.parent)
     write_picture(grid, output)
     what = "photo" if direction == "b2b" else "sketch"

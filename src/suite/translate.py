@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from omegaconf import DictConfig, OmegaConf
 
 from suite.arguments import File, Name, Positive, Range, Seed, Size
+from suite.data.depth import Depth, check_depth
+from suite.data.suffixes import VIDEOS
+from suite.data.unread import Unread, count_unread
 from suite.errors import UserError
 from suite.files import make_folder
 from suite.run import cli, folder
@@ -32,6 +35,7 @@ class Keys(TypedDict):
     mode: Literal["eval", "train"]
     seed: Seed
     size: Size | None
+    depth: Depth | None
     crops: bool
     min_face: Annotated[float, Range(least=0.02, below=1)]
     margin: Annotated[float, Range(least=0, most=10)]
@@ -49,6 +53,8 @@ def translate(config: DictConfig) -> None:
         raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
     if values["target"] is not None and values["direction"] is not None:
         raise UserError(f"target={values['target']} and direction={values['direction']}: say one of them")
+    if values["depth"] is not None:
+        check_depth("depth", values["depth"])
     if source.is_file() and is_video(source):
         _translate_video(values, run, source, target)
     else:
@@ -63,6 +69,11 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
     pairs = [pair for pairs in by_style.values() for pair in pairs]
     if source.is_dir() and (videos := videos_in(source)):
         print(f"{_counted(videos, 'video')} in {source} left out: name one at a time, input=<file>")
+    if source.is_dir():
+        unread = count_unread(source, (str(picture) for picture, _ in pairs))
+        others = {kind: count for kind, count in unread.kinds.items() if f".{kind}" not in VIDEOS}
+        for line in Unread(str(source), others).lines():  # pictures may be translations that lie there
+            print(line)
     wanted = {of: [pair for pair in by_style[of] if values["overwrite"] or not pair[1].exists()] for of in by_style}
     count = sum(map(len, wanted.values()))
     there = f"{len(pairs) - count} already there (overwrite=true translates them again)"
@@ -76,7 +87,8 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
     from suite.translating.batches import read_style, translate_files
 
     model, direction = _model(values, run)
-    styles = {of: read_style(model, of) for of, of_style in wanted.items() if of is not None and of_style}
+    depth, looks = _depth(values, run), Looks()
+    styles = {of: read_style(model, of, depth) for of, of_style in wanted.items() if of is not None and of_style}
 
     started = time.monotonic()
     failed: dict[Path, str] = {}
@@ -94,7 +106,9 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
                 size=values["size"],
                 batch_size=values["batch_size"],
                 bf16=values["bf16"],
+                depth=depth,
                 on_done=lambda: progress.advance(bar),
+                on_read=looks.take,
             )
             failed |= without
             failures += len(without)
@@ -105,6 +119,8 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
         f"{_counted(done, 'picture')} translated ({direction}{in_styles}) into {where}: {seconds:.1f} s, "
         f"{done / seconds:.1f} pictures/s" + f"; {there}" * (count < len(pairs))
     )
+    for line in looks.lines():
+        print(line)
     if failed:
         some = ", ".join(f"{path} ({reason})" for path, reason in list(failed.items())[:3])
         raise UserError(f"{_counted(len(failed), 'picture')} not translated: {some}" + ", …" * (len(failed) > 3))
@@ -130,7 +146,7 @@ def _translate_video(values: Keys, run: Path, source: Path, target: Path) -> Non
     first_frame(source)  # refused before the model is read
     model, direction = _model(values, run)
     if style is not None:
-        model.take_style(read_style(model, style))
+        model.take_style(read_style(model, style, _depth(values, run)))
     faces = None if values["crops"] else Faces(frontal_faces(values["min_face"]), values["margin"])
     translator = VideoTranslator(model, direction, faces, values["size"], values["batch_size"], values["bf16"])
 
@@ -160,6 +176,39 @@ def _model(values: Keys, run: Path) -> "tuple[Paper, str]":
         raise UserError("in which style? Say style=<picture>, or a folder of pictures for each of them")
     torch.manual_seed(values["seed"])
     return model, pick_direction(model, values["direction"], values["target"])
+
+
+class Looks:
+    """What was seen of pictures on the way, to be said once."""
+
+    def __init__(self) -> None:
+        self.several: dict[Path, int] = {}
+        self.transparent: dict[Path, None] = {}
+
+    def take(self, path: Path, pages: int, transparent: bool) -> None:
+        if pages > 1:
+            self.several[path] = pages
+        if transparent:
+            self.transparent[path] = None
+
+    def lines(self) -> list[str]:
+        found = []
+        if self.several:
+            path, pages = next(iter(self.several.items()))
+            found.append(
+                f"of {_counted(len(self.several), 'file')} with several pages or frames the first was translated, such "
+                f"as {path} ({pages})"
+            )
+        if self.transparent:
+            found.append(
+                f"{_counted(len(self.transparent), 'picture')} transparent in places translated on white, such as "
+                f"{next(iter(self.transparent))}"
+            )
+        return found
+
+
+def _depth(values: Keys, run: Path) -> Depth:
+    return folder.depth_of(run) if values["depth"] is None else values["depth"]
 
 
 def _style(values: Keys) -> Path | None:

@@ -210,6 +210,15 @@ def load_model(
     return model.to(device).eval()
 
 
+def depth_of(run: Path) -> Any:
+    """The `data.depth` that a run, or the run that a checkpoint file lies in, was trained with; else `auto`."""
+    place = run.parent.parent if run.is_file() else of_stage(run)
+    if not (place / "config.yaml").is_file():
+        return "auto"  # a checkpoint by itself
+    found = OmegaConf.select(read_config(place), "data.depth", default="auto")
+    return OmegaConf.to_container(found) if OmegaConf.is_config(found) else found
+
+
 def load_weights(model: "Paper", content: dict[str, Any], path: Path) -> None:
     """Put a checkpoint's weights into a model. Raises UserError where they are another paper's or another size's."""
     if content["paper"] != model.name:

@@ -13,11 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from suite import images
-from suite.data.catalog import PictureFile, flatten
+from suite.data.catalog import PictureFile, flatten, is_transparent
+from suite.data.depth import Depth
 from suite.data.pictures.decode import Array, Fit
+from suite.data.pictures.headers import pages_of
 from suite.errors import UserError
 from suite.files import make_folder, write_picture
 from suite.papers.base import Direction, Paper
@@ -61,13 +64,13 @@ def pick_direction(model: Paper, name: Direction | None, target: str | None = No
     return name
 
 
-def read_style(model: Paper, path: Path) -> Tensor:
+def read_style(model: Paper, path: Path, depth: Depth = "auto") -> Tensor:
     """An exemplar of style for `Paper.take_style`, in the size that the networks read. Raises UserError."""
     channels = model.hparams["channels_b"]
     try:
-        picture = _decode(PictureFile(path), channels, None)
+        picture = _fitted(PictureFile(path).load(), channels, None, depth)
     except (OSError, ValueError) as error:
-        raise UserError(f"style={path}: no readable picture ({' '.join(str(error).split())})") from error
+        raise UserError(f"style={path}: no readable picture ({_reason(error)})") from error
     fitted = Fitting(channels, model.divisor, model.fixed_size).fit(picture)
     return images.unit_to_signed(images.uint8_to_unit(fitted.pixels[None])).to(model.device)
 
@@ -78,6 +81,8 @@ class _Read(NamedTuple):
     source: Path
     target: Path
     fitted: Fitted
+    pages: int  # of its file, of which it is the first
+    transparent: bool  # in places, which lie on white now
 
 
 class _Failed(NamedTuple):
@@ -93,19 +98,23 @@ def translate_files(
     size: int | None = None,
     batch_size: int = 8,
     bf16: bool = False,
+    depth: Depth = "auto",
     on_done: Callable[[], object] = lambda: None,
+    on_read: Callable[[Path, int, bool], object] = lambda path, pages, transparent: None,
 ) -> dict[Path, str]:
     """Translate picture files of any size, mode and format; the model is in eval mode, on the device to use.
 
     pairs: input and output files. An output is replaced if it is there; its suffix says the format.
     direction: the model's first where not given. size: of the shorter side in pixels, brought there before.
-    bf16: compute in bfloat16 instead of fp32. on_done: called once for each picture.
+    bf16: compute in bfloat16 instead of fp32. depth: what is black and white in pictures of more than 8 bits, as the
+    model was trained. on_done: called once for each picture. on_read: called for each that could be read, with the
+    number of pages or frames in its file, of which the first is translated, and whether it is transparent in places.
     Returns what is wrong with the pictures that could not be translated, by input file.
     Raises UserError for a direction that the model does not have, and for an output that can't be written.
     """
     direction = pick_direction(model, direction)
     fitting = Fitting.of(model, direction)
-    read = partial(_read, fitting=fitting, size=size)
+    read = partial(_read, fitting=fitting, size=size, depth=depth)
     threads = min(_THREADS, os.cpu_count() or 1)
     writes: deque[Future[None]] = deque()
     failed: dict[Path, str] = {}
@@ -117,6 +126,7 @@ def translate_files(
     def readable(pool: Executor) -> Iterator[_Read]:
         for picture in _read_ahead(pool, read, pairs, ahead=2 * threads):
             if isinstance(picture, _Read):
+                on_read(picture.source, picture.pages, picture.transparent)
                 yield picture
             else:
                 fail(*picture)
@@ -131,7 +141,7 @@ def translate_files(
             try:
                 translated = forward(model, torch.stack([picture.fitted.pixels for picture in batch]), direction, bf16)
             except torch.OutOfMemoryError:
-                for source, _, (_, height, width) in batch:
+                for source, _, (_, height, width), *_ in batch:
                     fail(source, f"{width}x{height} is too large for the memory; try size=1024")
                 continue
             for picture, result in zip(batch, translated, strict=True):
@@ -141,18 +151,25 @@ def translate_files(
     return failed
 
 
-def _read(pair: Pair, fitting: Fitting, size: int | None) -> _Read | _Failed:
+def _read(pair: Pair, fitting: Fitting, size: int | None, depth: Depth) -> _Read | _Failed:
     source, target = pair
+    picture = PictureFile(source)
     try:
-        return _Read(source, target, fitting.fit(_decode(PictureFile(source), fitting.channels, size)))
+        loaded = picture.load()
+        fitted = fitting.fit(_fitted(loaded, fitting.channels, size, depth))
     except (OSError, ValueError) as error:
-        return _Failed(source, str(error))
+        return _Failed(source, _reason(error))
+    return _Read(source, target, fitted, pages_of(picture), is_transparent(loaded))
 
 
-def _decode(picture: PictureFile, channels: int, size: int | None) -> Array:
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).replace("data.depth=", "depth=")  # as the key is called here
+
+
+def _fitted(loaded: Image.Image, channels: int, size: int | None, depth: Depth) -> Array:
     if size is not None:
-        return Fit(size, channels, "cover", whole=True).decode(picture)
-    array = np.asarray(flatten(picture.load(), "L" if channels == 1 else "RGB"))
+        return Fit(size, channels, "cover", whole=True, depth=depth).fitted(loaded)
+    array = np.asarray(flatten(loaded, "L" if channels == 1 else "RGB", depth))
     return np.ascontiguousarray(array.reshape(*array.shape[:2], channels).transpose(2, 0, 1))
 
 

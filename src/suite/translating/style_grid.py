@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite import images
 from suite.data.catalog import PictureFile
+from suite.data.depth import Depth
 from suite.data.pictures.decode import Fit
 from suite.errors import UserError
 from suite.papers.base import Direction, Paper, source_side
@@ -26,15 +27,17 @@ def draw_grid(
     direction: Direction,
     mix: int = 1,
     advance: Callable[[], object] = lambda: None,
+    depth: Depth = "auto",
 ) -> Image.Image:
     """The inputs down the left, the styles along the top, and what the model makes of them between.
 
-    mix: how many styles, one after the other, make one column. Raises UserError for a file that is no picture.
+    mix: how many styles, one after the other, make one column. depth: as in training.
+    Raises UserError for a file that is no picture.
     """
     side = model.fixed_size
     assert side is not None, "a model of styles reads one size"
-    of_input = Fit(side, model.hparams[f"channels_{source_side(direction)}"], "squash")
-    of_style = Fit(side, model.hparams["channels_b"], "squash")
+    of_input = Fit(side, model.hparams[f"channels_{source_side(direction)}"], "squash", depth=depth)
+    of_style = Fit(side, model.hparams["channels_b"], "squash", depth=depth)
     given = torch.stack([read(path, of_input) for path in inputs])
     shown = [styles[number % len(styles)] for number in range(columns + mix - 1)]  # of a folder of any size
     pictures = [read(path, of_style) for path in shown]
