@@ -311,6 +311,8 @@ def test_sketches_without_any_photo_come_alone_and_say_so(tree):
     catalog = cufs(root=tree("AR/AR_sketch/sketch/Mp-002-1-sz1.jpg", "AR/AR_sketch/sketch/Wp-002-1-sz1.jpg"))
     assert [(record.key, record.photo) for record in catalog.records] == [("ar/m-002-1", None), ("ar/w-002-1", None)]
     assert "no photo belongs to any of the 2 sketches" in catalog.warnings[0]
+    packed = cufs(root=tree(texts={"AR/AR_photo.zip": b""}))
+    assert packed.warnings[0].endswith("; AR/AR_photo.zip is not unpacked")
 
 
 def test_what_has_no_partner_is_counted(tree):

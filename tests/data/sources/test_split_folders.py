@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.data.module import PictureData
 from suite.data.sources import find_source
 from suite.data.sources.helpers.split_folders import side_folders, split_named, split_within
 from suite.errors import UserError
@@ -22,6 +23,7 @@ LAYOUTS = {
     "sketchy": ("sketchy", {"drop": []}, ["{}/photo/duck/{}.jpg", "{}/sketch/duck/{}-1.png"]),
     "sketchy, split below": ("sketchy", {"drop": []}, ["photo/{}/duck/{}.jpg", "sketch/{}/duck/{}-1.png"]),
     "wikiart": ("wikiart", {}, ["{}/Realism/{}.jpg", "{}/Cubism/x{}.jpg"]),
+    "celeba": ("celeba", {}, ["{}/0000{}.jpg"]),
     "celeba_hq": ("celeba_hq", {}, ["{}/{}.jpg"]),
     "stargan": ("celeba_hq", {}, ["{}/male/{}.jpg", "{}/female/{}.jpg"]),
     "ugatit": ("anime_faces", {}, ["{}A/{}.jpg", "{}B/{}.jpg"]),
@@ -153,6 +155,27 @@ def test_people_beside_a_test_folder_of_theirs(tree):
 def test_sets_of_people_are_no_people(files, tree, refused):
     root = tree(*files)
     assert refused(find_source("identity_folders"), root=root).endswith(f"set data.root={root}/faces")
+
+
+def test_splits_are_no_people_and_sides_are_no_strips(tree, refused):
+    root = tree(*(f"{name}/1.jpg" for name in ("Train", "Test")))
+    assert "expected one folder of pictures for each identity" in refused(find_source("identity_folders"), root=root)
+    root = tree("sides/trainA/1.jpg", "sides/trainB/1.jpg") + "/sides"
+    message = refused(find_source("paired_folders"), root=root, strips=True)
+    assert message.endswith("trainA/ is one side of pairs in two folders: leave data.strips out")
+
+
+def test_paired_training_goes_on_without_the_truth_of_test(picture, tmp_path):
+    for side in ("trainA", "trainB", "testA"):
+        for number in range(4):
+            picture(f"set/{side}/{number}.png", seed=number)
+    where = {"root": str(tmp_path / "set"), "cache_dir": str(tmp_path / "cache")}
+    data = PictureData(source="paired_folders", task="paired", size=8, load_size=8, workers=0, **where)
+    data.prepare_data()
+    names = {split: [record.photo.path.parent.name for record in records] for split, records in data.splits.items()}
+    assert names == {"train": ["trainA"] * 3, "test": ["trainA"]}
+    assert any("the split test has no truth" in line for line in data.catalog.warnings)
+    assert len(list(data.train_dataloader())) == 3
 
 
 def test_numbered_sketches_beside_named_photos_are_offered_as_pairs(tree, refused):

@@ -8,6 +8,7 @@ The root is the folder that holds the pictures (`000001.jpg` ...) and the annota
 | torchvision | `img_align_celeba/`, also in `celeba/`             | beside it        |
 | Kaggle      | `img_align_celeba/img_align_celeba/`               | `.csv` in root   |
 | flat        | the root, or `images/`                             | in the root      |
+| by split    | any of these in `train/`, `val/`, `test/`          | in the root      |
 
 Only the annotations are read, and the names in one folder; no picture is looked at.
 """
@@ -22,6 +23,7 @@ from suite.data.sources.folders import existing_folder
 from suite.data.sources.helpers.attributes import check_labelled, read_attribute
 from suite.data.sources.helpers.reading import cells, first_file, picture_names, rows, stem_of
 from suite.data.sources.helpers.roots import above, holds, is_picture, root_folder, wrong_root
+from suite.data.sources.helpers.split_folders import split_folders
 from suite.errors import UserError
 
 _FOLDERS = (
@@ -51,21 +53,27 @@ def celeba(
     people: some are on both sides of them. `images` names the folder of the pictures where it has another name. Raises
     UserError where the pictures are not found, the attribute is unknown or not annotated, or Dong's partition has none.
     """
-    folder = root_folder(root, _EXPECTED, _picture_folder)
+    folder = root_folder(root, _EXPECTED, _picture_folders)
     one_of("data.partition", partition, ("official", "dagan", "dong"))
     if partition == "dong" and attribute is None:
         raise UserError("data.partition=dong divides the pictures of each label: set data.attribute, as Male")
     if images is not None:
-        pictures = existing_folder(folder / images, "data.images")
-    elif (found := _picture_folder(folder)) is not None:
-        pictures = found
-        _check_not_too_low(folder, pictures)
+        folders: list[tuple[Split | None, Path]] = [(None, existing_folder(folder / images, "data.images"))]
+    elif folders := _picture_folders(folder):
+        _check_not_too_low(folder, folders[0][1])
     else:
-        raise wrong_root(folder, _EXPECTED, _picture_folder)
+        raise wrong_root(folder, _EXPECTED, _picture_folders)
+    pictures = folders[0][1]
 
-    names = picture_names(pictures)
-    if not names:
+    of_folder: dict[str, Split | None] = {}
+    files: dict[str, Path] = {}
+    for of, inner in folders:
+        for stem, name in picture_names(inner).items():
+            key = stem if stem not in files else f"{of}/{stem}"  # each split may count from 1
+            files[key], of_folder[key] = inner / name, of
+    if not files:
         raise UserError(f"{pictures}: no picture in it; expected 000001.jpg ... as data.images")
+    names = {key.rpartition("/")[2]: path.name for key, path in files.items()}
     catalog = Catalog("celeba", folder, [], identities=True)
     places = annotation_places(folder)
     listed: set[str] = set()
@@ -95,10 +103,11 @@ def celeba(
         identities = _read_identities(file)
 
     by_number = {"official": official_split, "dagan": _dagan_split, "dong": lambda stem: None}[partition]
-    for stem, name in names.items():
-        split = splits.get(stem) or by_number(stem)
-        photo = PictureFile(pictures / name)
-        catalog.records.append(Record(stem, photo, label=labels.get(stem), group=identities.get(stem), split=split))
+    for key, path in files.items():
+        stem = key.rpartition("/")[2]
+        split = of_folder[key] or splits.get(stem) or by_number(stem)
+        photo = PictureFile(path)
+        catalog.records.append(Record(key, photo, label=labels.get(stem), group=identities.get(stem), split=split))
     catalog.missing = [f"{stem} in {pictures}" for stem in sorted(listed.difference(names))]
     return catalog
 
@@ -158,6 +167,14 @@ def _picture_folder(root: Path) -> Path | None:
             if holds(base / place, lambda name: is_picture(name) and name[:6].isdecimal() and name[6:7] == "."):
                 return base / place
     return None
+
+
+def _picture_folders(root: Path) -> list[tuple[Split | None, Path]]:
+    """The folder of the pictures, or one for each split."""
+    if (whole := _picture_folder(root)) is not None:
+        return [(None, whole)]
+    splits = split_folders(root).items() if root.is_dir() else ()
+    return [(split, inner) for split, place in splits if (inner := _picture_folder(place)) is not None]
 
 
 def _annotations(root: Path) -> list[Path]:

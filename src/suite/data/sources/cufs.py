@@ -41,7 +41,7 @@ from suite.data.sources.helpers.cufs_names import (
     split_of_cuhk,
 )
 from suite.data.sources.helpers.reading import fixed_draw, repackaged_split, repackaged_splits
-from suite.data.sources.helpers.roots import is_picture, nearby, root_folder, wrong_root
+from suite.data.sources.helpers.roots import archives, is_picture, nearby, root_folder, wrong_root
 from suite.data.sources.helpers.split_folders import side_folders
 from suite.data.sources.helpers.walking import natural_order, walk
 from suite.errors import UserError
@@ -89,8 +89,10 @@ def cufs(
     files = [found for path in paths if is_picture(path.name) for found in _interpret(path, folder, photos)]
     files += _photos_elsewhere(folder, photos, paths)
     people = {found.key for found in files}
-    if not any(found.side == "sketch" for found in files) or len(people) > 2 * _PEOPLE:
-        raise _no_sketch(folder, files) if len(people) <= 2 * _PEOPLE else wrong_root(folder, _EXPECTED, _reads)
+    if len(people) > 2 * _PEOPLE:
+        raise wrong_root(folder, _EXPECTED, _reads)
+    if not any(found.side == "sketch" for found in files):
+        raise _no_sketch(folder, files)
 
     catalog = Catalog("cufs", folder, [])
     points = {(side, key): path for side, key, path in _points(paths, folder)}
@@ -105,9 +107,7 @@ def cufs(
         chosen += [*of_photos.values(), *sketches.values()]
         catalog.orphan_photos += [str(found.path) for key, found in of_photos.items() if key not in sketches]
         catalog.orphan_drawings += [str(found.path) for key, found in sketches.items() if key not in of_photos]
-        people_of_part = {
-            key: [sketch, of_photos[key]] if key in of_photos else [sketch] for key, sketch in sketches.items()
-        }
+        people_of_part = {key: [one for one in (sketches[key], of_photos.get(key)) if one] for key in sketches}
         splits = {key: split for key, both in people_of_part.items() if (split := _split(both)) is not None}
         if one in _PUBLISHED and listed.keys().isdisjoint(sketches):
             drawn = _drawn([key for key in sketches if key not in splits], splits, *_PUBLISHED[one])
@@ -134,15 +134,16 @@ def cufs(
         raise UserError(f"{folder}: no sketch of data.part={part}, data.version={version}; there is {there}")
     else:
         _check_no_partners(folder, chosen, paths)
-        catalog.warnings.append(f"cufs: no photo belongs to any of the {len(catalog.records)} sketches below {folder}")
+        alone = f"cufs: no photo belongs to any of the {len(catalog.records)} sketches below {folder}"
+        catalog.warnings.append(alone + "".join(f"; {name} is not unpacked" for name in archives(folder)[:1]))
         catalog.orphan_drawings = []
     if listed and (unlisted := sum(record.split is None for record in catalog.records)):
         catalog.warnings.append(f"cufs: {unlisted} pairs are in no list; they train")
     if bare := unaligned.intersection(record.key for record in catalog.records):
-        other = any(found.version == "cropped" and found.key in bare for found in files)
+        other = ", or take data.version=cropped" * any(one.version == "cropped" and one.key in bare for one in files)
         catalog.warnings.append(
             f"cufs: {len(bare)} originals have no fiducial points (.dat) and are not aligned; unpack the archives "
-            f"Faducial_Points below the root{', or take data.version=cropped' * other}"
+            f"Faducial_Points below the root{other}"
         )
     return catalog
 

@@ -259,6 +259,9 @@ def _sides(root: str, a: str | None, b: str | None) -> tuple[Path, list[tuple[Sp
 def _strips(root: str, recursive: bool) -> Catalog:
     expected = "train/ and test/ (val/) of strips, or strips, in it"
     folder = root_folder(root, expected, split_folders)
+    if named := side_folders(folder):
+        first = next(iter(named.values()))[0].name
+        raise UserError(f"{folder}: {first}/ is one side of pairs in two folders: leave data.strips out")
     # Read from above, a data set would have no split and, beside others, the pictures of all of them.
     above = not holds(folder, is_picture) and any(split_named(place.name) == "train" for place in _two_levels(folder))
     if not split_folders(folder) and (above or not list_below(folder, recursive)):

@@ -62,7 +62,7 @@ def identity_folders(*, root: str, identities: Sequence[str] | str | None = None
     if not held_out:
         catalog.warnings.append(
             "identity_folders: no test/, so the last tenth of each identity's pictures, in natural order, is held out "
-            "as test; data.split={train: ..., test: ...} draws instead"
+            "as test; 'data.split={train: 0.9, test: 0.1}' draws instead"
         )
     return catalog
 
@@ -76,7 +76,7 @@ def _people(root: Path) -> list[tuple[Split | None, Path]]:
     """Split and folder of each identity."""
     splits = split_folders(root)
     bare = [place for place in inner_folders(root) if place not in splits.values()]
-    if "train" in splits and inner_folders(splits["train"]):
+    if "train" in splits and (len(splits) > 1 or inner_folders(splits["train"])):
         bare = []
     else:  # people may be called Dev or Val: their folders hold pictures, not people of the names beside them
         names = {place.name for place in bare}
