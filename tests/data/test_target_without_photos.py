@@ -112,11 +112,11 @@ def test_without_any_photo_in_a_split_all_its_sketches_are_shown(
 
 
 def test_cufs_with_photos_of_one_part_trains_on_the_sketches_of_all(picture: Callable[..., Path], tmp_path: Path):
-    parts = {"cuhk": [f"f-{n:03d}-01" for n in range(1, 13)], "ar": [f"m-{n:03d}-1" for n in range(1, 13)]}
+    parts = {"cuhk": [f"f-{n:03d}-01" for n in range(31, 43)], "ar": [f"m-{n:03d}-1" for n in range(1, 13)]}
     parts["xm2vts"] = [f"{n:03d}_1_1" for n in range(12)]
     for part, names in parts.items():
         for name in names:
-            sketch = name.replace("f-", "f2-", 1) if int(name[2:5]) < 9 else f"{name}-sz1"
+            sketch = name.replace("f-", "f2-", 1) if int(name[2:5]) < 39 else f"{name}-sz1"
             picture(f"{part}/sketches/{sketch if part == 'cuhk' else name}.jpg")
     bare = cufs(root=str(tmp_path))
     for name in parts["cuhk"]:

@@ -29,17 +29,6 @@ OFFICIAL = {
 }
 
 
-@pytest.fixture
-def tree(tree):
-    """In a folder of its own name: the test's begins with `test`, which would be a split."""
-
-    def make(*names, texts=None):
-        below = {f"CUFS/{name}": text for name, text in (texts or {}).items()}
-        return tree(*(f"CUFS/{name}" for name in names), texts=below) + "/CUFS"
-
-    return make
-
-
 def pairs(catalog):
     """key, photo's and sketch's path below the root, split."""
     root = f"{catalog.root}/"
@@ -167,16 +156,17 @@ def test_parts_are_told_by_names_of_files(tree):
 
 def test_photos_in_a_folder_of_any_name_are_offered_and_read(tree, refused, tmp_path):
     numbers = range(5, 9)
-    sketches = [f"sketches/F2-00{number}-01-sz1.jpg" for number in numbers]
-    root = tree(*sketches, *(f"faces/f-00{number}-01.jpg" for number in numbers), "thumbs/other.jpg")
+    sketches = [f"set/sketches/F2-00{number}-01-sz1.jpg" for number in numbers]
+    files = [*sketches, *(f"set/faces/f-00{number}-01.jpg" for number in numbers), "set/thumbs/other.jpg"]
+    root = tree(*files) + "/set"
     message = refused(cufs, root=root)
     assert f"{root}/faces was not read" in message
     assert message.endswith("set data.photos=faces")
-    expected = [("cuhk/f-005-01", "faces/f-005-01.jpg", sketches[0], "train")]
+    expected = [("cuhk/f-005-01", "faces/f-005-01.jpg", "sketches/F2-005-01-sz1.jpg", "train")]
     assert pairs(cufs(root=root, photos="faces"))[:1] == expected
-    (tmp_path / "CUFS" / "faces").rename(tmp_path / "faces")
-    found = cufs(root=root, photos=str(tmp_path / "faces"))
-    assert [record.photo.name for record in found.records] == [f"{tmp_path}/faces/f-00{n}-01.jpg" for n in numbers]
+    (tmp_path / "set" / "faces").rename(tmp_path / "mine")
+    found = cufs(root=root, photos=str(tmp_path / "mine"))
+    assert [record.photo.name for record in found.records] == [f"{tmp_path}/mine/f-00{n}-01.jpg" for n in numbers]
     assert "data.photos: " in refused(cufs, root=root, photos="nowhere")
     renamed = cufs(root=tree("x/faces/1.jpg", "x/sketches/1.png") + "/x", photos="faces")
     assert [(record.key, record.paired) for record in renamed.records] == [("1", True)]

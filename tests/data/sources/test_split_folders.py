@@ -6,7 +6,7 @@ import pytest
 
 from suite.data.module import PictureData
 from suite.data.sources import find_source
-from suite.data.sources.helpers.split_folders import side_folders, split_named, split_within
+from suite.data.sources.helpers.split_folders import side_folders, split_named, split_of_root, split_within
 from suite.errors import UserError
 
 SPELLINGS = [("train", "val", "test"), ("Train", "valid", "TEST"), ("training", "Validation", "testing_set")]
@@ -79,6 +79,14 @@ def test_two_folders_of_one_split_are_refused(layout, tree, refused):
 )  # fmt: skip
 def test_what_a_name_means(name, meant, in_words):
     assert (split_named(name), split_within(name)) == (meant, in_words)
+
+
+@pytest.mark.parametrize(("name", "split"), [
+    ("cufs_train", "train"), ("Testing photos", "test"), ("TEST", "test"), ("test_3", None), ("test-run of mine", None),
+    ("mine", None), ("", None), ("Training", "train"),
+])  # fmt: skip
+def test_what_the_name_of_a_root_means(name, split):
+    assert split_of_root(name) == split
 
 
 def test_a_side_that_is_lacking_has_the_name_of_the_other(tmp_path):

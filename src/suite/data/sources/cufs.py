@@ -42,7 +42,7 @@ from suite.data.sources.helpers.cufs_names import (
 )
 from suite.data.sources.helpers.reading import fixed_draw, repackaged_split, repackaged_splits
 from suite.data.sources.helpers.roots import archives, is_picture, nearby, root_folder, wrong_root
-from suite.data.sources.helpers.split_folders import side_folders
+from suite.data.sources.helpers.split_folders import side_folders, split_of_root
 from suite.data.sources.helpers.walking import natural_order, walk
 from suite.errors import UserError
 
@@ -156,7 +156,7 @@ def _interpret(path: Path, root: Path, photos: str | None, below: Path | None = 
     folders = [name.lower() for name in path.relative_to(below or root).parts[:-1]]
     above = os.path.basename(os.path.abspath(root)).lower()
     side, version = side_and_version(folders)
-    split = split_of([above, *folders])
+    split = split_of(folders) or split_of_root(above)
     versions: tuple[Version, ...] = (version,)
     if photos is not None and (name := Path(photos).name.lower()) in folders:
         side, versions = "photo", ("cropped", "original")  # it is asked for, whichever the sketches are

@@ -29,6 +29,17 @@ def split_within(name: str) -> Split | None:
     return meant.pop() if len(meant) == 1 else None
 
 
+def split_of_root(name: str) -> Split | None:
+    """The split that the name of a root means: one alone, at its end (`cufs_train`), or `Training ...`, `Testing ...`.
+
+    Not every word counts here: people call folders `test_3` in which they try something.
+    """
+    words = [word for word in re.split("[^a-z0-9]+", name.casefold()) if word]
+    if (split := split_named(name)) is not None or not words:
+        return split
+    return _MEANT.get(words[-1]) or (_MEANT[words[0]] if words[0] in ("training", "testing") else None)
+
+
 def split_folders(place: Path) -> dict[Split, Path]:
     """The folders in a folder that are called as a split, train first. Raises UserError where two mean one split."""
     found: dict[Split, Path] = {}
