@@ -14,7 +14,7 @@ def people(tmp_path, picture):
     """people(**arguments): identities whose training pictures are no pictures, with good ones to validate on."""
     for name, count in (("ann", 5), ("bob", 3)):
         for number in range(2):
-            picture(f"set/val/{name}/{number}.png", seed=number)
+            picture(f"set/val/{name}/{number}.png", seed=number + count)
         (tmp_path / "set/train" / name).mkdir(parents=True)
         for number in range(count):
             (tmp_path / f"set/train/{name}/{number}.png").write_bytes(b"no picture")
