@@ -2,6 +2,7 @@
 
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ NORMS = {
     "batch": nn.BatchNorm2d,
     "instance": nn.InstanceNorm2d,
     "old instance": lambda channels: nn.InstanceNorm2d(channels, track_running_stats=True),
+    "affine instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
     "none": lambda channels: nn.Identity(),
 }
 
@@ -115,6 +117,28 @@ def unet(downs: int = 5, norm: str = "batch", dropout: bool = True, a: int = 3, 
     return with_contrast(TheirUNet(a, b, downs, 4, norm, dropout))
 
 
+def spectral(network: nn.Module, norm: Callable[[nn.Module], nn.Module]) -> dict[str, Tensor]:
+    """Its state_dict with that norm on every convolution, its singular vectors as a training leaves them."""
+    for layer in [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]:
+        norm(layer)
+    with torch.no_grad():
+        network.train()(torch.rand(1, 3, 64, 64))
+    return network.eval().state_dict()
+
+
+def named(prefix: str, network: nn.Module) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": value for name, value in network.state_dict().items()}
+
+
+def zero_padded() -> dict[str, Tensor]:
+    """Its blocks have no layer that pads: the convolutions are 0 and 3."""
+    moved = {"conv_block.1.": "conv_block.0.", "conv_block.5.": "conv_block.3."}
+    state = resnet().state_dict()
+    for old, new in moved.items():
+        state = {name.replace(old, new): value for name, value in state.items()}
+    return state
+
+
 # What is recognised, and that it computes the same: in fp64, as rounding grows through 9 blocks of large weights -----
 
 
@@ -181,6 +205,36 @@ def test_prefixes_are_dropped(make, prefix: str) -> None:
     assert found.weights.keys() == recognise(state).weights.keys()
 
 
+@pytest.mark.parametrize("make", [resnet, unet])
+@pytest.mark.parametrize("place", ["state_dict", "model", "state_dict.generator", "state_dict.model", "G.module"])
+def test_a_generator_is_found_within_a_checkpoint(make, place: str, tmp_path: Path) -> None:
+    state = make().state_dict()
+    where, _, prefix = place.partition(".")
+    inner = {f"{prefix}.{name}" if prefix else name: value for name, value in state.items()}
+    inner |= named("netD.", build_discriminator({"name": "patch"}, 3).layers)
+    optimizer = {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 2e-4}]}
+    torch.save({"epoch": 3, where: inner, "optimizer_states": [optimizer]}, tmp_path / "last.ckpt")
+    found = read_published(tmp_path / "last.ckpt")
+    assert found.architecture == recognise(state).architecture
+    for name, weight in recognise(state).weights.items():
+        assert torch.equal(found.weights[name], weight)
+
+
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+@pytest.mark.parametrize("make", [resnet, unet])
+def test_spectral_norms_are_divided_out(make, norm) -> None:
+    theirs = make(norm="instance")
+    plain = theirs.state_dict()
+    convolutions = [name.removesuffix(".weight") for name, weight in plain.items() if weight.ndim == 4]
+    state = spectral(theirs, norm)
+    used = {f"{name}.weight": theirs.get_submodule(name).weight.detach() for name in convolutions}
+    found, expected = recognise(state).weights, recognise(plain | used).weights
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=1e-5)
+        assert weight.ndim < 4 or (weight - recognise(plain).weights[name]).abs().max() > 1e-3
+
+
 def test_batch_norms_of_before_there_was_a_counter() -> None:
     state = unet().state_dict()
     without = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
@@ -219,6 +273,13 @@ def changed(state: dict, name: str, value: Tensor | None) -> dict:
         (changed(unet().state_dict(), "model.model.1.model.6.weight", None), r"model\.1\.model\.6\.weight is missing"),
         (changed(unet().state_dict(), "model.model.0.weight", torch.zeros(4)), "model.model.0.weight is missing or no"),
         (resnet(a=2).state_dict(), "has 2 input channels"),
+        (changed(resnet().state_dict(), "model.4.bias", torch.full([8], torch.nan)), "not finite, as model.4.bias:"),
+        (changed(unet().state_dict(), "model.model.0.weight", torch.full([4, 3, 4, 4], torch.inf)), "are not finite"),
+        (resnet(norm="affine instance").state_dict(), r"InstanceNorm with weights of its own \(affine=True\)"),
+        (unet(norm="affine instance").state_dict(), r"InstanceNorm with weights of its own \(affine=True\)"),
+        (zero_padded(), "is a ResNet with padding_type=zero: its blocks pad with zeros"),
+        (named("netG_A.", resnet()) | named("netG_B.", unet()), "holds 2 generators, netG_A, netG_B: save the state_"),
+        (changed(spectral(resnet(), nn.utils.spectral_norm), "model.4.weight_u", None), "model.4.weight_u is missing"),
         (unet(b=4).state_dict(), "has 4 output channels"),
         ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "is a discriminator: give the generator"),
         ({"net.0.weight": torch.zeros(4, 3, 1, 1)}, "is a discriminator: give the generator"),
@@ -270,7 +331,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, zipped: bool) -> None:
     ("content", "reason"),
     [
         (resnet(), "is refused: it holds more than weights"),  # the whole network, not its state_dict
-        ({"state_dict": resnet().state_dict()}, "holds no state_dict"),
+        ({"state_dict": {"epoch": 3}}, "holds no state_dict"),
         ({}, "holds no state_dict"),
         (torch.zeros(3), "holds no state_dict"),
         ({0: torch.zeros(3)}, "holds no state_dict"),

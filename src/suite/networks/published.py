@@ -6,6 +6,9 @@ level in level; what a block holds, by number:
     outermost   0 down  1 inner block  2 ReLU  3 up  4 tanh
     between     0 LeakyReLU  1 down  2 norm  3 inner block  4 ReLU  5 up  6 norm  (7 dropout)
     innermost   0 LeakyReLU  1 down  2 ReLU  3 up  4 norm
+
+Its users' files are read, too: a state_dict inside another dictionary, as {"state_dict": …} or a checkpoint of
+Lightning with other networks beside the generator, and weights under torch's spectral_norm.
 """
 
 import pickle
@@ -25,6 +28,11 @@ from suite.networks.layers import Norm
 
 _WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
 _STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+# Of torch's spectral_norm, as it was and as it is: the weight, and both singular vectors.
+_SPECTRAL = (
+    ("weight_orig", "weight_u", "weight_v"),
+    ("parametrizations.weight.original", "parametrizations.weight.0._u", "parametrizations.weight.0._v"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,26 +101,39 @@ def _load(path: Path) -> dict[str, Tensor]:
         raise ValueError("is damaged or not a file of torch.save: fetch it again") from error
     if isinstance(content, dict) and "paper" in content:
         raise ValueError("is a checkpoint of this suite already: python -m suite.translate takes it as it is")
-    named = isinstance(content, dict) and all(isinstance(name, str) for name in content)
-    if not named or not content or not all(isinstance(value, Tensor) for value in content.values()):
+    if not (weights := _flattened(content)):
         raise ValueError("holds no state_dict: give what torch.save wrote of a generator.state_dict()")
-    return content
+    return weights
+
+
+def _flattened(content: Any) -> dict[str, Tensor]:
+    """The tensors in dictionaries within dictionaries, by their names one after the other; all else is left out."""
+    found: dict[str, Tensor] = {}
+    for name, value in content.items() if isinstance(content, dict) else ():
+        if isinstance(name, str) and isinstance(value, Tensor):
+            found[name] = value
+        elif isinstance(name, str):
+            found |= {f"{name}.{inner}": tensor for inner, tensor in _flattened(value).items()}
+    return found
 
 
 def recognise(state: Mapping[str, Tensor], dropout: bool | None = None) -> PublishedGenerator:
     """The architecture that a published state_dict is of, with its weights under our names.
 
-    Statistics of InstanceNorm, which old files hold and nothing used, are left out; biases that a network without
-    norms lacks are 0. dropout: of a U-Net, whose file does not show it; where not given it has it, as pix2pix does.
+    Names may have any prefix, and other networks may stand beside it. Spectral norms are divided out. Statistics of
+    InstanceNorm, which old files hold and nothing used, are left out; biases that a network without norms lacks are 0.
+    dropout: of a U-Net, whose file does not show it; where not given it has it, as pix2pix does.
     Raises ValueError with the reason, to be read after the name of a file.
     """
-    state = {_WRAPPERS.sub("", name): value for name, value in state.items()}
+    state = _generator_alone(_without_spectral_norm(state))
     if any(name.startswith("model.model.") for name in state):
         levels = 2 + max(name.count("3.model.") for name in state)
         first, last, out_axis = "model.model.0.weight", "model.model.3.weight", 1
         backbone = {"name": "unet", "downs": levels, "dropout": 0.0 if dropout is False else 0.5}
     elif blocks := len({name.split(".")[1] for name in state if ".conv_block." in name}):
         first, last, out_axis = "model.1.weight", f"model.{blocks + 17}.weight", 0
+        if "model.10.conv_block.0.weight" in state:
+            raise ValueError("is a ResNet with padding_type=zero: its blocks pad with zeros, the suite's reflect")
         plain = "model.10.conv_block.5.weight" in state  # a dropout would have moved this convolution to 6
         backbone = {"name": "resnet", "blocks": blocks, "dropout": 0.0 if plain else 0.5}
         if dropout is not None:
@@ -137,9 +158,56 @@ def recognise(state: Mapping[str, Tensor], dropout: bool | None = None) -> Publi
     return PublishedGenerator(architecture, _renamed(state, architecture))
 
 
+def _generator_alone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What belongs to the one generator, without the prefix of its names. Raises ValueError for several.
+
+    Where none is found, all: what lacks its first layer may be told by the others.
+    """
+    starts = {name.removesuffix("model.model.0.weight") for name in state if name.endswith("model.model.0.weight")}
+    blocks = {name.partition(".conv_block.")[0].rpartition("model.")[0] for name in state if ".conv_block." in name}
+    starts |= {prefix for prefix in blocks if f"{prefix}model.1.weight" in state}
+    if len(starts) > 1:
+        names = ", ".join(sorted(prefix.rstrip(".") or "one without a name" for prefix in starts))
+        raise ValueError(f"holds {len(starts)} generators, {names}: save the state_dict() of one alone, and give that")
+    for prefix in starts:
+        return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(f"{prefix}model.")}
+    return {_WRAPPERS.sub("", name): value for name, value in state.items()}
+
+
+def _without_spectral_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as the network uses them. Raises ValueError where a singular vector is not there."""
+    plain = dict(state)
+    for weight, *vectors in _SPECTRAL:
+        for name in [name for name in state if name.endswith(f".{weight}")]:
+            layer = name.removesuffix(weight)
+            u, v = (plain.pop(f"{layer}{vector}", None) for vector in vectors)
+            if u is None or v is None:
+                raise ValueError(f"has spectral norm, but {layer}{vectors[u is not None]} is missing")
+            value = plain.pop(name)
+            plain[f"{layer}weight"] = value / _singular_value(value.double(), u.double(), v.double()).to(value.dtype)
+    return plain
+
+
+def _singular_value(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """u^T W v, as torch has it in eval mode. W has a row an output, which transposed convolutions have second."""
+    found: list[tuple[Tensor, Tensor]] = []
+    for rows in (weight.flatten(1), weight.transpose(0, 1).flatten(1)):
+        if rows.shape == (len(u), len(v)):
+            along = rows @ v  # of the right W this is along u
+            found.append((torch.cosine_similarity(along, u, dim=0), u @ along))
+    if not found:
+        raise ValueError(f"has spectral norm whose vectors do not fit a weight of {_sides(weight)}")
+    return max(found, key=lambda one: float(one[0]))[1]
+
+
 def _norm(state: Mapping[str, Tensor], first: str) -> Norm:
-    """BatchNorm has weights; before InstanceNorm convolutions have biases; with neither they have none."""
+    """BatchNorm has weights; before InstanceNorm convolutions have biases; with neither they have none.
+
+    Raises ValueError for InstanceNorm with weights.
+    """
     if any(name.endswith(".weight") and value.ndim == 1 for name, value in state.items()):
+        if not any(name.endswith(".running_var") for name in state):
+            raise ValueError("has InstanceNorm with weights of its own (affine=True), which the suite's has not")
         return "batch"
     return "instance" if first.replace("weight", "bias") in state else "none"
 
@@ -158,6 +226,11 @@ def _renamed(state: Mapping[str, Tensor], architecture: Architecture) -> dict[st
             faults.append(f"{theirs} is missing")
         elif weight.shape != wanted.shape:
             faults.append(f"{theirs} is {_sides(weight)}, not {_sides(wanted)}")
+        elif not weight.isfinite().all():
+            raise ValueError(
+                f"has weights that are not finite, as {theirs}: its training went wrong; give the file of an "
+                "earlier epoch"
+            )
         else:
             weights[ours] = weight
     faults += [f"{name} is one too many" for name in left if norm == "batch" or not name.endswith(_STATISTICS)]
