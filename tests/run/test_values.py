@@ -251,7 +251,8 @@ RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=cpu"]
         ("~images.count", "images.count is not set: say images.count=…"),
         ("model.epochs=abc", "model.epochs=abc: give a whole number"),
         ("data.size=abc", "data.size=abc: give a whole number from 1 to 16384"),
-        ("cache_dir=5", "cache_dir=5: give a path, a number in quotes: \"cache_dir='5'\""),
+        ("cache_dir=", "cache_dir=: give a path"),
+        ("metrics.monitor=5", "metrics.monitor=5: give a name or null, a number in quotes: \"metrics.monitor='5'\""),
         # What a shell makes of data.split={train:0.9,test:0.1}: two words, of which the last one counts.
         ("data.split=test:0.1", "data.split=test:0.1: give a mapping in quotes, as in 'data.split={train: 0.9, test: "),
         ("data.split={train:0.9,test:0.2}", "data.split={train: 0.9, test: 0.2}: the fractions sum to 1.1"),
@@ -276,11 +277,11 @@ def test_train_ends_with_one_line(
 @pytest.mark.parametrize(
     ("command", "job", "words", "message"),
     [
-        ("evaluate", evaluate.evaluate, ["run=5"], "run=5: give a path, a number in quotes: \"run='5'\""),
+        ("evaluate", evaluate.evaluate, ["run=5"], "5 is not a run folder: it has no config.yaml"),
         ("evaluate", evaluate.evaluate, ["run=x", "data=faces"], "unknown key data: "),
         ("evaluate", evaluate.evaluate, ["run=x", "+splits=test"], "unknown key splits: did you mean split?"),
         ("check_data", check_data.check_data, ["data=faces", "data.count=5"], "data.count=5: give a mapping in"),
-        ("pack", pack.pack, ["data=celeba", "output=x", "data.images=2"], "data.images=2: give a name"),
+        ("pack", pack.pack, ["data=celeba", "output=x", "data.images=[2]"], "data.images=[2]: give a name"),
         ("bench", bench, ["experiment=cyclegan_lsgan", "bench.steps=abc"], "bench.steps=abc: give a whole number"),
         ("bench", bench, ["experiment=cyclegan_lsgan", "trainer.benchmark=abc"], "trainer.benchmark=abc: give true or"),
     ],
