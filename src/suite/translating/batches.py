@@ -167,9 +167,10 @@ def _reason(error: Exception) -> str:
 
 
 def _fitted(loaded: Image.Image, channels: int, size: int | None, depth: Depth) -> Array:
+    flat = flatten(loaded, "L" if channels == 1 else "RGB", depth)
     if size is not None:
-        return Fit(size, channels, "cover", whole=True, depth=depth).fitted(loaded)
-    array = np.asarray(flatten(loaded, "L" if channels == 1 else "RGB", depth))
+        return Fit(size, channels, "cover", whole=True).pixels(flat)
+    array = np.asarray(flat)
     return np.ascontiguousarray(array.reshape(*array.shape[:2], channels).transpose(2, 0, 1))
 
 
