@@ -125,7 +125,7 @@ def test_a_kind_without_an_evaluation_split_gives_up_a_tenth_and_says_so():
     assert sum(drawn.values()) == 30
     assert 1 <= drawn["test"] <= 7  # a tenth of 30, give or take
     assert len(mixed.warnings) == 1
-    assert f"no val or test drawings; {drawn['test']} of the 30, about a tenth, are held out" in mixed.warnings[0]
+    assert f"no val or test drawings; {drawn['test']} of the 30 are held out" in mixed.warnings[0]
 
 
 @pytest.mark.parametrize("wanted", [{"train": 15, "test": 10}, {"train": 21}, {"train": 0.9, "val": 20}])
@@ -285,7 +285,7 @@ def test_a_fixed_draw_moves_few_when_one_is_missing():
 def test_a_single_picture_is_trained_on_which_is_said_by_its_set_and_kind():
     somewhere = Catalog("test", Path("some/where"), catalog(photos=1, drawings=2).records)
     assert keys(assign_splits(somewhere, None, seed=0), "p") == {"train": ["p0"], "test": []}
-    assert somewhere.warnings[0].startswith("test in some/where has 1 photos, which is trained on: none is left")
+    assert somewhere.warnings[0].startswith("test in some/where: its only photo is trained on, and none is held out")
     with pytest.raises(UserError, match=r"^data\.split=.*: test has 1 photos, too few"):
         assign_splits(catalog(photos=1), {"train": 0.9, "test": 0.1}, seed=0)
 

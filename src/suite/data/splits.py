@@ -81,14 +81,14 @@ def assign_splits(
             split_of |= {id(record): record.split or "train" for record in records}
         elif len(records) == 1:
             split_of[id(records[0])] = "train"
-            catalog.warnings.append(f"{found}, which is trained on: none is left to be held out as test")
+            catalog.warnings.append(f"{where}: its only {kind[:-1]} is trained on, and none is held out as test")
         else:
             of_kind = draw(records, HELD_OUT, found)  # two are enough
             held_out = sum(split == "test" for split in of_kind.values())
             split_of |= of_kind
             catalog.warnings.append(
-                f"{catalog.dataset}: no val or test {kind}; {held_out} of the {len(records)}, about a tenth, are held "
-                f"out as test, drawn with the seed; '{key}.split={{train: 0.8, test: 0.2}}' draws otherwise"
+                f"{catalog.dataset}: no val or test {kind}; {held_out} of the {len(records)} are held out as test, by "
+                f"name and seed, a tenth of many; '{key}.split={{train: 0.8, test: 0.2}}' draws otherwise"
             )
     drawn: Splits = {split: [] for split in SPLITS}
     for record in catalog.records:
