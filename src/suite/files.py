@@ -1,8 +1,12 @@
-"""Files that are written whole or not at all, and what a killed writer leaves behind. Imports nothing heavy."""
+"""Files that are written whole or not at all, what a killed writer leaves behind, and what is a file to read.
+
+Imports nothing heavy.
+"""
 
 import os
 import secrets
 import shutil
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +16,18 @@ from PIL import Image
 from suite.errors import UserError
 
 _ABANDONED_AFTER = 3600  # seconds without a write, after which an unfinished folder is nobody's
+
+
+def size_of_file(path: Path) -> int:
+    """Bytes of a file, before it is opened. Raises OSError for anything else.
+
+    A pipe makes whoever opens it wait for a writer, and a device may have no end.
+    """
+    there = path.stat()
+    if not stat.S_ISREG(there.st_mode):
+        kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+        raise OSError(f"it is a {kinds.get(stat.S_IFMT(there.st_mode), 'device')}, not a file")
+    return there.st_size
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

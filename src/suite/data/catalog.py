@@ -24,12 +24,16 @@ from suite.data.depth import (
 )
 from suite.data.suffixes import formats
 from suite.data.unread import Unread
+from suite.files import size_of_file
 
 Split = Literal["train", "val", "test"]
 Kind = Literal["photo", "drawing"]
 
-# Scanned paintings are larger than the 179 megapixels at which PIL suspects an attack; a gigapixel is no painting.
-Image.MAX_IMAGE_PIXELS = 1 << 29  # PIL refuses at twice this
+# Scanned paintings are larger than the 179 megapixels at which PIL suspects an attack, and warns; a file of a megabyte
+# may claim any number, and each pixel takes a dozen bytes on its way.
+MOST_PIXELS = 1 << 28  # 16,384 pixels squared
+MOST_BYTES = 1 << 31  # of a file; that many pixels, not compressed, of 64 bits
+Image.MAX_IMAGE_PIXELS = 1 << 29  # PIL refuses at twice this, also where no more is asked than what the head says
 _HEAD = 1 << 16  # bytes of a PNG in which it says what its values are
 
 
@@ -74,12 +78,12 @@ class PictureFile:
 def upright(file: Path | BytesIO) -> Image.Image:
     """The picture of a file, of several pages the first, turned as its EXIF tag says.
 
-    Raises OSError where its bytes make no picture.
+    Raises OSError where its bytes make no picture, and before any is decoded for one of more than MOST_PIXELS.
     """
-    if (file.stat().st_size if isinstance(file, Path) else file.getbuffer().nbytes) == 0:
-        raise OSError("it is empty, 0 bytes")
+    _check_size(size_of_file(file) if isinstance(file, Path) else file.getbuffer().nbytes)
     try:
         with Image.open(file, formats=formats()) as picture:
+            _check_pixels(picture)
             deep, deep_colour = is_deep(picture), is_deep_colour(picture)
             significant = _significant_bits(picture) if deep else None
             picture.load()
@@ -93,6 +97,25 @@ def upright(file: Path | BytesIO) -> Image.Image:
         reason = str(error).replace(f" {file!r}", "")  # an address in memory, which says nothing and is never the same
         raise OSError(f"{type(error).__name__}: {reason}") from error
     return picture
+
+
+def bytes_of(path: Path) -> bytes:
+    """A picture file as it is. Raises OSError, before it is opened, for what is no file or far too large."""
+    _check_size(size_of_file(path))
+    return path.read_bytes()
+
+
+def _check_size(size: int) -> None:
+    if size == 0:
+        raise OSError("it is empty, 0 bytes")
+    if size > MOST_BYTES:
+        raise OSError(f"it has {size / 1e9:.1f} GB; no picture has")
+
+
+def _check_pixels(picture: Image.Image) -> None:
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels are more than the {MOST_PIXELS:,} that are read; scale it down")
 
 
 def _significant_bits(picture: Image.Image) -> int | None:

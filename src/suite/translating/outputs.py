@@ -85,7 +85,7 @@ def pictures_of(source: Path, key: str, output: Path) -> list[Path]:
 
     Raises UserError, naming the key, where there is none.
     """
-    if not source.exists():
+    if not source.is_file() and not source.is_dir():
         raise UserError(f"{key}={source}: there is no such file or folder")
     pictures = [source] if source.is_file() else list(list_below(source).values())
     if not pictures:

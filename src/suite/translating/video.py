@@ -31,6 +31,11 @@ from suite.translating.fitting import Fitting, resize
 from suite.translating.video_writer import VideoWriter
 
 _HELD = 256 * 2**20  # bytes of frames at a time, at most; a single one may be larger
+# What a file may be for FFmpeg, by its names: not a list of other files or addresses, which has any suffix, too.
+_FORMATS = (
+    "mov,mp4,3gp,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,h264,hevc,m4v,dv,mxf,gif,"
+    "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"  # to be called pictures
+)
 _CUT_OFF = 0.02  # of the frames that a video's header counts; where it only estimates them, it is off by fewer
 
 
@@ -182,7 +187,9 @@ class VideoTranslator:
 @contextmanager
 def _opened(source: Path) -> Iterator[InputContainer]:
     try:
-        container = av.open(str(source), metadata_errors="replace")
+        # A name may begin like an address.
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        container = av.open(f"file:{source}", metadata_errors="replace", container_options=options)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise UserError(
             f"input={source}: no video, or a broken one, or of an unknown kind; if it plays, convert it to .mp4"

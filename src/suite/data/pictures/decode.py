@@ -17,6 +17,7 @@ Array = NDArray[np.uint8]
 Resize = Literal["squash", "cover"]
 DIGEST_BYTES = 16
 MOST_BROKEN = 0.01  # share of all pictures up to which data.on_broken=skip goes on without the broken ones
+_MOST_ASPECT = 50  # of the longer side to the shorter: a line of pixels would be covered by millions
 _PICTURES_PER_WORKER = 16  # fewer than this are decoded sooner than a process starts
 
 
@@ -54,6 +55,9 @@ class Fit:
             return picture.resize(square, Image.Resampling.BICUBIC)
         if not self.whole:
             return ImageOps.fit(picture, square, Image.Resampling.BICUBIC)
+        if max(picture.size) > _MOST_ASPECT * min(picture.size):
+            width, height = picture.size
+            raise ValueError(f"of {width}x{height} one side is over {_MOST_ASPECT} times the other; cut it shorter")
         scale = self.side / min(picture.size)
         width, height = (max(self.side, round(length * scale)) for length in picture.size)
         return picture.resize((width, height), Image.Resampling.BICUBIC)

@@ -1,13 +1,15 @@
 """What the head of a picture file says: its shape, and how many pages it has. Decodes nothing."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from PIL import Image
 
 from suite.data.catalog import Picture, PictureFile, Record
 from suite.data.suffixes import formats
 from suite.errors import UserError
+from suite.files import size_of_file
 
 _ORIENTATION = 0x0112  # of EXIF; from 5 on the picture lies on its side
 
@@ -16,7 +18,7 @@ def size_of(picture: Picture) -> tuple[int, int] | None:
     """Width and height in pixels, upright; None: not known without decoding, or no readable file."""
     if not isinstance(picture, PictureFile):
         return None
-    with suppress(Exception), Image.open(picture.path, formats=formats()) as opened:
+    with suppress(Exception), _opened(picture.path) as opened:
         width, height = opened.size
         if opened.getexif().get(_ORIENTATION, 1) >= 5:
             width, height = height, width
@@ -28,10 +30,17 @@ def pages_of(picture: Picture) -> int:
     """Pages of a TIFF, frames of an animated WebP, GIF or PNG; 1 also where it is not known."""
     if not isinstance(picture, PictureFile):
         return 1
-    with suppress(Exception), Image.open(picture.path, formats=formats()) as opened:
+    with suppress(Exception), _opened(picture.path) as opened:
         if opened.format != "MPO":  # a photo of a phone, with a preview or a map of its depth behind it
             return int(getattr(opened, "n_frames", 1))
     return 1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    size_of_file(path)
+    with Image.open(path, formats=formats()) as picture:
+        yield picture
 
 
 def check_alike(records: Iterable[Record], key: str = "data") -> None:

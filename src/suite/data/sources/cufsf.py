@@ -29,11 +29,13 @@ from suite.data.sources.helpers.reading import fixed_draw, only_cell, repackaged
 from suite.data.sources.helpers.roots import holds, is_picture, root_folder, wrong_root
 from suite.data.sources.helpers.walking import walk
 from suite.errors import UserError
+from suite.files import size_of_file
 
 _PEOPLE = 1194
 _EXPECTED = f"sketches 00001.jpg ... of up to {_PEOPLE} people in it, in cropped_sketch/ or in original_sketch/"
 _MOST_FILES = 500_000  # below the root; the photos and annotations of FERET are some 100,000
 _PUBLISHED = (250, 944)  # train and test
+_MOST_UNPACKED = 1 << 26  # bytes; FERET's have 1.2 million, and 800 packed bytes may hold gigabytes
 _GREY = re.compile(r"(?P<id>\d{5})(?P<pose>[a-z]{2})\d{3}(?P<letter>[a-z]?)_(?P<date>\d{6})", re.IGNORECASE)
 _COLOUR = re.compile(r"(?P<id>\d{5})_(?P<date>\d{6})_(?P<pose>[a-z]{2})(?:_(?P<letter>[a-z]))?", re.IGNORECASE)
 _LISTS = ("names_of_photos_used_for_drawing_sketches.txt", "feret_filenames.txt")
@@ -48,10 +50,14 @@ class PackedPicture:
     def load(self) -> Image.Image:
         """Raises OSError where it can't be unpacked or decoded."""
         try:
-            data = io.BytesIO(bz2.decompress(self.path.read_bytes()))
+            size_of_file(self.path)
+            with bz2.open(self.path) as file:
+                data = file.read(_MOST_UNPACKED + 1)
         except Exception as error:  # as damage goes
             raise OSError(f"{type(error).__name__}: {error}") from error
-        return upright(data)
+        if len(data) > _MOST_UNPACKED:
+            raise OSError(f"unpacked it has more than {_MOST_UNPACKED:,} bytes, as no photo of FERET")
+        return upright(io.BytesIO(data))
 
     def identity(self) -> str:
         stat = self.path.stat()

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import Dataset
 
-from suite.data.catalog import Catalog, Picture, PictureFile, Record, flatten, upright
+from suite.data.catalog import Catalog, Picture, PictureFile, Record, bytes_of, flatten, upright
 from suite.data.depth import Depth
 from suite.data.pictures.decode import MOST_BROKEN, broken
 from suite.data.pictures.loading import by_all_cores
@@ -180,7 +180,7 @@ def encode(picture: Picture, depth: Depth = "auto") -> tuple[bytes, str]:
     Raises OSError or ValueError where it is broken.
     """
     if isinstance(picture, PictureFile) and picture.half == "whole":
-        data = picture.path.read_bytes()
+        data = bytes_of(picture.path)
         flatten(upright(io.BytesIO(data)), "RGB", depth)  # a picture that training could not use is found now
         return data, picture.path.suffix.lower()
     shown = picture.load()

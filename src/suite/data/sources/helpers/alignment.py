@@ -1,5 +1,6 @@
 """Faces brought to one place by their eyes: what the cropped copies of CUFS and CUFSF are made with."""
 
+from cmath import isfinite
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from suite.data.catalog import Picture, flatten
 SIZE = (200, 250)  # pixels, width and height of the cropped copies
 LEFT_EYE, RIGHT_EYE = complex(75, 125), complex(125, 125)  # where the eyes lie in them, x and y
 # Lines of the eyes' centres in the 35 points of CUFS (.dat), counted from 0, and in the three of CUFSF (.3pts).
+_MOST_BYTES = 1 << 20  # of a file of points
 _EYES = {".dat": (16, 18), ".3pts": (0, 1), ".pos": (0, 1)}
 
 
@@ -51,12 +53,16 @@ class AlignedPicture:
 
 def read_eyes(path: Path) -> tuple[complex, complex]:
     """The eye on the left of the picture and the one on its right, x + iy in pixels. ValueError: no such points."""
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path} does not hold the points of the eyes")
     lines = [line.split() for line in path.read_text(errors="replace").splitlines()]
     if path.suffix.lower() == ".pos":  # both eyes in one line
         lines = [cells[start : start + 2] for cells in lines[:1] for start in (0, 2)]
     pairs = [cells for cells in lines if len(cells) == 2]
     try:
         eyes = [complex(*map(float, pairs[line])) for line in _EYES[path.suffix.lower()]]
+        if not all(map(isfinite, eyes)):
+            raise ValueError
     except (IndexError, ValueError) as error:
         raise ValueError(f"{path} does not hold the points of the eyes") from error
     left, right = sorted(eyes, key=lambda eye: eye.real)

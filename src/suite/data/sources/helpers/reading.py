@@ -6,6 +6,7 @@ import unicodedata
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from csv import reader
+from functools import partial
 from pathlib import Path
 
 from suite.data.catalog import Split
@@ -13,6 +14,10 @@ from suite.data.drawn import place
 from suite.data.sources.helpers.roots import is_picture
 from suite.data.sources.helpers.walking import in_natural_order
 from suite.errors import UserError
+from suite.files import size_of_file
+
+_MOST_BYTES = 1 << 28  # of an annotation; those of the data sets that are read have up to 30 million
+_LONGEST = 1 << 20  # characters of a line
 
 
 def rows(path: Path) -> Iterator[str]:
@@ -20,16 +25,21 @@ def rows(path: Path) -> Iterator[str]:
 
     UTF-8, or UTF-16; in one form (NFC), as in the keys of pictures. Bytes that are no UTF-8 come as they would in a
     file's name. Raises UserError for a web page (the message that a
-    download service sends instead of a file) and for what can't be read.
+    download service sends instead of a file), for what can't be read, and for what is far too large.
     """
     try:
+        if (size := size_of_file(path)) > _MOST_BYTES:
+            raise UserError(f"{path}: has {size / 1e6:,.0f} MB, as no annotation; get the file again")
         with path.open("rb") as bytes_of:
             start = bytes_of.read(4)
         # Excel and Windows' editor write UTF-16, with a mark in front, as a rule.
         wide = "utf-16" if start[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-16-le" if start[1:2] == b"\0" else None
         with path.open(encoding=wide or "utf-8-sig", errors="replace" if wide else "surrogateescape") as file:
             first = True
-            for line in (line.strip(" \r\n") for line in file):  # a tab in front is an empty cell
+            for whole in iter(partial(file.readline, _LONGEST), ""):
+                if len(whole) == _LONGEST:
+                    raise UserError(f"{path}: has a line of {_LONGEST:,} characters, as no annotation; get it again")
+                line = whole.strip(" \r\n")  # a tab in front is an empty cell
                 if first and line.lstrip().lower().startswith(("<!doctype", "<html", "<head", "<?xml")):
                     raise UserError(f"{path}: a web page, not the annotation; the download failed, get the file again")
                 if line.strip(",;\t "):  # the empty rows of a spreadsheet keep their separators
