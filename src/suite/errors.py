@@ -3,3 +3,8 @@
 
 class UserError(Exception):
     """Bad input. The message is one line that names the file, key or flag and says what to do."""
+
+
+def printable(text: str) -> str:
+    """The text with an escape for each character that no terminal shows: bytes that are no UTF-8, line ends."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

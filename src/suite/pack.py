@@ -71,7 +71,7 @@ def _check(values: Keys) -> Path:
     """The output folder. Raises UserError for one that may not be replaced."""
     output = named_folder(Path(values["output"]).expanduser())
     if output.exists():
-        from suite.data.sources.shards import CATALOG
+        from suite.data.sources.helpers.packed_catalog import CATALOG
 
         empty = output.is_dir() and not any(output.iterdir())
         if not empty and not (output / CATALOG).is_file():

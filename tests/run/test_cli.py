@@ -106,6 +106,14 @@ def test_jobs_go_on_after_one_that_fails(words: list[str], tmp_path: Path, monke
     assert capsys.readouterr().err == "error in job 0: no such thing\n"
 
 
+def test_a_name_with_line_ends_and_commands_to_the_terminal_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
+    def job(config) -> None:
+        raise UserError("a\nb\x1b[2J.png: no readable picture")
+
+    assert run(monkeypatch, job, f"hydra.run.dir={tmp_path / 'run'}") == 2
+    assert capsys.readouterr().err == "error: a\\nb\\x1b[2J.png: no readable picture\n"
+
+
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path, monkeypatch) -> None:
     def job(config) -> None:
         raise ZeroDivisionError

@@ -52,7 +52,7 @@ from suite.data.pictures.tasks import (
     SemiSupervisedPictures,
     UnpairedPictures,
 )
-from suite.data.sources.shards import is_distant
+from suite.data.sources.helpers.stores import is_distant
 from suite.data.splits import ServedSplits, Splits
 from suite.errors import UserError
 from suite.files import write_whole

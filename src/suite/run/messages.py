@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from suite.arguments import arguments_of, fits
-from suite.errors import UserError
+from suite.errors import UserError, printable
 from suite.run.config import CONF, composing
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def user_message(error: BaseException) -> str | None:
     from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
     if isinstance(error, UserError):
-        return str(error)
+        return printable(str(error))  # it may name a file, and a name may hold line ends and a terminal's commands
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not set: say {error.full_key}=…"
     if isinstance(error, OmegaConfBaseException):

@@ -22,7 +22,7 @@ import torch
 from suite.data.listing import list_source
 from suite.data.module import PictureData
 from suite.data.sources import shards as streaming
-from suite.data.sources.shards import CATALOG
+from suite.data.sources.helpers.packed_catalog import CATALOG
 from suite.data.tools.packing import pack
 from suite.errors import UserError
 from suite.evaluate import of_run
@@ -341,7 +341,7 @@ def test_a_store_without_ranges_is_refused(paired: MakeData, store: Any, tmp_pat
     store.ranges = False
     data = streamed(paired(), store.url, task="paired")
     data.setup()
-    with pytest.raises(UserError, match=r"on a server that gives no ranges of bytes"):
+    with pytest.raises(UserError, match=r"on a server that gives no ranges of bytes: more came for"):
         next(iter(data.val_dataloader()))
 
 

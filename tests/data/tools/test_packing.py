@@ -14,7 +14,8 @@ import webdataset
 from PIL import Image
 
 from suite.data.catalog import Catalog, PictureFile, Record, flatten, upright
-from suite.data.sources.shards import CATALOG, open_shards
+from suite.data.sources.helpers.packed_catalog import CATALOG
+from suite.data.sources.shards import open_shards
 from suite.data.tools import packing
 from suite.data.tools.packing import encode, pack
 from suite.errors import UserError

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from multiprocessing.context import BaseContext
 
 from suite.data.catalog import Picture
-from suite.data.sources.shards import ShardPicture, is_distant
+from suite.data.sources.helpers.stores import is_distant
+from suite.data.sources.shards import ShardPicture
 
 
 def context_for(distant: bool) -> BaseContext | None:

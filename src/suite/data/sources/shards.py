@@ -9,29 +9,29 @@ A picture is fetched by its range of bytes, when it is wanted: any order costs t
 order that they have from files, and nothing is kept on the local disk. Processes share no handle and no connection.
 """
 
-import gzip
 import io
 import json
+import os
 import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from suite.arguments import shown
 from suite.data.catalog import Catalog, Record, upright
 from suite.data.sources import find_source, source_arguments
+from suite.data.sources.helpers import stores
+from suite.data.sources.helpers.packed_catalog import CATALOG, MOST_BYTES, PackedCatalog, Row, read_catalog
 from suite.errors import UserError
 
-CATALOG = "catalog.json.gz"
-FORMAT = "suite shards"
-VERSION = 1  # count up when a packed set is no longer read as it was
 _FOLDERS = ("photos", "images")  # options of sources that are folders, also where they are relative
 _WAITS = (1, 2, 4, 8)  # seconds before asking a store again that did not answer
 _PATIENCE = 60  # seconds that a store may take over one picture
+_OF_ALL = 10  # times as long over the catalog, and over the sizes of all shards
 
 
 @dataclass(frozen=True)
@@ -43,32 +43,40 @@ class Shards:
     sha256: str  # of all pictures
     files: tuple[str, ...]
 
-    def read(self, file: str, start: int | None = None, length: int | None = None) -> bytes:
-        """The bytes of a file, or `length` of them. Raises UserError where they can't be had, at last, or are fewer."""
-        filesystem, path = _filesystem(self.where)
-        end = None if start is None or length is None else start + length
+    def read(self, file: str, start: int, length: int) -> bytes:
+        """`length` bytes of a file. Raises UserError where they can't be had, at last, or are not so many."""
+        data = self._fetch(file, start, length, _PATIENCE)
+        if len(data) != length:
+            reason = "truncated" if len(data) < length else "on a server that gives no ranges of bytes"
+            came = f"{len(data)} bytes" if len(data) < length else "more"
+            raise self.error(f"{file} is {reason}: {came} came for {length}")
+        return data
+
+    def read_catalog(self) -> bytes:
+        """As it is packed. Raises UserError where there is none, or one far too large."""
+        data = self._fetch(CATALOG, 0, MOST_BYTES, _OF_ALL * _PATIENCE, whole=True)
+        if len(data) > MOST_BYTES:
+            raise self.error(f"{CATALOG} has more than {MOST_BYTES:,} bytes, and none has: is this a packed set?")
+        return data
+
+    def _fetch(self, file: str, start: int, most: int, patience: float, whole: bool = False) -> bytes:
+        store, path = self._place()
         for wait in (*_WAITS, None):
             try:
-                data = _fetch(filesystem, f"{path}/{file}", start, end)
+                return stores.fetch(store, f"{path}/{file}", start, most, patience, whole)
             except FileNotFoundError as error:
                 raise self.error(f"there is no {file}") from error
             except Exception as error:  # each kind of store raises its own
-                if wait is None or "file" in filesystem.protocol or isinstance(error, PermissionError):
+                if wait is None or "file" in store.protocol or isinstance(error, PermissionError):
                     raise self.error(f"{file} can't be read ({_line(error)})") from error
                 time.sleep(wait)
-                continue
-            if length is not None and len(data) != length:
-                reason = "truncated" if len(data) < length else "on a server that gives no ranges of bytes"
-                raise self.error(f"{file} is {reason}: {len(data)} bytes came for {length}")
-            return data
         raise AssertionError
 
     def check_sizes(self, expected: Mapping[str, int]) -> None:
         """Raises UserError for a shard that is missing or has another size; a store that tells none is believed."""
-        filesystem, path = _filesystem(self.where)
-        paths = [f"{path}/{file}" for file in expected]
-        try:  # a distant store is asked for many at once
-            sizes = filesystem.sizes(paths) if not filesystem.async_impl else _sync(filesystem, "_sizes", paths)
+        store, path = self._place()
+        try:
+            sizes = stores.sizes(store, [f"{path}/{file}" for file in expected], _OF_ALL * _PATIENCE)
         except FileNotFoundError as error:
             raise self.error(f"a shard is missing ({_line(error)}); copy it there again") from error
         except Exception as error:
@@ -76,6 +84,12 @@ class Shards:
         for (file, wanted), size in zip(expected.items(), sizes, strict=True):
             if size is not None and size != wanted:
                 raise self.error(f"{file} has {size} bytes and should have {wanted}; copy it again")
+
+    def _place(self) -> tuple[Any, str]:
+        try:
+            return stores.filesystem(self.where)
+        except Exception as error:  # of an address each kind of store has its own opinion
+            raise self.error(_line(error)) from error
 
     def error(self, reason: str) -> UserError:
         return UserError(f"{self.key}={self.where}: {reason}")
@@ -99,7 +113,8 @@ class ShardPicture:
             raise OSError(self.broken)
         data = self.shards.read(self.file, self.start, self.length)
         if zlib.crc32(data) != self.crc32:
-            raise self.shards.error(f"{self.file} is damaged, or of another packing; copy it again")
+            what = f"{self.source_name} in it is not what was packed"
+            raise self.shards.error(f"{self.file} is damaged, or of another packing; copy it again ({what})")
         return upright(io.BytesIO(data))
 
     def identity(self) -> str:
@@ -129,103 +144,72 @@ def open_shards(key: str, where: str, source: str, options: Mapping[str, Any], s
     `key` is where the source stands in the configuration; `size`: pixels, for a source that draws its pictures. Raises
     UserError where there is no packed set, it is incomplete, or holds another source or the same with other options.
     """
-    content = _read_catalog(Shards(f"{key}.streaming", where, "", ()))
-    _check_asked(key, where, content, source_settings(source, options), drawn_size(source, size))
-    sizes = {shard["file"]: shard["bytes"] for shard in content["shards"]}
-    shards = Shards(f"{key}.streaming", where, content["sha256"], tuple(sizes))
-    shards.check_sizes(sizes)
+    packed = _read_catalog(Shards(f"{key}.streaming", where, "", ()))
+    _check_asked(key, where, packed.settings, source_settings(source, options))
+    _check_size(f"{key}.streaming={where}", packed.size, drawn_size(source, size))
+    shards = Shards(f"{key}.streaming", where, packed.sha256, tuple(packed.shards))
+    shards.check_sizes(packed.shards)
     pictures = []
-    for name, place in content["pictures"]:
-        shard, start, length, crc32 = (0, 0, 0, 0) if isinstance(place, str) else place
+    for name, place in packed.pictures:
         reason = place if isinstance(place, str) else None
-        pictures.append(ShardPicture(shards, shards.files[shard], start, length, crc32, name, reason))
-    records, orphans = (
-        [
-            Record(key, None if photo is None else pictures[photo], tuple(pictures[one] for one in drawings), *rest)
-            for key, photo, drawings, *rest in content.get(name, [])  # sets packed before had no orphans
-        ]
-        for name in ("records", "orphans")
+        shard, start, length, crc32 = (0, 0, 0, 0) if isinstance(place, str) else place
+        file = shards.files[shard] if shards.files else ""  # where all are broken there is none
+        pictures.append(ShardPicture(shards, file, start, length, crc32, name, reason))
+
+    def record(row: Row) -> Record:
+        key, photo, drawings, label, group, split = row
+        drawn = tuple(pictures[drawing] for drawing in drawings)
+        return Record(key, None if photo is None else pictures[photo], drawn, label, group, split)
+
+    return Catalog(
+        packed.dataset,
+        None,
+        [record(row) for row in packed.records],
+        orphan_photos=packed.problems.get("orphan_photos", []),
+        orphan_drawings=packed.problems.get("orphan_drawings", []),
+        orphans=[record(row) for row in packed.orphans],
+        missing=packed.problems.get("missing", []),
+        warnings=packed.problems.get("warnings", []),
+        label_names=tuple(packed.label_names),
+        identities=packed.identities,
     )
-    identities = content.get("identities", False)  # nor did they say this
-    about = {"orphans": orphans, "label_names": tuple(content["label_names"]), "identities": identities}
-    return Catalog(content["dataset"], None, records, **about, **content["problems"])
 
 
-def _read_catalog(packed: Shards) -> dict[str, Any]:
+def _read_catalog(shards: Shards) -> PackedCatalog:
     try:
-        data = packed.read(CATALOG)
+        data = shards.read_catalog()
     except UserError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise packed.error(f"no packed set is there, it has no {CATALOG}; suite.pack writes one") from error
+            raise shards.error(f"no packed set is there, it has no {CATALOG}; suite.pack writes one") from error
         raise
     try:
-        content = json.loads(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)  # some stores unpack it
-        version = content["version"] if content["format"] == FORMAT else None
-    except Exception as error:
-        raise packed.error(f"{CATALOG} is damaged, or not by suite.pack; pack the set again") from error
-    if version != VERSION:
-        raise packed.error(f"packed in format {version}, and this suite reads format {VERSION}; pack the set again")
-    return content
+        return read_catalog(data)
+    except ValueError as error:
+        raise shards.error(f"{error}; pack the set again") from error
 
 
-def _check_asked(key: str, where: str, content: dict[str, Any], asked: dict[str, Any], size: int | None) -> None:
-    place, packed = f"{key}.streaming={where}", content["settings"]
+def _check_asked(key: str, where: str, packed: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     for name in packed:
         if _is_place(name, packed[name]) and (asked.get(name) is None or _is_place(name, asked[name])):
             continue  # where the pictures lay: there may be no such folder any more
         if packed[name] != asked.get(name):
             raise UserError(
-                f"{place} was packed with {key}.{name}={_typed(packed[name])}, not {_typed(asked.get(name))}: "
-                "set it to that, or pack the set again"
+                f"{key}.streaming={where} was packed with {key}.{shown(name)}={shown(packed[name])}, "
+                f"not {shown(asked.get(name))}: set it to that, or pack the set again"
             )
-    if content["size"] != size:
+
+
+def _check_size(place: str, packed: int | None, size: int | None) -> None:
+    if packed != size:
         raise UserError(
-            f"{place}: its pictures were drawn at {content['size']} pixels, not at {size}: set data.load_size to that "
+            f"{place}: its pictures were drawn at {packed} pixels, not at {size}: set data.load_size to that "
             "(data.size with data.crop=false), or pack the set again"
         )
 
 
 def _is_place(name: str, value: Any) -> bool:
     """Whether an option of a source is a folder outside of what `root` alone determines."""
-    return isinstance(value, str) and (name in _FOLDERS or Path(value).expanduser().is_absolute())
-
-
-def is_distant(where: str) -> bool:
-    """Whether a packed set lies in a store, not in a folder of this machine."""
-    from fsspec.utils import get_protocol
-
-    return get_protocol(where) not in ("file", "local")
-
-
-def _filesystem(where: str) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs  # keeps one for each process, and makes new ones after a fork
-
-    try:
-        filesystem, path = url_to_fs(where)
-    except (ImportError, ValueError) as error:  # a protocol that needs another package, or that there is not
-        raise UserError(f"data.streaming={where}: {_line(error)}") from error
-    return filesystem, path.rstrip("/")
-
-
-def _fetch(filesystem: Any, path: str, start: int | None, end: int | None) -> bytes:
-    """All bytes of a file or a range of them; of a range TimeoutError where it doesn't come in time."""
-    if start is None or not filesystem.async_impl:
-        return filesystem.cat_file(path, start=start, end=end)
-    # A store's own patience is minutes, and some have none.
-    try:
-        return _sync(filesystem, "_cat_file", path, start=start, end=end, timeout=_PATIENCE)
-    except TimeoutError as error:
-        raise TimeoutError(f"no answer within {_PATIENCE} s") from error
-
-
-def _sync(filesystem: Any, method: str, *arguments: Any, **named: Any) -> Any:
-    from fsspec.asyn import sync
-
-    return sync(filesystem.loop, getattr(filesystem, method), *arguments, **named)
-
-
-def _typed(value: Any) -> str:
-    return json.dumps(value) if value is None or isinstance(value, bool | list | dict) else str(value)
+    return isinstance(value, str) and (name in _FOLDERS or os.path.isabs(os.path.expanduser(value)))
 
 
 def _line(error: Exception) -> str:

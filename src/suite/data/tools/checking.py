@@ -19,7 +19,7 @@ from suite.data.pictures.decode import MOST_BROKEN
 from suite.data.pictures.headers import check_alike
 from suite.data.splits import ServedSplits, Splits, assign_splits
 from suite.data.tools.looking import Looked
-from suite.errors import UserError
+from suite.errors import UserError, printable
 
 _EXAMPLES, _BROKEN_SHOWN, _LABELS_SHOWN = 3, 20, 12
 
@@ -307,8 +307,3 @@ def _of_labels(catalog: Catalog, records: Sequence[Record]) -> str:
 
 def _some(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
-
-
-def printable(text: str) -> str:
-    """The text with an escape for each character that no terminal shows: bytes that are no UTF-8, line ends."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -4,10 +4,8 @@ The folder is built beside its place and renamed into it: it is whole or it is n
 """
 
 import glob
-import gzip
 import hashlib
 import io
-import json
 import os
 import shutil
 import zlib
@@ -24,7 +22,8 @@ from suite.data.depth import Depth
 from suite.data.pictures.decode import MOST_BROKEN, broken
 from suite.data.pictures.loading import by_all_cores
 from suite.data.pictures.processes import any_distant
-from suite.data.sources.shards import CATALOG, FORMAT, VERSION, drawn_size, source_settings
+from suite.data.sources.helpers.packed_catalog import CATALOG, packed
+from suite.data.sources.shards import drawn_size, source_settings
 from suite.errors import UserError
 from suite.files import remove_abandoned, unfinished_folder
 
@@ -86,11 +85,13 @@ def pack(
                     places.append(writer.add(number, side, *encoded))
                 on_done()
         content = _content(catalog, pictures, places)
-        about = {"format": FORMAT, "version": VERSION, "settings": source_settings(source, options)}
-        about |= {"size": drawn_size(source, size), "sha256": writer.sha256, "shards": writer.shards}
-        content = about | content
-        packed = gzip.compress(json.dumps(content).encode(), mtime=0)
-        (unfinished / CATALOG).write_bytes(packed)
+        about = {
+            "settings": source_settings(source, options),
+            "size": drawn_size(source, size),
+            "sha256": writer.sha256,
+            "shards": writer.shards,
+        }
+        (unfinished / CATALOG).write_bytes(packed(about | content))
         _put_in_place(unfinished, output)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
