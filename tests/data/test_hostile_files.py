@@ -170,12 +170,14 @@ def test_points_are_numbers(tmp_path: Path, numbers: str) -> None:
 
 def test_a_video_reads_no_other_file(tmp_path: Path, monkeypatch) -> None:
     """A list of videos has any suffix, and names whatever its writer likes: here a pipe, which would be waited for."""
+    from suite.data.tools.video_faces import find_videos
     from suite.translating.video import first_frame
 
     pipe(tmp_path / "f.ts")
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile f.ts\n")
-    with pytest.raises(UserError, match=r"no video, or a broken one"):
-        first_frame(tmp_path / "list.mp4")
+    for open_ in (first_frame, find_videos):
+        with pytest.raises(UserError, match=r"no video, or a broken one"):
+            open_(tmp_path / "list.mp4")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"no video, or a broken one"):
         first_frame(Path("concat:f.ts|f.ts"))

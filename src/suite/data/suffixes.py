@@ -27,6 +27,12 @@ VIDEOS = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
      ".wmv"}
 )  # fmt: skip
+# FFmpeg's options: else it also reads lists of other files and addresses, whatever their suffix.
+ONLY_VIDEOS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,3gp,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,h264,hevc,m4v,dv,mxf,gif,"
+    "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe",  # the last are pictures, to be called so
+}
 # That hold pictures, and are not read: what a folder has of them is said. No annotations, which hold none.
 _OTHERS = frozenset(
     {*_JPEG_2000, *_AVIF, *HEIC, ".jxl", ".jxr", ".tga", ".ico", ".icns", ".pcx", ".qoi", ".sgi",

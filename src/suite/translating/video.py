@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from suite.data.pictures.decode import Array
+from suite.data.suffixes import ONLY_VIDEOS
 from suite.data.tools.video_faces import Box, Detector
 from suite.errors import UserError
 from suite.papers.base import Direction, Paper
@@ -31,11 +32,6 @@ from suite.translating.fitting import Fitting, resize
 from suite.translating.video_writer import VideoWriter
 
 _HELD = 256 * 2**20  # bytes of frames at a time, at most; a single one may be larger
-# What a file may be for FFmpeg, by its names: not a list of other files or addresses, which has any suffix, too.
-_FORMATS = (
-    "mov,mp4,3gp,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,h264,hevc,m4v,dv,mxf,gif,"
-    "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"  # to be called pictures
-)
 _CUT_OFF = 0.02  # of the frames that a video's header counts; where it only estimates them, it is off by fewer
 
 
@@ -188,8 +184,7 @@ class VideoTranslator:
 def _opened(source: Path) -> Iterator[InputContainer]:
     try:
         # A name may begin like an address.
-        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-        container = av.open(f"file:{source}", metadata_errors="replace", container_options=options)
+        container = av.open(f"file:{source}", metadata_errors="replace", container_options=dict(ONLY_VIDEOS))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise UserError(
             f"input={source}: no video, or a broken one, or of an unknown kind; if it plays, convert it to .mp4"

@@ -21,7 +21,7 @@ import cv2.data  # where the wheel keeps its cascades
 from cv2.typing import MatLike
 
 from suite.data.sources.helpers.walking import natural_order
-from suite.data.suffixes import VIDEOS
+from suite.data.suffixes import ONLY_VIDEOS, VIDEOS
 from suite.errors import UserError
 from suite.files import write_whole
 
@@ -215,6 +215,7 @@ def extract(
 def _open(video: Path) -> cv2.VideoCapture:
     """Turns frames as the file says they are to be shown: phones only note how they were held."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # silence, from FFmpeg and OpenCV: we say what is wrong
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in ONLY_VIDEOS.items())
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
 
