@@ -54,7 +54,7 @@ def check_data(config: DictConfig) -> None:
         make_folder(path.parent)
     found = []
     for catalog, splits in listed:
-        looked = _look(catalog.records, data.depth, values["verify"])
+        looked = _look(catalog.records, data.depth, values["verify"], data.fit("photo", training=True).whole)
         broken = [Broken(one.name, one.reason) for of in looked for one in of.broken] if values["verify"] else None
         found.append(Findings(catalog, splits, broken, looked, data.depth))
     for findings in found:
@@ -100,7 +100,7 @@ def _new_file(key: str, given: File | None, overwrite: bool, suffixes: tuple[str
     return path
 
 
-def _look(records: list[Any], depth: Any, verify: bool) -> list[Any]:
+def _look(records: list[Any], depth: Any, verify: bool, covers: bool) -> list[Any]:
     """Decode a sample of each kind of picture, or all of them.
 
     Under a progress bar on standard error: the other output is for the table and the JSON line.
@@ -116,7 +116,7 @@ def _look(records: list[Any], depth: Any, verify: bool) -> list[Any]:
     with counting(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("decoding pictures", total=sum(len(few) for _, few in chosen.values()))
         return [
-            Looked.of(kinds[kind], len(of), few, look_at(few, depth, lambda more: progress.advance(bar, more)))
+            Looked.of(kinds[kind], len(of), few, look_at(few, depth, lambda more: progress.advance(bar, more), covers))
             for kind, (of, few) in chosen.items()
         ]
 

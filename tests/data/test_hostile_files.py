@@ -18,6 +18,7 @@ from suite.data.pictures.headers import check_alike, pages_of, size_of
 from suite.data.sources import cufsf
 from suite.data.sources.helpers import reading
 from suite.data.sources.helpers.alignment import read_eyes
+from suite.data.tools.looking import look_at
 from suite.data.tools.packing import encode
 from suite.errors import UserError
 from suite.files import size_of_file
@@ -135,6 +136,10 @@ def test_a_line_of_pixels_covers_no_square(tmp_path: Path, monkeypatch) -> None:
     for aspect in (51, 20_000):
         with pytest.raises(ValueError, match=rf"of 1x{aspect} one side is over 50 times the other; cut it shorter"):
             cover.pixels(flat[aspect])
+    flat[51].save(tmp_path / "x.png")
+    seen = {covers: next(look_at([PictureFile(tmp_path / "x.png")], "auto", covers=covers)) for covers in (False, True)}
+    assert seen[False].reason == ""
+    assert "50 times the other" in seen[True].reason
 
 
 def test_what_is_packed_small_is_unpacked_to_a_limit(tmp_path: Path, monkeypatch) -> None:

@@ -55,12 +55,17 @@ class Fit:
             return picture.resize(square, Image.Resampling.BICUBIC)
         if not self.whole:
             return ImageOps.fit(picture, square, Image.Resampling.BICUBIC)
-        if max(picture.size) > _MOST_ASPECT * min(picture.size):
-            width, height = picture.size
-            raise ValueError(f"of {width}x{height} one side is over {_MOST_ASPECT} times the other; cut it shorter")
+        check_covers(picture)
         scale = self.side / min(picture.size)
         width, height = (max(self.side, round(length * scale)) for length in picture.size)
         return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def check_covers(picture: Image.Image) -> None:
+    """Raises ValueError where a whole picture is too long to cover a square: it would take gigabytes."""
+    width, height = picture.size
+    if max(width, height) > _MOST_ASPECT * min(width, height):
+        raise ValueError(f"of {width}x{height} one side is over {_MOST_ASPECT} times the other; cut it shorter")
 
 
 def digest_of(flat: Image.Image) -> bytes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from suite.data.catalog import Kind, Picture, Record, flatten, is_transparent
 from suite.data.depth import Depth, range_shown
-from suite.data.pictures.decode import digest_of, workers_for
+from suite.data.pictures.decode import check_covers, digest_of, workers_for
 from suite.data.pictures.headers import pages_of
 from suite.data.pictures.processes import any_distant, context_for, end_with_parent
 
@@ -136,13 +136,19 @@ def spread(pictures: Sequence[Picture], most: int = SAMPLE) -> list[Picture]:
 
 
 def look_at(
-    pictures: Sequence[Picture], depth: Depth, on_done: Callable[[int], None] = lambda more: None
+    pictures: Sequence[Picture],
+    depth: Depth,
+    on_done: Callable[[int], None] = lambda more: None,
+    covers: bool = False,
 ) -> Iterator[Seen]:
-    """Decode pictures in full, on all cores; keeps none. `on_done` is told how many more are done."""
+    """Decode pictures in full, on all cores; keeps none. `on_done` is told how many more are done.
+
+    `covers`: each is to cover a square as a whole, for which some are too long.
+    """
     workers = workers_for(len(pictures))
     distant = any_distant(pictures)
     first = end_with_parent if distant else None
-    look = partial(_look, depth=depth)
+    look = partial(_look, depth=depth, covers=covers)
     with ProcessPoolExecutor(workers, context_for(distant), first) if workers else nullcontext() as pool:
         found: Iterable[Seen] = map(look, pictures) if pool is None else pool.map(look, pictures, chunksize=_AT_ONCE)
         for one in found:
@@ -150,9 +156,11 @@ def look_at(
             on_done(1)
 
 
-def _look(picture: Picture, depth: Depth) -> Seen:
+def _look(picture: Picture, depth: Depth, covers: bool) -> Seen:
     try:
         loaded = picture.load()
+        if covers:
+            check_covers(loaded)
         flat = flatten(loaded, "RGB", depth)
         shown = range_shown(loaded, depth)
     except (OSError, ValueError) as error:
