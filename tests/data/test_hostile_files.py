@@ -142,6 +142,15 @@ def test_a_line_of_pixels_covers_no_square(tmp_path: Path, monkeypatch) -> None:
     assert "50 times the other" in seen[True].reason
 
 
+def test_a_strip_of_one_pixel_has_no_halves(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 20)).save(tmp_path / "x.png")
+    left, right = (PictureFile(tmp_path / "x.png", half) for half in ("left", "right"))
+    check_alike([Record("x", left, (right,))])
+    for fit in (Fit(8, 3), Fit(8, 3, "cover"), Fit(8, 3, "cover", whole=True)):
+        with pytest.raises(OSError, match="one pixel wide"):
+            fit.decode(left)
+
+
 def test_what_is_packed_small_is_unpacked_to_a_limit(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(cufsf, "_MOST_UNPACKED", 1000)
     read: list[int] = []

@@ -64,6 +64,8 @@ class PictureFile:
         if self.half == "whole":
             return picture
         middle, (width, height) = picture.width // 2, picture.size
+        if middle == 0:
+            raise OSError("it is one pixel wide, and has no halves")
         return picture.crop((0, 0, middle, height) if self.half == "left" else (width - middle, 0, width, height))
 
     def identity(self) -> str:

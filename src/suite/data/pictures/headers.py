@@ -22,7 +22,9 @@ def size_of(picture: Picture) -> tuple[int, int] | None:
         width, height = opened.size
         if opened.getexif().get(_ORIENTATION, 1) >= 5:
             width, height = height, width
-        return width if picture.half == "whole" else width // 2, height
+        if picture.half != "whole":
+            width //= 2
+        return (width, height) if width > 0 else None
     return None
 
 
