@@ -15,6 +15,7 @@ from suite.data.sketch_sets import check_apart, followed, one_form, read_manifes
 from suite.data.sources import find_source, source_arguments, source_options
 from suite.data.sources.folders import existing_folder, list_below
 from suite.data.sources.helpers.roots import is_picture, undoubled
+from suite.data.sources.helpers.split_folders import doubtful_folders
 from suite.data.sources.helpers.walking import natural_order, walk
 from suite.data.sources.shards import open_shards
 from suite.data.splits import SPLITS, Wanted
@@ -60,6 +61,7 @@ def list_source(wanted: SetKeys, size: int) -> Catalog:
     if "size" in arguments:
         given["size"] = size
     catalog = find_source(source)(**given)
+    catalog.warnings += doubtful_folders(catalog)
     if catalog.root is not None:
         read = {picture.name for record in (*catalog.records, *catalog.orphans) for picture in _all_of(record)}
         catalog.unread = count_unread(catalog.root, read.union(catalog.orphan_photos, catalog.orphan_drawings))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.data.listing import SetKeys, list_source
 from suite.data.module import PictureData
 from suite.data.sources import find_source
 from suite.data.sources.helpers.split_folders import side_folders, split_named, split_of_root, split_within
@@ -72,9 +73,12 @@ def test_two_folders_of_one_split_are_refused(layout, tree, refused):
     ("name", "meant", "in_words"),
     [
         ("Train", "train", "train"), ("training_set", "train", "train"), ("DEV", "val", "val"), ("testA", None, "test"),
-        ("CUHK_student_train", None, "train"), ("testing_100", None, "test"), ("latest", None, None),
+        ("CUHK_student_train", None, "train"), ("testing_100", "test", "test"), ("latest", None, None),
         ("train_test", None, None), ("val_photos", None, "val"), ("Testing photos", None, "test"),
-        ("value", None, None), ("test images", "test", "test"),
+        ("value", None, None), ("test images", "test", "test"), ("train2017", "train", "train"),
+        ("tests", "test", "test"), ("test_photos", None, "test"), ("latest2", None, None),
+        ("test_1", "test", "test"), ("Test set (1)", "test", "test"), ("test_split", "test", "test"),
+        ("validate", "val", "val"), ("eval", "val", "val"), ("held-out", "test", None),
     ],
 )  # fmt: skip
 def test_what_a_name_means(name, meant, in_words):
@@ -204,3 +208,54 @@ def test_celebs_are_found_beside_animals(tree, refused):
     sets = [f"data/{name}/train/{domain}/1.jpg" for name in ("afhq", "celeba_hq") for domain in ("x", "y")]
     root = tree(*sets)
     assert refused(find_source("celeba_hq"), root=f"{root}/data").endswith(f"set data.root={root}/data/celeba_hq")
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "held_out", "others"),
+    [
+        ("paired_folders", {"a": "a", "b": "b"}, ["{}/s1/test/1.jpg"], ["{}/s1/train/1.jpg", "{}/s2/train/1.jpg"]),
+        ("unpaired_folders", {"a": "a", "b": "b"}, ["{}/2019/Test/1.jpg"], ["{}/2019/1.jpg", "{}/2020/1.jpg"]),
+        ("paired_folders", {"a": "a", "b": "b"}, ["{}/train/x/test/1.jpg"], ["{}/train/x/1.jpg", "{}/train/y/1.jpg"]),
+        ("unpaired_folders", {}, ["train{}/x/test/1.jpg"], ["train{}/x/1.jpg"]),
+        ("identity_folders", {}, ["{}/video/test/1.jpg"], ["{}/video/train/1.jpg", "{}/2.jpg", "test/2.jpg"]),
+        ("identity_folders", {}, ["train/{}/video/test/1.jpg"], ["train/{}/2.jpg", "train/test/2.jpg"]),
+    ],
+)
+def test_what_lies_in_test_at_any_depth_is_test(source, options, held_out, others, tree):
+    sides = ("A", "B") if source == "unpaired_folders" and not options else ("a", "b")
+    files = {side: [name.format(side) for name in held_out + others] for side in sides}
+    root = tree(*{name for names in files.values() for name in names})
+    records = find_source(source)(root=root, **options).records
+    found = {
+        Path(picture.name).relative_to(root).as_posix(): record.split
+        for record in records
+        for picture in (record.photo, *record.drawings)
+        if picture is not None
+    }
+    assert set(found) == {name for names in files.values() for name in names}
+    tested = {name for name, split in found.items() if split == "test"}
+    assert tested == {name.format(side) for side in sides for name in held_out}
+    assert "val" not in found.values()
+
+
+def test_a_folder_that_seems_to_be_a_split_is_said(tree):
+    options = {"a": "a", "b": "b"}
+    root = tree(*(f"{side}/{split}/{n}.jpg" for side in "ab" for split in ("train", "photos_test") for n in (1, 2)))
+    warnings = list_source(SetKeys("data", "paired_folders", root, None, options, None), 8).warnings
+    assert warnings == [
+        f"{root}/{side}/photos_test: its 2 pictures are not held out, though it lies beside train/ and has a word of a "
+        "split in its name; call it test or val to hold them out"
+        for side in "ab"
+    ]
+    people = tree(*(f"people/{name}/{n}.jpg" for name in ("train", "test_pilot") for n in (1, 2))) + "/people"
+    warnings = list_source(SetKeys("data", "identity_folders", people, None, {}, None), 8).warnings
+    assert not any("a word of a split" in line for line in warnings)
+
+
+def test_one_divided_side_is_not_paired_by_order(tree, refused):
+    root = tree("a/train/1.jpg", "a/train/2.jpg", "a/test/3.jpg", "b/x.png", "b/y.png", "b/z.png")
+    message = refused(find_source("paired_folders"), root=root, a="a", b="b", pairs="sorted")
+    assert message == (
+        f"data.pairs=sorted: the split folders differ: {root}/a has 2 in train, 1 in test, and {root}/b 3 in no split; "
+        "divide both sides alike, or neither"
+    )

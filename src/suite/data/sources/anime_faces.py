@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import by_split, existing_folder, list_pictures
+from suite.data.sources.folders import by_split, existing_folder
 from suite.data.sources.helpers.roots import Fits, holds, is_picture, nearby, root_folder, wrong_root
 from suite.data.sources.helpers.split_folders import side_folders, split_folders, split_named
 from suite.data.sources.helpers.walking import inner_folders
@@ -67,8 +67,7 @@ def anime_faces(
     photo_folders: set[Path] = set()
     for kind, split, place in sides:
         folder_of_kind = existing_folder(place, f"the {kind}s of layout {found}")
-        divided = by_split(folder_of_kind, recursive) if split is None else {split: list_pictures(place, recursive)}
-        for of, pictures in divided.items():
+        for of, pictures in by_split(folder_of_kind, recursive, of=split).items():
             if kind == "photo":
                 photo_folders.add(place)
                 records += [Record(key, photo=PictureFile(path), split=of) for key, path in pictures.items()]

@@ -32,6 +32,7 @@ from suite.data.sources.helpers.roots import (
 )
 from suite.data.sources.helpers.split_folders import (
     dividing_folders,
+    held_out_in,
     parts,
     side_folders,
     split_folders,
@@ -60,7 +61,7 @@ def unpaired_folders(*, root: str, a: str | None = None, b: str | None = None, r
         for what, side in of_kinds:
             if split in ("val", "test") and not side.is_dir():
                 continue
-            for of, pictures in _by_split(split, existing_folder(side, _SIDES[what]), recursive).items():
+            for of, pictures in by_split(existing_folder(side, _SIDES[what]), recursive, of=split).items():
                 records += [_alone(key, path, what, of) for key, path in pictures.items()]
     return Catalog("unpaired_folders", folder, records, warnings=beside_a_split(folder))
 
@@ -90,10 +91,15 @@ def paired_folders(
         if split in ("val", "test") and not (side_a.is_dir() and side_b.is_dir()):
             _without_truth(catalog, split, side_a, side_b, recursive)
             continue
-        photos = _by_split(split, existing_folder(side_a, _SIDES["photo"]), recursive)
-        drawings = _by_split(split, existing_folder(side_b, _SIDES["drawing"]), recursive)
+        photos = by_split(existing_folder(side_a, _SIDES["photo"]), recursive, of=split)
+        drawings = by_split(existing_folder(side_b, _SIDES["drawing"]), recursive, of=split)
         if pairs == "names":
             photos, drawings = _split_alike(photos, drawings)
+        elif set(photos) != set(drawings):
+            raise UserError(
+                f"data.pairs=sorted: the split folders differ: {side_a} has {_counts(photos)}, and {side_b} "
+                f"{_counts(drawings)}; divide both sides alike, or neither"
+            )
         for of in {**photos, **drawings}:
             of_photos, of_drawings = photos.get(of, {}), drawings.get(of, {})
             counts.append((len(of_photos), len(of_drawings)))
@@ -162,24 +168,36 @@ def pair_up(catalog: Catalog, photos: Pictures, drawings: Pictures, split: Split
     catalog.orphans += [_alone(key, path, "drawing", split) for key, path in alone_b.items()]
 
 
-def by_split(folder: Path, recursive: bool, divide: Callable[[Path], dict[Split, Path]] = dividing_folders) -> BySplit:
-    """The pictures of a folder, divided by the split folders in it; undivided where there are none.
+def by_split(
+    folder: Path,
+    recursive: bool,
+    divide: Callable[[Path], dict[Split, Path]] = dividing_folders,
+    of: Split | None = None,
+) -> BySplit:
+    """The pictures of a folder, divided by the split folders in it; undivided where there are none, or it is `of` one.
 
-    What lies beside them is read where no train is among them. Raises UserError as `list_pictures`.
+    What lies beside them is read where no train is among them. Further below, what lies in a val or test is of that
+    split: it is never trained on. Raises UserError as `list_pictures`.
     """
     folder = undoubled(folder)
-    if not (splits := divide(folder)):
-        return {None: list_pictures(folder, recursive)}
+    if of is not None or not (splits := divide(folder)):
+        return _held_out_below({of: list_pictures(folder, recursive)})
     found: BySplit = {split: list_pictures(place, recursive) for split, place in splits.items()}
     if "train" not in splits:
         inside = {place.name for place in splits.values()}
         rest = {key: path for key, path in list_below(folder, recursive).items() if _first(folder, path) not in inside}
         found |= {None: rest} if rest else {}
-    return found
+    return _held_out_below(found)
 
 
-def _by_split(split: Split | None, folder: Path, recursive: bool) -> BySplit:
-    return by_split(folder, recursive) if split is None else {split: list_pictures(folder, recursive)}
+def _held_out_below(found: BySplit) -> BySplit:
+    divided: BySplit = {}
+    for of, pictures in found.items():
+        for key, path in pictures.items():
+            below = None if of in ("val", "test") else held_out_in(os.path.dirname(key).split(os.sep))
+            there = divided.setdefault(below or of, {})
+            there[key if key not in there else f"{of}/{key}"] = path
+    return divided
 
 
 def _first(folder: Path, path: Path) -> str:
@@ -201,6 +219,10 @@ def _divided_as(partners: BySplit, pictures: Pictures) -> BySplit:
     for key, path in pictures.items():
         divided.setdefault(of.get(key), {})[key] = path
     return divided
+
+
+def _counts(found: BySplit) -> str:
+    return ", ".join(f"{len(found[of])} in {of or 'no split'}" for of in found)
 
 
 def _in_order_of(photos: Pictures, drawings: Pictures, side_a: Path, side_b: Path, split: Split | None) -> Pictures:

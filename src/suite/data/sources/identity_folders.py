@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from suite.data.catalog import Catalog, PictureFile, Record, Split
-from suite.data.sources.folders import Pictures, by_split, list_below, list_pictures
+from suite.data.sources.folders import Pictures, by_split, list_below
 from suite.data.sources.helpers.reading import words
 from suite.data.sources.helpers.roots import beside_a_split, holds, is_picture, root_folder, wrong_root
 from suite.data.sources.helpers.split_folders import split_folders
@@ -48,8 +48,7 @@ def identity_folders(*, root: str, identities: Sequence[str] | str | None = None
     for name in catalog.label_names:
         for split, person in places:
             if person.name == name:
-                found = by_split(person, True) if split is None else {split: list_pictures(person, True)}
-                people += [(name, of, pictures) for of, pictures in found.items()]
+                people += [(name, of, pictures) for of, pictures in by_split(person, True, of=split).items()]
     held_out = any(split in ("val", "test") for _, split, _ in people)
     for name, split, pictures in people:
         training = len(pictures) if held_out else len(pictures) - _tenth(len(pictures))

@@ -1,26 +1,34 @@
-"""Which split the name of a folder means, for every reader: `train`, `Training`, `valid`, `TEST`, `test_set` ..."""
+"""Which split the name of a folder means, for every reader: `train`, `Training`, `valid`, `TEST`, `test_set (1)` ..."""
 
+import os
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from suite.data.catalog import Split
+from suite.data.catalog import Catalog, Split
 from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
 _Kind = TypeVar("_Kind")
 _MEANT: dict[str, Split] = {
     "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
+    "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "eval": "val",
+    "evaluation": "val",
+    "test": "test", "testing": "test", "holdout": "test", "heldout": "test",
 }  # fmt: skip
+_NAMED = re.compile(rf"(?P<word>{'|'.join(_MEANT)})s?((set|split)s?|data|images?)?(\d+|\(\d+\))?")
 _BEGINS: dict[str, Split] = {"train": "train", "valid": "val", "test": "test"}
 
 
 def split_named(name: str) -> Split | None:
-    """The split of a folder that is called nothing else, in any capitals; a set, data or images may be added."""
-    return _MEANT.get(re.sub(r"[ _-]?(set|data|images?)$", "", name.casefold()))
+    """The split of a folder that is called nothing else, in any capitals.
+
+    What may be added: an s; set, split, data or images; a number (`val2017`), also of a second copy (`Test (1)`).
+    """
+    match = _NAMED.fullmatch(re.sub("[ _-]", "", name.casefold()))
+    return None if match is None else _MEANT[match["word"]]
 
 
 def split_within(name: str) -> Split | None:
@@ -29,14 +37,20 @@ def split_within(name: str) -> Split | None:
     return meant.pop() if len(meant) == 1 else None
 
 
+def held_out_in(folders: Iterable[str]) -> Split | None:
+    """The held-out split that the innermost of nested folders says that says one."""
+    return next((split for name in reversed(list(folders)) if (split := split_named(name)) in ("val", "test")), None)
+
+
 def split_of_root(name: str) -> Split | None:
     """The split that the name of a root means: one alone, at its end (`cufs_train`), or `Training ...`, `Testing ...`.
 
     Not every word counts here: people call folders `test_3` in which they try something.
     """
     words = [word for word in re.split("[^a-z0-9]+", name.casefold()) if word]
-    if (split := split_named(name)) is not None or not words:
-        return split
+    plain = _MEANT.get(re.sub(r"[ _-]?(set|data|images?)$", "", name.casefold()))
+    if plain is not None or not words:
+        return plain
     return _MEANT.get(words[-1]) or (_MEANT[words[0]] if words[0] in ("training", "testing") else None)
 
 
@@ -65,6 +79,34 @@ def parts(root: Path, fits: Callable[[Path], object]) -> list[tuple[Split | None
     splits = [(split, place) for split, place in split_folders(root).items() if fits(place)]
     whole = [(None, root)] if fits(root) and all(split != "train" for split, _ in splits) else []
     return [*whole, *splits]
+
+
+def doubtful_folders(catalog: Catalog) -> list[str]:
+    """A warning for each folder beside a train that seems to be a split by its name, and is not held out."""
+    if catalog.root is None:
+        return []
+    counts: Counter[str] = Counter()
+    for record in (*catalog.records, *catalog.orphans):
+        if record.split not in ("val", "test"):
+            pictures = (record.photo, *record.drawings)
+            counts.update(os.path.dirname(picture.name) for picture in pictures if picture is not None)
+    below: Counter[Path] = Counter()
+    for place, count in counts.items():
+        if Path(place).is_relative_to(catalog.root):
+            folders = [Path(place), *Path(place).parents]
+            below.update(dict.fromkeys(folders[: len(Path(place).relative_to(catalog.root).parts)], count))
+    warnings = []
+    for folder, count in below.items():
+        if split_named(folder.name) is not None or split_within(folder.name) not in ("val", "test"):
+            continue
+        names = [one.name for one in inner_folders(folder.parent)]
+        trains = [name for name in names if "train" in (split_named(name), split_within(name))]
+        if trains and folder.name not in catalog.label_names:
+            warnings.append(
+                f"{folder}: its {count} pictures are not held out, though it lies beside {trains[0]}/ and has a word "
+                "of a split in its name; call it test or val to hold them out"
+            )
+    return warnings
 
 
 def side_folders(root: Path, a: str = "", b: str = "") -> dict[Split, tuple[Path, Path]]:
