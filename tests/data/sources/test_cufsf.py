@@ -2,6 +2,7 @@ import bz2
 import io
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -165,3 +166,18 @@ def test_a_root_too_high_or_too_low_is_told_where_it_lies(tree, refused):
     root = tree("CUFSF/cropped_sketch/00001.jpg", "CUFSF/photo_points/notes.txt")
     assert refused(cufsf, root=f"{root}/CUFSF/photo_points").endswith(f"set data.root={root}/CUFSF")
     assert "data.photos: " in refused(cufsf, root=root, photos="nowhere")
+
+
+def test_where_each_split_counts_from_0_all_of_them_are_read(tree):
+    counts = {"Train": 3, "Test": 2}
+    root = tree(*(
+        f"{side}/{split}/{number:05d}.jpg"
+        for side in ("photo", "sketch") for split, count in counts.items() for number in range(count)
+    ))  # fmt: skip
+    records = cufsf(root=root).records
+    assert len({record.key for record in records}) == 5
+    places = [
+        (record.split, *(picture.path.parent for picture in (record.photo, *record.drawings))) for record in records
+    ]
+    expected = {split: [Path(root) / side / split for side in ("photo", "sketch")] for split in counts}
+    assert Counter(places) == {(split.lower(), *expected[split]): count for split, count in counts.items()}

@@ -103,6 +103,7 @@ def cufsf(*, root: str, photos: str | None = None, version: Literal["auto", "cro
         elsewhere = existing_folder(elsewhere, "data.photos")
         for number, found in _pictures(_files(elsewhere), elsewhere)[1].items():
             shots[number] += found
+    _keep_apart(sketches, shots)
     wanted_version = _version(sketches, version)
     chosen: dict[str, _Found] = {}
     for number, of_person in sketches.items():
@@ -189,6 +190,16 @@ def _pictures(files: list[Path], root: Path) -> tuple[dict[str, list[_Found]], d
             of_side = photos if side == "photo" else sketches
             of_side[stem].append(_Found(path, version == "cropped", split_of(folders[1:])))
     return sketches, photos
+
+
+def _keep_apart(sketches: dict[str, list[_Found]], photos: dict[str, list[_Found]]) -> None:
+    """Where each split counts from 0, its folder is put in front of a number, in place: those are several people."""
+    for number, found in list(sketches.items()):
+        if len({one.split for one in found} - {None}) > 1:
+            for side in sketches, photos:
+                for one in side.pop(number, []):
+                    if one.split is not None:
+                        side[f"{one.split}/{number}"].append(one)
 
 
 def _version(sketches: dict[str, list[_Found]], version: str) -> bool:
