@@ -299,3 +299,11 @@ def test_the_key_of_a_second_data_set_is_named():
     for wanted in ({"trian": 5}, {"train": -1}, {"train": 0.9, "test": 0.2}):
         with pytest.raises(UserError, match=r"^data\.target\.split\W"):
             check_wanted(wanted, "data.target.split")
+
+
+@pytest.mark.parametrize("wanted", [None, {"train": 0.5, "val": 0.2, "test": 0.3}])
+def test_one_picture_in_two_formats_is_on_one_side(wanted):
+    twice = [Record(f"{number}{suffix}", FILE) for number in range(40) for suffix in ("", ".png")]
+    split_of = places(assign_splits(Catalog("test", None, twice), wanted, 3), "photo")
+    assert len(split_of) == 80
+    assert all(split_of[str(number)] == split_of[f"{number}.png"] for number in range(40))

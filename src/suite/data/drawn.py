@@ -3,6 +3,7 @@
 A group, the records of one name or of one identity, is on one side: what was trained on is never a test picture.
 """
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -11,6 +12,7 @@ from hashlib import blake2b
 from typing import get_args
 
 from suite.data.catalog import Record, Split
+from suite.data.suffixes import PICTURES
 from suite.errors import UserError
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -101,7 +103,12 @@ def group_by_name(record: Record) -> Group:
 
 
 def one_name(key: str) -> str:
-    """A key in one form: `7` and `007` are one number, and an umlaut may be written as two characters."""
+    """A key in one form: `7` and `007` are one number, and an umlaut may be written as two characters.
+
+    `7.png`, beside which there is a `7.jpg`, is `7` too: as a rule it is the same picture, saved again.
+    """
+    stem, suffix = os.path.splitext(key)
+    key = stem if suffix.lower() in PICTURES else key
     return re.sub(r"(?<!\d)0+(?=\d)", "", unicodedata.normalize("NFC", key))
 
 
