@@ -67,3 +67,13 @@ def test_a_root_too_high_or_too_low_is_named(tree, refused, given):
 
 def test_an_identity_without_pictures_is_named(tree, refused):
     assert "/b: no picture in it" in refused(identity_folders, root=tree("a/1.jpg", "b/notes.txt"))
+
+
+def test_people_may_be_called_as_splits_are(tree, refused):
+    names = ("dev", "val", "test")
+    catalog = identity_folders(root=tree(*(f"{name}/{number}.jpg" for name in names for number in range(2))))
+    assert catalog.label_names == ("dev", "test", "val")
+    divided = tree(*(f"sets/{split}/{name}/1.jpg" for split in ("train", "val", "valid") for name in "ab")) + "/sets"
+    assert refused(identity_folders, root=divided).endswith(
+        "val/ and valid/ both mean the split val; put them into one"
+    )

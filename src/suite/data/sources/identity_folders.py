@@ -73,7 +73,7 @@ def _tenth(count: int) -> int:
 
 def _people(root: Path) -> list[tuple[Split | None, Path]]:
     """Split and folder of each identity."""
-    splits = split_folders(root)
+    splits = _split_folders(root)
     bare = [place for place in inner_folders(root) if place not in splits.values()]
     if "train" in splits and (len(splits) > 1 or inner_folders(splits["train"])):
         bare = []
@@ -84,6 +84,14 @@ def _people(root: Path) -> list[tuple[Split | None, Path]]:
         splits = held
     inside = [(split, person) for split, place in splits.items() for person in inner_folders(place)]
     return [*((None, person) for person in bare), *inside]
+
+
+def _split_folders(root: Path) -> dict[Split, Path]:
+    """Those of the root. Of two that mean one split none counts that holds no folder: people may be Dev and Val."""
+    try:
+        return split_folders(root)
+    except UserError:
+        return split_folders(root, inner_folders)
 
 
 def _is_above(places: list[tuple[Split | None, Path]]) -> bool:

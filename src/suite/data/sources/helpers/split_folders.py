@@ -54,11 +54,14 @@ def split_of_root(name: str) -> Split | None:
     return _MEANT.get(words[-1]) or (_MEANT[words[0]] if words[0] in ("training", "testing") else None)
 
 
-def split_folders(place: Path) -> dict[Split, Path]:
-    """The folders in a folder that are called as a split, train first. Raises UserError where two mean one split."""
+def split_folders(place: Path, fits: Callable[[Path], object] = bool) -> dict[Split, Path]:
+    """The folders in a folder that are called as a split, and that `fits`, train first.
+
+    Raises UserError where two mean one split.
+    """
     found: dict[Split, Path] = {}
     for folder in inner_folders(place):
-        if (split := split_named(folder.name)) is None:
+        if (split := split_named(folder.name)) is None or not fits(folder):
             continue
         if split in found and not folder.samefile(found[split]):
             raise UserError(
