@@ -33,14 +33,15 @@ ONLY_VIDEOS = {
     "format_whitelist": "mov,mp4,3gp,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,h264,hevc,m4v,dv,mxf,gif,"
     "png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe",  # the last are pictures, to be called so
 }
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".cbz", ".cbr"})
 # That hold pictures, and are not read: what a folder has of them is said. No annotations, which hold none.
 _OTHERS = frozenset(
-    {*_JPEG_2000, *_AVIF, *HEIC, ".jxl", ".jxr", ".tga", ".ico", ".icns", ".pcx", ".qoi", ".sgi",
+    {*_JPEG_2000, *_AVIF, *HEIC, *ARCHIVES, ".jxl", ".jxr", ".tga", ".ico", ".icns", ".pcx", ".qoi", ".sgi",
      ".exr", ".hdr", ".pfm", ".dds", ".psd", ".psb", ".xcf", ".kra", ".clip", ".sai", ".procreate", ".ai", ".eps",
      ".ps", ".svg", ".svgz", ".wmf", ".emf", ".cdr", ".sketch", ".fig", ".raw", ".dng", ".cr2", ".cr3", ".crw", ".nef",
      ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".dcm", ".nii", ".fits",
      ".czi", ".lif", ".nd2", ".svs", ".ndpi", ".pdf", ".djvu", ".doc", ".docx", ".odt", ".odg", ".odp", ".ppt",
-     ".pptx", ".pages", ".key", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".cbz", ".cbr"}
+     ".pptx", ".pages", ".key"}
 )  # fmt: skip
 NOT_READ = (_OTHERS | VIDEOS) - PICTURES
 

@@ -1,6 +1,7 @@
 """A root that is wrong, for every source: the message says what was expected and, where it is near, where it lies."""
 
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -100,9 +101,7 @@ def test_too_high(layout, levels, laid_out):
 def test_too_low(layout, laid_out):
     list_source, options, root = laid_out(layout)
     low = LAYOUTS[layout][-1]
-    # Of a set divided by split, its train/ alone is a root as well, and the one that is nearer.
-    right = root / "train" if layout == "pairs by split" else root
-    assert refused(list_source, root / low, options).endswith(f"it lies in {right}: set data.root={right}")
+    assert refused(list_source, root / low, options).endswith(f"it lies in {root}: set data.root={root}")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -146,8 +145,11 @@ def test_archives_that_are_not_unpacked_are_named(source, laid_out, tmp_path):
     root = tmp_path / "other" / "sets" / "packed"
     (root / "inner").mkdir(parents=True)
     (root / "inner" / "pictures.zip").touch()
+    (root / "inner" / "pictures.tar.zst").touch()
     message = refused(list_source, root, options)
-    assert message.endswith(f"and inner/pictures.zip in {root} may hold it: unpack such archives there")
+    assert message.endswith(
+        f"and inner/pictures.tar.zst, inner/pictures.zip in {root} may hold it: unpack such archives there"
+    )
 
 
 def test_a_folder_of_other_things_is_described(laid_out):
@@ -214,3 +216,23 @@ def test_pictures_linked_from_elsewhere_belong_to_the_annotations_beside_the_lin
     assert find_source(source)(root=root).records
     message = refused(find_source(source), f"{root}/{pictures}", {})
     assert message == f"{root}/{pictures}: expected {annotation} in it; it lies in {root}: set data.root={root}"
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "files"),
+    [
+        ("sketchy", {"drop": []}, ["256x256/{}/photo/duck/{}.jpg", "256x256/{}/sketch/duck/{}-1.png"]),
+        ("photo_sketch", {}, ["{}/image/{}.jpg", "{}/sketch-rendered/width-5/{}_01.png"]),
+        ("anime_faces", {}, ["{}/face_photo/{}.jpg", "{}/face_cartoon/pa_face/{}.jpg"]),
+        ("paired_folders", {"a": "x", "b": "y"}, ["{}/x/{}.jpg", "{}/y/{}.jpg"]),
+    ],
+)
+def test_the_advice_is_never_one_split_of_several(source, options, files, tree):
+    splits = {"Train": (1, 2), "Testing": (3,)}
+    names = [name.format(split, number) for name in files for split in splits for number in splits[split]]
+    root = tree(*(f"sets/mine/{name}" for name in names)) + "/sets/mine"
+    records = find_source(source)(root=root, **options).records
+    assert {(record.key[-1], record.split) for record in records} == {("1", "train"), ("2", "train"), ("3", "test")}
+    for other in (Path(root).parent, Path(root, names[-1]).parent):
+        named = refused(find_source(source), other, options).rpartition(": set data.root=")[2]
+        assert find_source(source)(root=named, **options).records == records

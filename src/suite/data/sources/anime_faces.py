@@ -8,7 +8,8 @@
 | ugatit   | `trainA<a_suffix>/`, `testA.../`   | `trainB<b_suffix>/`, `testB.../`        | by folder        |
 | plain    | the folder `photos`                | the root, or `images/` or `data/` in it | drawn            |
 
-Where the split is drawn, folders `train/`, `test/` ... in those of the pictures say it instead. `<domain>` is `face` or
+Where the split is drawn, folders `train/`, `test/` ... in those of the pictures say it instead, or above those of
+whitebox. `<domain>` is `face` or
 `scenery`. `auto` takes the first layout of the table whose folders are there.
 
 Dalva & Okuyan (section II) transform faces and disregard scenery, in a copy that is laid out as `whitebox`: 5000 real
@@ -25,7 +26,7 @@ from typing import Literal, get_args
 from suite.data.catalog import Catalog, PictureFile, Record, Split
 from suite.data.sources.folders import by_split, existing_folder
 from suite.data.sources.helpers.roots import Fits, holds, is_picture, nearby, root_folder, wrong_root
-from suite.data.sources.helpers.split_folders import side_folders, split_folders, split_named
+from suite.data.sources.helpers.split_folders import parts, side_folders, split_folders, split_named
 from suite.data.sources.helpers.walking import inner_folders
 from suite.errors import UserError
 
@@ -101,7 +102,7 @@ def _expected(domain: Domain, a_suffix: str, b_suffix: str) -> tuple[str, Fits]:
 def _known_layout(root: Path, domain: Domain, a_suffix: str, b_suffix: str) -> Layout | None:
     if "train" in _split_photos(root):
         return "animegan"
-    if (root / f"{domain}_photo").is_dir() or (root / f"photo_{domain}").is_dir():
+    if _whitebox_places(root, domain):
         return "whitebox"
     if root.is_dir() and "train" in side_folders(root, a_suffix, b_suffix):
         return "ugatit"
@@ -130,13 +131,26 @@ def _animegan(root: Path, style: str) -> Sides:
 
 
 def _whitebox(root: Path, domain: Domain, style: str) -> Sides:
-    if (root / f"{domain}_photo").is_dir():
-        yield "photo", None, root / f"{domain}_photo"
-        yield "drawing", None, _one_style(root / f"{domain}_cartoon", style)
-        return
-    yield "photo", None, root / f"photo_{domain}"
-    cartoons = root / f"cartoon_{domain}"
-    yield "drawing", None, cartoons / style if (cartoons / style).is_dir() else cartoons
+    for split, place in _whitebox_places(root, domain) or [(None, root)]:
+        named_first = (place / f"{domain}_photo").is_dir()
+        yield "photo", split, place / (f"{domain}_photo" if named_first else f"photo_{domain}")
+        cartoons = place / (f"{domain}_cartoon" if named_first else f"cartoon_{domain}")
+        if split in ("val", "test") and not cartoons.is_dir():
+            continue  # a split may have photos alone
+        if named_first:
+            cartoons = _one_style(cartoons, style)
+        elif (cartoons / style).is_dir():
+            cartoons /= style
+        yield "drawing", split, cartoons
+
+
+def _whitebox_places(root: Path, domain: Domain) -> list[tuple[Split | None, Path]]:
+    """The folder of both sides, or one for each split."""
+
+    def fits(place: Path) -> bool:
+        return (place / f"{domain}_photo").is_dir() or (place / f"photo_{domain}").is_dir()
+
+    return parts(root, fits) if root.is_dir() else []
 
 
 def _ugatit(root: Path, a_suffix: str, b_suffix: str) -> Sides:

@@ -29,9 +29,9 @@ def photo_sketch(*, root: str, width: str = "width-5") -> Catalog:
     The split is that of the lists; without lists there is none. A split is one of photos: all drawings of a photo are
     on its side. Raises UserError where the folders are not found, and where no drawing belongs to a photo.
     """
-    folder = root_folder(root, _EXPECTED, _looks_right)
-    if not (places := parts(folder, _looks_right)):
-        raise wrong_root(folder, _EXPECTED, _looks_right)
+    folder = root_folder(root, _EXPECTED, _places)
+    if not (places := _places(folder)):
+        raise wrong_root(folder, _EXPECTED, _places)
     catalog = Catalog("photo_sketch", folder, [])
     listed = _read_lists(folder / "list")
     there: set[str] = set()
@@ -113,6 +113,10 @@ def _read_lists(folder: Path) -> dict[str, Split]:
             if splits.setdefault(stem, split) != split:
                 raise UserError(f"{path}: {stem} is also in {splits[stem]}.txt; a photo has one split")
     return splits
+
+
+def _places(root: Path) -> list[tuple[Split | None, Path]]:
+    return parts(root, _looks_right) if root.is_dir() else []
 
 
 def _looks_right(place: Path) -> bool:

@@ -43,14 +43,13 @@ def sketchy(
     folder, else `testset.txt`. Raises UserError where folders or lists are not found, where no sketch belongs to a
     photo, and for an unknown category.
     """
-    folder = root_folder(root, _EXPECTED, _rendered)
+    folder = root_folder(root, _EXPECTED, _sides)
     dropped = words("drop", drop)
     for name in dropped:
         one_of("data.drop", name, DROP)
-    found = parts(folder, _rendered)
-    if not found:
-        raise wrong_root(folder, _EXPECTED, _rendered)
-    rendered = [(split, inner) for split, place in found if (inner := _rendered(place)) is not None]
+    rendered = _sides(folder)
+    if not rendered:
+        raise wrong_root(folder, _EXPECTED, _sides)
     photo_folders = _categories([(split, place / "photo") for split, place in rendered], photo_tx, "photo_tx")
     sketch_folders = _categories([(split, place / "sketch") for split, place in rendered], sketch_tx, "sketch_tx")
     wanted = _wanted(photo_folders, None if categories is None else words("categories", categories))
@@ -111,6 +110,14 @@ def slug(category: str) -> str:
 def _rendered(root: Path) -> Path | None:
     found = (root / place for place in _PLACES)
     return next((place for place in found if (place / "photo").is_dir() and (place / "sketch").is_dir()), None)
+
+
+def _sides(root: Path) -> list[tuple[Split | None, Path]]:
+    """The folder of photo/ and sketch/, or one for each split, whether its folder lies above the rendering or in it."""
+    for place in (root / name for name in _PLACES):
+        if place.is_dir() and (found := parts(place, _rendered)):
+            return [(split, inner) for split, one in found if (inner := _rendered(one)) is not None]
+    return []
 
 
 def _tx(side: Path, tx: str, key: str) -> Path:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from suite.data.sources.helpers.split_folders import split_named
 from suite.data.sources.helpers.walking import in_natural_order, inner_folders, walk
-from suite.data.suffixes import PICTURES
+from suite.data.suffixes import ARCHIVES, PICTURES
 from suite.errors import UserError
 
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _NEARBY = 500  # folders looked at before a hint is given up
 _NAMED = 5  # folders named where there is no hint
 
@@ -64,8 +63,12 @@ def archives(root: Path) -> list[str]:
 
 
 def nearby(root: Path, *fits: Fits) -> Path | None:
-    """The first folder near the root that `fits`."""
-    return next((place for fit in fits for place in _around(root) if _fits(fit, place)), None)
+    """The first folder near the root that `fits`; not one split of a data set that fits as a whole."""
+    for fit in fits:
+        for place in _around(root):
+            if _fits(fit, place):
+                return place.parent if split_named(place.name) and _fits(fit, place.parent) else place
+    return None
 
 
 def above(root: Path, fit: Fits) -> Path | None:
@@ -109,7 +112,7 @@ def is_picture(name: str) -> bool:
 
 def _is_archive(name: str) -> bool:
     stem, suffix = os.path.splitext(name)
-    return suffix.lower() in _ARCHIVES and not is_picture(stem) and not name.startswith(".")  # x.ppm.bz2 is a picture
+    return suffix.lower() in ARCHIVES and not is_picture(stem) and not name.startswith(".")  # x.ppm.bz2 is a picture
 
 
 def _fits(fit: Fits, place: Path) -> bool:
