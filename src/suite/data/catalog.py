@@ -189,6 +189,7 @@ class Catalog:
     missing: list[str] = field(default_factory=list)  # listed by an annotation, not on disk
     unread: Unread = field(default_factory=Unread)  # what lies below the root beside all this
     warnings: list[str] = field(default_factory=list)  # one line each, for people
+    split_warnings: list[str] = field(default_factory=list)  # the same, true only where no other splits are drawn
     simulated: str | None = None  # the style of sketch that stands for every drawing; they are drawn from the photos
     drawings_from: str | None = None  # in words, where drawings of another place stand for the source's own
     label_names: tuple[str, ...] = ()

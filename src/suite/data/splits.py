@@ -58,6 +58,8 @@ def assign_splits(
         is_label = record.label is not None and catalog.label_names[record.label : record.label + 1] == (record.group,)
         return group_by_name(record) if labelled and is_label else ("identity", record.group)
 
+    if wanted is None:
+        catalog.warnings += catalog.split_warnings
     draw = SplitDraw(seed, group_of).draw
     kinds: dict[str, list[Record]] = {"pairs": [], "photos": [], "drawings": []}
     everywhere = [record for record in catalog.records if record.of_every_split]

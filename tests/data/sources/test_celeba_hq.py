@@ -28,7 +28,7 @@ def test_order_is_that_of_numbers(tree):
     catalog = celeba_hq(root=tree(*(f"CelebA-HQ-img/{number}.jpg" for number in (10, 2, 1))))
     assert [record.key for record in catalog.records] == ["1", "2", "10"]
     assert [record.split for record in catalog.records] == [None] * 3
-    assert ["no official split" in warning for warning in catalog.warnings] == [True]
+    assert ["no official split" in warning for warning in catalog.split_warnings] == [True]
 
 
 def test_a_partition_that_is_there_is_read(tree):

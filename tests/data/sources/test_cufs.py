@@ -136,7 +136,7 @@ def test_lists_of_prepared_copies_give_the_split(tree, place):
     assert {record.key: record.split for record in catalog.records} == {
         "ar/1": "train", "ar/2": "test", "cuhk/09": "test", "xm2vts/199": "train", "xm2vts/7": None,
     }  # fmt: skip
-    assert catalog.warnings == ["cufs: 1 pairs are in no list; they train"]
+    assert catalog.split_warnings == ["cufs: 1 pairs are in no list; they train"]
 
 
 @pytest.mark.parametrize("root", ["", "/Data", "/Data/AR"])

@@ -1,6 +1,7 @@
 import pytest
 
 from suite.data.sources.identity_folders import identity_folders
+from suite.data.splits import assign_splits
 
 
 def found(catalog):
@@ -27,7 +28,16 @@ def test_without_a_test_folder_the_last_frames_of_each_identity_are_held_out(tre
     test = [record.key for record in catalog.records if record.split == "test"]
     assert test == ["a/27", "a/28", "a/29", "b/11"]
     assert {record.split for record in catalog.records} == {"train", "test"}
-    assert ["the last tenth of each identity's pictures" in warning for warning in catalog.warnings] == [True]
+    assert ["the last tenth of each one's" in warning for warning in catalog.split_warnings] == [True]
+
+
+def test_the_held_out_tenth_is_said_only_where_it_is_held_out(tree):
+    catalog = identity_folders(root=tree(*(f"{name}/{number}.jpg" for name in "ab" for number in range(20))))
+    assign_splits(catalog, {"train": 0.5, "test": 0.5}, seed=0)
+    assert catalog.warnings == []
+    splits = assign_splits(catalog, None, seed=0)
+    assert [record.key for record in splits["test"]] == ["a/18", "a/19", "b/18", "b/19"]
+    assert catalog.warnings == catalog.split_warnings != []
 
 
 def test_folders_for_the_splits(tree):

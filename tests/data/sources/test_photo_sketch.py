@@ -39,13 +39,13 @@ def test_official_lists(tree):
     found = {record.key: record.split for record in catalog.records}
     assert found == {"049": "train", "004": "train", "054": "val", "new": None}
     assert catalog.missing == [f"7 in {root}/image"]
-    assert catalog.warnings == ["photo_sketch: 1 photos are in no list; they train"]
+    assert catalog.split_warnings == ["photo_sketch: 1 photos are in no list; they train"]
 
 
 def test_a_drawn_split_is_one_of_photos(tree):
     root = tree(*(f"image/{n}.jpg" for n in range(20)), *(name for n in range(20) for name in drawn(str(n), 1, 2, 3)))
     catalog = photo_sketch(root=root)
-    assert any("no lists in" in warning for warning in catalog.warnings)
+    assert any("no lists in" in warning for warning in catalog.split_warnings)
     splits = assign_splits(catalog, {"train": 18, "test": 2}, seed=0)
     sides = {split: {path for record in records for path in names(record)} for split, records in splits.items()}
     assert {split: len(found) for split, found in sides.items()} == {"train": 72, "test": 8}

@@ -95,7 +95,7 @@ def test_what_is_missing_is_named(tree, refused):
     message = refused(sketchy, root=f"{root}/data")
     assert "needs info/invalid-error.txt" in message
     assert "data.drop=[]" in message
-    assert sketchy(root=f"{root}/data", drop=[]).warnings == [
+    assert sketchy(root=f"{root}/data", drop=[]).split_warnings == [
         f"sketchy: no info/testset.txt below {root}/data, so no official split"
     ]
     assert "data.drop=bad: choose from error, ambiguous, pose, context" in refused(sketchy, root=root, drop=["bad"])

@@ -94,14 +94,14 @@ def test_too_high(layout, levels, laid_out):
         keys = [record.key for record in list_source(root=str(root), **options).records]
         assert [record.key for record in list_source(root=str(above), **options).records] == keys
         return
-    assert refused(list_source, above, options).endswith(f"it lies in {root}: set data.root={root}")
+    assert refused(list_source, above, options).endswith(f"it lies in {root}: set 'data.root={root}'")
 
 
 @pytest.mark.parametrize("layout", [layout for layout, (*_, low) in LAYOUTS.items() if low is not None])
 def test_too_low(layout, laid_out):
     list_source, options, root = laid_out(layout)
     low = LAYOUTS[layout][-1]
-    assert refused(list_source, root / low, options).endswith(f"it lies in {root}: set data.root={root}")
+    assert refused(list_source, root / low, options).endswith(f"it lies in {root}: set 'data.root={root}'")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -118,7 +118,7 @@ def test_a_folder_that_is_not_there(layout, laid_out):
     list_source, options, root = laid_out(layout)
     message = refused(list_source, root.with_name("the sat"), options)
     assert message.startswith(f"data.root: {root.with_name('the sat')}: there is no such folder; expected ")
-    assert message.endswith(f"it lies in {root}: set data.root={root}")
+    assert message.endswith(f"it lies in {root}: set 'data.root={root}'")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -127,7 +127,7 @@ def test_a_file_instead_of_a_folder(layout, laid_out):
     (root / "readme.md").touch()
     message = refused(list_source, root / "readme.md", options)
     assert "readme.md: is a file, not a folder; expected " in message
-    assert message.endswith(f"it lies in {root}: set data.root={root}")
+    assert message.endswith(f"it lies in {root}: set 'data.root={root}'")
 
 
 @pytest.mark.parametrize("source", BY_SOURCE)

@@ -13,6 +13,7 @@ The root is the folder that holds the pictures (`000001.jpg` ...) and the annota
 Only the annotations are read, and the names in one folder; no picture is looked at.
 """
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -189,13 +190,11 @@ def _check_not_too_low(root: Path, pictures: Path) -> None:
     if _annotations(root) or (near := above(root, _annotations)) is None:
         return
     found = _picture_folder(near)
-    images = ""
+    advice = [f"data.root={near}"]
     if found is None or not found.samefile(pictures):
         place = pictures.absolute()
-        images = f" data.images={place.relative_to(near) if place.is_relative_to(near) else place}"
-    raise UserError(
-        f"{root}: expected {_annotations(near)[0].name} in it; it lies in {near}: set data.root={near}{images}"
-    )
+        advice.append(f"data.images={place.relative_to(near) if place.is_relative_to(near) else place}")
+    raise UserError(f"{root}: expected {_annotations(near)[0].name} in it; it lies in {near}: set {shlex.join(advice)}")
 
 
 def _has_attributes(root: Path) -> bool:

@@ -13,6 +13,7 @@ counts from 0, with CelebA's numbers, which count from 1; that error is not repe
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -96,9 +97,7 @@ def _numbered(folder: Path, catalog: Catalog) -> dict[int, Path]:
 def _official_splits(root: Path, names: Mapping[int, Path], catalog: Catalog) -> dict[int, Split]:
     """CelebA-HQ's number -> CelebA's split."""
     if (mapping := first_file([root], _MAPPING)) is None:
-        catalog.warnings.append(
-            f"{root}: no {_MAPPING}, so no official split; 'data.split={{train: 0.9, test: 0.1}}' draws one"
-        )
+        catalog.split_warnings.append(f"{root}: no {_MAPPING}, so no official split")
         return {}
     listed = partition_file(annotation_places(root))
     partition = read_partition(listed) if listed is not None else {}
@@ -131,7 +130,8 @@ def _check_not_too_low(root: Path, pictures: Path) -> None:
 
     near = above(root, annotates)
     if near is not None and annotation(root) is None and (file := annotation(near)) is not None:
-        raise UserError(f"{root}: expected {file.name} in it; it lies in {near}: set data.root={near}")
+        advice = shlex.quote(f"data.root={near}")
+        raise UserError(f"{root}: expected {file.name} in it; it lies in {near}: set {advice}")
 
 
 def _stargan(root: Path) -> Catalog:

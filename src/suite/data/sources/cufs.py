@@ -19,6 +19,7 @@ neither says the split, CUHK's numbers do.
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def cufs(
             drawn = _drawn([key for key in sketches if key not in splits], splits, *_PUBLISHED[one])
             splits |= drawn
             if one == "cuhk" and drawn:
-                catalog.warnings.append(
+                catalog.split_warnings.append(
                     f"cufs: {len(drawn)} sketches of CUHK are not named as officially, so nothing says who of them is "
                     "one of its 88 training people; their split is drawn once, alike in every run"
                 )
@@ -138,7 +139,7 @@ def cufs(
         catalog.warnings.append(alone + "".join(f"; {name} is not unpacked" for name in archives(folder)[:1]))
         catalog.orphan_drawings = []
     if listed and (unlisted := sum(record.split is None for record in catalog.records)):
-        catalog.warnings.append(f"cufs: {unlisted} pairs are in no list; they train")
+        catalog.split_warnings.append(f"cufs: {unlisted} pairs are in no list; they train")
     if bare := unaligned.intersection(record.key for record in catalog.records):
         other = ", or take data.version=cropped" * any(one.version == "cropped" and one.key in bare for one in files)
         catalog.warnings.append(
@@ -208,10 +209,8 @@ def _check_no_partners(root: Path, chosen: list[_Found], paths: list[Path]) -> N
         offer = ""
         if len(photos) == len(sketches) and {found.path.parent for found in chosen} == {*folders}:
             a, b = (folder.relative_to(root) if folder.is_relative_to(root) else folder for folder in folders)
-            offer = (
-                f"; if the first belongs to the first, the second to the second ..., data=paired_folders data.a={a} "
-                f"data.b={b} data.pairs=sorted reads them so"
-            )
+            words = shlex.join(["data=paired_folders", f"data.a={a}", f"data.b={b}", "data.pairs=sorted"])
+            offer = f"; if the first belongs to the first, the second to the second ..., {words} reads them so"
         raise UserError(
             f"{root}: no photo has the name of a sketch, for example {photos[0].path} and {first.path}; name partners "
             f"alike{offer}"
@@ -220,9 +219,10 @@ def _check_no_partners(root: Path, chosen: list[_Found], paths: list[Path]) -> N
         if not is_picture(path.name) or next(_interpret(path, root, None), None) is not None:
             continue
         if any(found.key in sketches for found in _interpret(path, root, path.parent.name)):
+            advice = shlex.quote(f"data.photos={path.parent.name}")
             raise UserError(
                 f"{root}: no photo for {first.path}, and {path.parent} was not read, where {path.name} is named after "
-                f"one: set data.photos={path.parent.name}"
+                f"one: set {advice}"
             )
 
 

@@ -59,9 +59,9 @@ def identity_folders(*, root: str, identities: Sequence[str] | str | None = None
     if loose := sum(holds(place, is_picture) for place in {person.parent for _, person in places}):
         catalog.warnings.append(f"identity_folders: pictures of no identity in {loose} folders at or below {folder}")
     if not held_out:
-        catalog.warnings.append(
-            "identity_folders: no test/, so the last tenth of each identity's pictures, in natural order, is held out "
-            "as test; 'data.split={train: 0.9, test: 0.1}' draws instead"
+        catalog.split_warnings.append(
+            "identity_folders: no identity has pictures in a test/, so the last tenth of each one's, in natural order, "
+            "is held out as test; 'data.split={train: 0.9, test: 0.1}' draws instead"
         )
     return catalog
 

@@ -58,9 +58,9 @@ def photo_sketch(*, root: str, width: str = "width-5") -> Catalog:
         )
     catalog.missing = [f"{stem} in {folder / 'image'}" for stem in listed if stem not in there]
     if not listed and all(record.split is None for record in catalog.records):
-        catalog.warnings.append(f"photo_sketch: no lists in {folder / 'list'}, so no official split")
+        catalog.split_warnings.append(f"photo_sketch: no lists in {folder / 'list'}, so no official split")
     elif unlisted := sum(record.split is None for record in catalog.records):
-        catalog.warnings.append(f"photo_sketch: {unlisted} photos are in no list; they train")
+        catalog.split_warnings.append(f"photo_sketch: {unlisted} photos are in no list; they train")
     return catalog
 
 

@@ -98,7 +98,7 @@ def sketchy(
             f"<stem>-1.png; {example}"
         )
     if tested is None and not any(record.split for record in catalog.records):
-        catalog.warnings.append(f"sketchy: no info/testset.txt below {folder}, so no official split")
+        catalog.split_warnings.append(f"sketchy: no info/testset.txt below {folder}, so no official split")
     return catalog
 
 

@@ -10,6 +10,7 @@ its name is counted as missing and left out. A copy may have its styles in train
 
 import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -65,7 +66,8 @@ def wikiart(*, root: str, by: By = "style") -> Catalog:
             return any(folder.samefile(paintings) for _, folder in theirs)
 
         if (near := above(folder, holds_lists)) is not None:
-            raise UserError(f"{folder}: expected {by}_train.csv in it; it lies in {near}: set data.root={near}")
+            advice = shlex.quote(f"data.root={near}")
+            raise UserError(f"{folder}: expected {by}_train.csv in it; it lies in {near}: set {advice}")
         if by != "style":
             raise UserError(f"{folder}: data.by={by} needs {by}_train.csv and {by}_val.csv of ArtGAN's wikiart_csv.zip")
         split_of = "without a split" if found[-1][0] is None else "and so is the split"

@@ -200,7 +200,8 @@ def _content(catalog: Catalog, pictures: list[Picture], places: list[Any]) -> di
         "label_names": list(catalog.label_names),
         "identities": catalog.identities,
         "problems": {
-            name: getattr(catalog, name) for name in ("orphan_photos", "orphan_drawings", "missing", "warnings")
+            name: getattr(catalog, name)
+            for name in ("orphan_photos", "orphan_drawings", "missing", "warnings", "split_warnings")
         },
         "pictures": [(picture.name.removeprefix(root), place) for picture, place in zip(pictures, places, strict=True)],
         "records": [_row(record, numbers) for record in catalog.records],

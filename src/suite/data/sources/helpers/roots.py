@@ -1,6 +1,7 @@
 """Where a data set lies: its root, or what to say of a wrong one, a level too high or too low as a rule."""
 
 import os
+import shlex
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -34,7 +35,7 @@ def wrong_root(root: Path, expected: str, *fits: Fits) -> UserError:
     Of several `fits` an earlier one counts for all folders before a later one for any.
     """
     if (near := nearby(root, *fits)) is not None:
-        hint = f"it lies in {near}: set data.root={near}"
+        hint = f"it lies in {near}: set " + shlex.quote(f"data.root={near}")
     elif packed := archives(root):
         some = ", ".join(packed[:_NAMED]) + " ..." * (len(packed) > _NAMED)
         hint = f"and {some} in {root} may hold it: unpack such archives there"
@@ -86,7 +87,8 @@ def beside_a_split(root: Path) -> list[str]:
     beside = [f"{folder.name}/ ({count} pictures)" for folder in others if (count := len(walk(folder, is_picture)))]
     if not beside:
         return []
-    return [f"{root}: {', '.join(beside)} beside it is not read; data.root={place.parent} reads all splits"]
+    advice = shlex.quote(f"data.root={place.parent}")
+    return [f"{root}: {', '.join(beside)} beside it is not read; {advice} reads all splits"]
 
 
 def holds(folder: Path, wanted: Callable[[str], object]) -> bool:
