@@ -93,3 +93,17 @@ def test_a_root_too_high_or_too_low_is_told_where_it_lies(tree, refused, given):
     assert "no drawing is named after a photo" in refused(
         photo_sketch, root=tree("image/1.jpg", "sketch-rendered/width-5/2_01.png")
     )
+
+
+@pytest.mark.parametrize("divided", ["both", "photos"])
+def test_of_a_split_in_a_split_the_held_out_one_counts(tree, divided):
+    expected = {("Train", "test"): "test", ("Train", "train"): "train", ("Test", "train"): "test"}
+    files = []
+    for of, inner in expected:
+        below = f"{inner}/" if divided == "both" else ""
+        files += [f"{of}/image/{inner}/{of}{inner}.jpg"]
+        files += [f"{of}/sketch-rendered/width-5/{below}{of}{inner}_01.png"]
+    records = photo_sketch(root=tree(*files)).records
+    assert {record.key: record.split for record in records} == {
+        of + inner: split for (of, inner), split in expected.items()
+    }

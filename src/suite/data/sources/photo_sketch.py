@@ -77,15 +77,17 @@ def _groups(places: list[tuple[Split | None, Path]], width: str) -> Iterator[tup
             for stem, path in whole.items():
                 photos.setdefault(of_stem.get(stem), {})[stem] = path
             drawings = {None: {key: path for found in drawings.values() for key, path in found.items()}}
+        held_out = of if of in ("val", "test") else None  # which counts before what lies in it
         if set(drawings) == {None} != set(photos):
             rest = drawings[None]
             for split, stems in photos.items():
-                yield split, stems, {key: path for key, path in rest.items() if key.rpartition("_")[0] in stems}
-                rest = {key: path for key, path in rest.items() if key.rpartition("_")[0] not in stems}
+                theirs = {key: path for key, path in rest.items() if key.rpartition("_")[0] in stems}
+                yield held_out or split or of, stems, theirs
+                rest = {key: path for key, path in rest.items() if key not in theirs}
             yield None, {}, rest
         else:
             for split in {**photos, **drawings}:
-                yield of or split, photos.get(split, {}), drawings.get(split, {})
+                yield held_out or split or of, photos.get(split, {}), drawings.get(split, {})
 
 
 def _rendered(place: Path, width: str) -> Path:
