@@ -1,6 +1,8 @@
 """A run keeps the splits that it was trained with, whatever comes to its data, goes, or moves."""
 
+import copy
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,7 @@ def warned(data: PictureData, what: str) -> list[str]:
     return [line for line in data.catalog.warnings if what in line]
 
 
+WRITTEN = ("train", "test", "in_no_split")
 SPLIT = {"train": 12, "test": 6}  # exact counts, whose borders move when pictures come
 
 
@@ -62,7 +65,7 @@ def test_pictures_that_come_later_are_in_no_split(folders: Make, tmp_path: Path)
     assert now == {split: kept.content[split] for split in ("train", "test")}
     assert warned(later, "20 pictures that came after training are in no split of the run, such as 020")
     assert not warned(later, "not there any more")
-    assert {key for batch in later.test_dataloader() for key in batch["key"]}.isdisjoint(trained)
+    assert {f"{key}.png" for batch in later.test_dataloader() for key in batch["key"]}.isdisjoint(trained)
     assert len(later.reals("all", "a").dataset) == 30
 
 
@@ -77,7 +80,7 @@ def test_missing_pictures_are_counted_and_one_is_named(folders: Make, tmp_path: 
     kept = begun(folders(split=SPLIT), tmp_path / "kept.json")
     gone = [*kept.content["train"]["a"][:2], kept.content["test"]["a"][0]]
     for name in gone:
-        (tmp_path / "set" / "a" / f"{name}.png").unlink()
+        (tmp_path / "set" / "a" / name).unlink()
     data = folders(0, kept=kept, split=SPLIT)
     now = names(data, tmp_path / "now.json")
     assert set(kept.content["train"]["a"]) - set(now["train"]["a"]) == set(gone[:2])
@@ -135,7 +138,7 @@ def test_halves_are_kept(paired: Make, tmp_path: Path) -> None:
 
 def test_one_name_in_two_folders_of_splits(unpaired: Make, tmp_path: Path) -> None:
     kept = begun(unpaired(), tmp_path / "kept.json")
-    assert {"0", "1", "2"} <= set(kept.content["train"]["a"]) & set(kept.content["test"]["a"])
+    assert {"0.png", "1.png", "2.png"} <= set(kept.content["train"]["a"]) & set(kept.content["test"]["a"])
     data = unpaired(photos=6, test=4)
     data.kept = kept
     assert names(data, tmp_path / "now.json") == {split: kept.content[split] for split in ("train", "test")}
@@ -158,6 +161,48 @@ def test_one_name_twice_where_other_splits_were_drawn(unpaired: Make, tmp_path: 
     data = unpaired(**arguments | {"photos": 12})
     data.kept = kept
     assert names(data, tmp_path / "now.json") == {split: kept.content[split] for split in ("train", "test")}
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_later_picture_with_the_name_of_one_in_another_folder(unpaired: Make, tmp_path: Path, older: bool) -> None:
+    arguments: dict[str, Any] = {"photos": 8, "drawings": 8, "split": {"train": 0.5, "test": 0.5}}
+    kept = begun(unpaired(**arguments), tmp_path / "kept.json")
+    if older:
+        content = copy.deepcopy(dict(kept.content))
+        for side in "ab":
+            every = Counter(Path(name).stem for split in WRITTEN for name in content[split][side])
+            for split in WRITTEN:  # keys alone, with the split in front where there were two of them
+                stems = [name.removesuffix(".png") for name in content[split][side]]
+                content[split][side] = [stem if every[Path(stem).name] > 1 else Path(stem).name for stem in stems]
+        assert {"test/2", "7"} <= {name for split in WRITTEN for name in content[split]["a"]}
+        kept = KeptSplits(kept.path, content)
+    data = unpaired(**arguments | {"test": 6})  # three more in testA, and in testB, of the names 3 to 6
+    data.kept = kept
+    now = names(data, tmp_path / "now.json")
+    assert now == {split: json.loads((tmp_path / "kept.json").read_text())[split] for split in ("train", "test")}
+    assert warned(data, "6 pictures that came after training are in no split")
+    assert not warned(data, "not there any more")
+
+
+def test_a_later_file_with_the_stem_of_a_trained_one(
+    folders: Make, tmp_path: Path, picture: Callable[..., Path]
+) -> None:
+    kept = begun(folders(), tmp_path / "kept.json")
+    for number in range(20):
+        picture(f"set/a/{number:03d}.bmp", seed=700 + number)  # which come first in the order of names
+    data = folders(kept=kept)
+    assert names(data, tmp_path / "now.json") == {split: kept.content[split] for split in ("train", "test")}
+    assert warned(data, "20 pictures that came after training")
+
+
+def test_pictures_that_were_converted_are_known_by_their_stems(folders: Make, tmp_path: Path) -> None:
+    kept = begun(folders(split=SPLIT), tmp_path / "kept.json")
+    for path in (tmp_path / "set").rglob("*.png"):
+        path.rename(path.with_suffix(".bmp"))
+    data = folders(0, kept=kept, split=SPLIT)
+    data.setup()
+    assert {split: len(records) for split, records in data.splits.items()} == {"train": 24, "test": 12}
+    assert data.catalog.warnings == []
 
 
 def test_a_target_keeps_its_splits(folders: Make, tmp_path: Path, picture: Callable[..., Path]) -> None:

@@ -149,7 +149,7 @@ def test_splits_are_drawn_by_the_seed_and_written(paired, tmp_path):
         "val": 2,
         "test": 3,
     }
-    assert written[0]["train"]["a"] == written[0]["train"]["b"] == [record.key for record in ready(paired(
+    assert written[0]["train"]["a"] == written[0]["train"]["b"] == [f"{record.key}.png" for record in ready(paired(
         pairs=12, split={"train": 6, "val": 2, "test": 3})).splits["train"]]  # fmt: skip
     assert (written[0]["dataset"], written[0]["seed"]) == ("paired_folders", 1)
 
@@ -179,7 +179,7 @@ def test_disjoint_sides_share_no_scene(paired, disjoint, tmp_path):
     assert bool(set(train["a"]) & set(train["b"])) is not disjoint
     assert (len(train["a"]), len(train["b"])) == ((4, 4) if disjoint else (8, 8))
     seen = {key for number in range(3) for batch in epoch(data.train_dataloader(), number) for key in batch["key"]}
-    assert seen == set(train["a"])
+    assert {f"{key}.png" for key in seen} == set(train["a"])
     assert len(data.reals("train", "b").dataset) == len(train["b"])
 
 

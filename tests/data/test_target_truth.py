@@ -169,4 +169,4 @@ def test_what_is_written_of_the_splits_is_the_targets_alone(folders: Make, tmp_p
     data = folders()
     data.write_splits(tmp_path / "splits.json")
     written = json.loads((tmp_path / "splits.json").read_text())["target"]
-    assert written["val"] == ["06", "07", "08"]
+    assert written["val"] == ["06.png", "07.png", "08.png"]

@@ -3,12 +3,13 @@
     {"dataset": …, "seed": …, "train": {"a": [names], "b": [names]}, "test": …, "in_no_split": {"a": [names], …},
      "target": {"train": [names], …, "in_no_split": [names]}}
 
-A name is the key of a record; with that of its split in the source in front, as `train/7`, where others were drawn and
-two records have one key.
+A name is the key of a record with the suffix of its file, since another file of the same stem may come; where splits
+were drawn anew, with its split in the source in front, as `train/7.png`, since the others may have its key. Files of
+older runs have keys alone.
 """
 
 import json
-from collections import Counter
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,19 +18,28 @@ from typing import Any
 
 from suite.data.catalog import Catalog, Kind, Record, Split
 from suite.data.drawn import SPLITS
+from suite.data.suffixes import PICTURES
 from suite.errors import UserError
 
 IN_NO_SPLIT = "in_no_split"  # what was there and not used; files of older runs say nothing of it
 
 
-def kept_names(records: Sequence[Record], drawn: bool) -> dict[int, str]:
-    """What splits.json calls records, by their ids; `drawn`: splits were drawn anew, whatever the source says."""
-    counts = Counter(record.key for record in records)
-    return {id(record): _with_split(record) if drawn and counts[record.key] > 1 else record.key for record in records}
+def kept_name(record: Record, kind: Kind, drawn: bool) -> str:
+    """What splits.json calls a picture of a record; `drawn`: splits were drawn anew, whatever the source says."""
+    return _names(record, kind, drawn)[0]
 
 
-def _with_split(record: Record) -> str:
-    return record.key if record.split is None else f"{record.split}/{record.key}"
+def _names(record: Record, kind: Kind, drawn: bool) -> list[str]:
+    """The same, and what it may be called by older runs."""
+    suffix = os.path.splitext(record.pictures(kind)[0].name)[1]
+    file = record.key + suffix if suffix.lower() in PICTURES and not record.key.endswith(suffix) else record.key
+    split = f"{record.split}/" if drawn and record.split is not None else ""
+    return [split + file, split + record.key, record.key]
+
+
+def _without_suffix(name: str) -> str:
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in PICTURES else name
 
 
 @dataclass(frozen=True)
@@ -75,9 +85,9 @@ class KeptSplits:
             named |= {(split, kind): found for split in SPLITS if (found := names(split))}
             if (unused := names(IN_NO_SPLIT)) is not None:
                 left_out = {**(left_out or {}), kind: unused}
-        kept = KeptSet(self.path, named, left_out, drawn)
+        kept = KeptSet(self.path, catalog, named, left_out, drawn)
         same = of_target or self.content["dataset"] == catalog.dataset
-        if same and (key not in self.elsewhere or kept.most_are_in(catalog)):
+        if same and (key not in self.elsewhere or kept.most_are_there()):
             return kept
         what = f"{place}: most of the pictures that {self.path} names are not there, so it is another data set"
         if self.resumed:
@@ -94,47 +104,41 @@ class KeptSet:
     """The pictures of one data set in each split of a run, by name and kind; `left_out`: None where nobody wrote it."""
 
     path: Path
+    catalog: Catalog
     named: Mapping[tuple[Split, Kind], Sequence[str]]
     left_out: Mapping[Kind, Sequence[str]] | None
     drawn: bool
 
-    def splits_of(self, catalog: Catalog) -> dict[Split, list[Record]]:
+    def splits(self) -> dict[Split, list[Record]]:
         """The records of each split, in the catalog's order; warns of those that came later, and of missing ones."""
+        records = self.catalog.records
         # Folders of splits may have the same names: a name is then that of the split where it still lies.
         lying = {
-            (record.split, kind, record.key)
-            for record in catalog.records
-            for kind in self._kinds
-            if record.split is not None and record.pictures(kind) and not self.drawn
+            (record.split, kind, name)
+            for record in records
+            for kind, name in self._called(record).items()
+            if record.split is not None and not self.drawn
         }
         found: dict[Split, list[Record]] = {split: [] for split in SPLITS}
-        everywhere = [record for record in catalog.records if record.of_every_split]
-        there: set[tuple[Kind, str]] = {
-            (kind, record.key) for record in everywhere for kind in self._kinds if record.pictures(kind)
-        }
+        everywhere = [record for record in records if record.of_every_split]
+        there = {called for record in everywhere for called in self._called(record).items()}
         later: list[str] = []
-        for record in catalog.records:
-            kinds = [kind for kind in self._kinds if record.pictures(kind)]
-            if record.of_every_split or not kinds:
+        for record in records:
+            if record.of_every_split or not any(map(record.pictures, self._kinds)):
                 continue
-            split = self._split_of(record, kinds, lying)
+            called = self._called(record)
+            split = self._split_of(record, called, lying)
             if split is not None:
                 found[split].append(record)
-                there.update((kind, name) for kind in kinds for name in self._names(record))
-            elif not any(name in self._left_out.get(kind, ()) for kind in kinds for name in self._names(record)):
+                there.update(called.items())
+            elif not any(name in self._left_out.get(kind, ()) for kind, name in called.items()):
                 later.append(record.key)
-        catalog.warnings += self._said(later, there)
+        self.catalog.warnings += self._said(later, there)
         return {split: [*records, *everywhere] for split, records in found.items() if records}
 
-    def most_are_in(self, catalog: Catalog) -> bool:
+    def most_are_there(self) -> bool:
         """Whether at least half of the pictures are among those of the catalog, by name."""
-        there = {
-            (kind, name)
-            for record in catalog.records
-            for kind in self._kinds
-            if record.pictures(kind)
-            for name in self._names(record)
-        }
+        there = {called for record in self.catalog.records for called in self._called(record).items()}
         wanted = {(kind, name) for (_, kind), names in self.named.items() for name in names}
         return 2 * len(wanted & there) >= len(wanted)
 
@@ -145,17 +149,20 @@ class KeptSet:
 
     def trains(self, record: Record, kind: Kind) -> bool:
         """Whether the run trained on the record's picture of that kind."""
-        return any(name in self._sets.get(("train", kind), ()) for name in self._names(record))
+        return self._called(record).get(kind) in self._sets.get(("train", kind), ())
 
-    def _split_of(self, record: Record, kinds: Sequence[Kind], lying: set[tuple[Split, Kind, str]]) -> Split | None:
-        for name in self._names(record):
-            listed = [split for split in SPLITS if any(name in self._sets.get((split, kind), ()) for kind in kinds)]
-            if record.split in listed and not self.drawn:
-                return record.split
-            # In doubt it is of train, which comes first: what may have been trained on is no test picture.
-            for split in listed:
-                if not any((split, kind, record.key) in lying for kind in kinds):
-                    return split
+    def _split_of(
+        self, record: Record, called: Mapping[Kind, str], lying: set[tuple[Split, Kind, str]]
+    ) -> Split | None:
+        listed = [
+            split for split in SPLITS if any(name in self._sets.get((split, kind), ()) for kind, name in called.items())
+        ]
+        if record.split in listed and not self.drawn:
+            return record.split
+        # In doubt it is of train, which comes first: what may have been trained on is no test picture.
+        for split in listed:
+            if not any((split, kind, name) in lying for kind, name in called.items()):
+                return split
         return None
 
     def _said(self, later: Sequence[str], there: set[tuple[Kind, str]]) -> list[str]:
@@ -171,9 +178,34 @@ class KeptSet:
             said.append(f"{len(gone)} pictures of {self.path} are not there any more, such as {gone[0]}")
         return said
 
-    def _names(self, record: Record) -> list[str]:
-        """What it may be called: its split is in front where there were two of its key."""
-        return list(dict.fromkeys([_with_split(record), record.key])) if self.drawn else [record.key]
+    def _called(self, record: Record) -> dict[Kind, str]:
+        """What the file calls the pictures of a record of the catalog, by kind; without those that it does not name."""
+        return self._by_record.get(id(record), {})
+
+    @cached_property
+    def _by_record(self) -> dict[int, dict[Kind, str]]:
+        """By the record's id. Names are given out from the strictest meaning to the loosest, each in one of them.
+
+        The whole name comes first, then as older runs wrote it, then with another suffix, as of pictures that were
+        converted or packed. Only then may a picture that came later not pass for one whose name begins alike.
+        """
+        called: dict[int, dict[Kind, str]] = {}
+        for kind in self._kinds:
+            free = {name for (_, of), names in self.named.items() if of == kind for name in names}
+            free |= self._left_out.get(kind, set())
+            by_stem = {_without_suffix(name): name for name in free}
+            names = {id(one): _names(one, kind, self.drawn) for one in self.catalog.records if one.pictures(kind)}
+            for strictness in range(4):
+                taken: set[str] = set()
+                for number, (whole, with_split, key) in names.items():
+                    name = (whole, with_split, key, by_stem.get(with_split))[strictness]
+                    # Drawn splits had a key that stands alone once: the first, of train where it is in several.
+                    once = self.drawn and strictness > 0 and name in taken
+                    if name is not None and name in free and not once and kind not in called.get(number, {}):
+                        called.setdefault(number, {})[kind] = name
+                        taken.add(name)
+                free -= taken
+        return called
 
     @cached_property
     def _kinds(self) -> tuple[Kind, ...]:

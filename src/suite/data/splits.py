@@ -154,9 +154,7 @@ class ServedSplits:
     ) -> None:
         self.catalog, self.wanted, self.seed, self.key, self.needs, self.kept = catalog, wanted, seed, key, needs, kept
         self.records: Splits = (
-            assign_splits(catalog, wanted, seed, key, needs.together, needs.labelled)
-            if kept is None
-            else kept.splits_of(catalog)
+            assign_splits(catalog, wanted, seed, key, needs.together, needs.labelled) if kept is None else kept.splits()
         )
         self.names: tuple[Split, ...] = tuple(split for split in SPLITS if self._serves(split))
         if not self.names:
@@ -197,10 +195,10 @@ class ServedSplits:
             else:
                 first, second = halves(pairs, self.seed)
                 left_out = second if kind == "photo" else first
-        kept = set(range(len(records))).difference(left_out)
+        scenes = set(range(len(records))).difference(left_out)
         if not training and self.has_truth(resolved):
-            kept = {scene for scene in kept if records[scene].paired}
-        found = list(_of_kind(((scene, records[scene]) for scene in sorted(kept)), kind))
+            scenes = {scene for scene in scenes if records[scene].paired}
+        found = list(_of_kind(((scene, records[scene]) for scene in sorted(scenes)), kind))
         if not found:
             raise self._no_split(resolved)
         return found

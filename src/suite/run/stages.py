@@ -93,16 +93,16 @@ def check_start(start: str, name: str, before: DictConfig) -> None:
     if start == "best" and not has_best:
         raise UserError("start=best: without metrics.monitor a stage has no best checkpoint; say start=last")
     at_steps = before.checkpoint.at_steps
-    kept = ["last", *["best"] * has_best, *map(step_name, at_steps)]
+    stored = ["last", *["best"] * has_best, *map(step_name, at_steps)]
     most = before.trainer.max_epochs if before.trainer.max_epochs > 0 else math.inf
     every, epoch = before.checkpoint.get("keep"), re.fullmatch(r"epoch([1-9]\d*)(\.ckpt)?", start)
     if every is not None:
-        kept.append(f"epoch{every} and its multiples")
+        stored.append(f"epoch{every} and its multiples")
         if epoch and int(epoch[1]) % every == 0 and int(epoch[1]) <= most:
             return
-    if start.removesuffix(".ckpt") not in kept and not (start == "first" and at_steps):
+    if start.removesuffix(".ckpt") not in stored and not (start == "first" and at_steps):
         raise UserError(
-            f"start={start}: stage {name} keeps {', '.join(kept)}; choose from these, or add to checkpoint.at_steps"
+            f"start={start}: stage {name} keeps {', '.join(stored)}; choose from these, or add to checkpoint.at_steps"
         )
 
 

@@ -59,7 +59,9 @@ def test_few_broken_files_are_skipped_counted_and_reported(unpaired, caplog, tmp
     assert "17" not in {key for batch in batches for key in batch["key"]}
     assert len(data.splits["train"]) == 120 + 90 - 2
     data.write_splits(tmp_path / "splits.json")
-    assert "17" not in json.loads((tmp_path / "splits.json").read_text())["train"]["a"]
+    trained = json.loads((tmp_path / "splits.json").read_text())["train"]["a"]
+    assert "18.png" in trained
+    assert "17.png" not in trained
     assert len(data.reals("train", "a").dataset) == 119
     assert len(data.reals("all", "b").dataset) == 89 + 4
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from suite.data.catalog import Kind, Record, Split
-from suite.data.kept import IN_NO_SPLIT, kept_names
+from suite.data.kept import IN_NO_SPLIT, kept_name
 from suite.data.pictures import store as cache
 from suite.data.pictures.copies import Placed, find_copies
 from suite.data.pictures.decode import MOST_BROKEN, Fit, broken
@@ -73,7 +73,8 @@ class OpenedSplits:
     def names_of(self, kind: Kind) -> dict[str, list[str]]:
         """What splits.json calls the pictures of one kind, of each split that serves, and of those in none."""
         there = [record for record in self.served.catalog.records if record.pictures(kind)]
-        called = kept_names(there, drawn=self.served.wanted is not None)
+        drawn = self.served.wanted is not None
+        called = {id(record): kept_name(record, kind, drawn) for record in there}
         names: dict[str, list[str]] = {}
         used: set[int] = set()
         for split in self.records:
