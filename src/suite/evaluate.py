@@ -57,7 +57,8 @@ def evaluate(config: DictConfig) -> None:
     check_labels(model, data, training=False)
     if config.split != "train" and not data.holds_out:
         raise UserError(
-            f"split={config.split}: {run} holds no pictures out, all are trained on; say split=train to measure those"
+            f"split={config.split}: {run} holds no pictures out that could be measured; say split=train to measure "
+            "those of training"
         )
     metrics = metrics_callback(saved)
     if metrics is None:

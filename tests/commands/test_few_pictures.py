@@ -12,7 +12,7 @@ def test_a_run_of_one_picture_a_side(command, tmp_path, capsys, caplog):
     more = ["data.batch_size=1", "images.train=1", "checkpoint.every_n_steps=1", "validation.every_n_steps=1"]
     assert command("train", *words, *more, "metrics=full", "logger=none", f"hydra.run.dir={run}") == 0
     said = (run / "log.txt").read_text()
-    assert "all pictures are trained on, none is held out: no validation" in said
+    assert "no pictures are held out to validate on: no validation" in said
     assert "none: no pictures are held out" in said
     assert f"python -m suite.evaluate run={run} split=train" in said
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]

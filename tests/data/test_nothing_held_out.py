@@ -2,6 +2,7 @@
 
 import pytest
 
+from suite.data.module import PictureData
 from suite.errors import UserError
 
 
@@ -26,6 +27,19 @@ def test_a_picture_a_side_is_enough(unpaired, paired):
         assert len(data.train_dataloader()) == 1
 
 
+def test_where_one_side_has_a_single_picture_nothing_of_the_other_is_held_out(picture, tmp_path):
+    picture("set/a/0.png")
+    for number in range(8):
+        picture(f"set/b/{number}.png", seed=number)
+    where = {"root": str(tmp_path / "set"), "cache": False, "a": "a", "b": "b"}
+    data = PictureData(source="unpaired_folders", size=8, load_size=8, workers=0, **where)
+    data.prepare_data()
+    assert sum(len(record.drawings) for record in data.splits["train"]) == 8
+    (warning,) = data.catalog.warnings
+    assert "its only photo is trained on" in warning
+    assert (data.holds_out, data.held_out_alone) == (False, {})
+
+
 def test_pairs_that_are_all_trained_on_have_their_truth_where_those_are_measured(paired):
     data = paired(split={"train": 1.0})
     data.prepare_data()
@@ -37,4 +51,5 @@ def test_pairs_that_are_all_trained_on_have_their_truth_where_those_are_measured
 def test_both_sets_have_to_hold_pictures_out(unpaired, tmp_path):
     target = {"source": "unpaired_folders", "root": str(tmp_path / "set"), "split": {"train": 1.0}}
     assert unpaired().holds_out
-    assert not unpaired(target=target).holds_out
+    data = unpaired(target=target)
+    assert (data.holds_out, data.held_out_alone) == (False, {"data": 3})

@@ -101,8 +101,14 @@ class PictureData(DataKeys, LightningDataModule):
 
     @property
     def holds_out(self) -> bool:
-        """Whether there are pictures to validate and test on: else all are trained on. Opens none."""
+        """Whether there are pictures to validate and test on, of both sets where there are two. Opens none."""
         return all(served.holds_out for served in self._served if served is not None)
+
+    @property
+    def held_out_alone(self) -> dict[str, int]:
+        """Where nothing `holds_out`: what is held out all the same, for nothing, as the other side has none. By key."""
+        held_out = {} if self.holds_out else {one.key: one.held_out for one in self._served if one is not None}
+        return {key: count for key, count in held_out.items() if count}
 
     @property
     def has_truth(self) -> bool:

@@ -3,7 +3,7 @@
 catalog ─► assign_splits ─► ServedSplits: of each split the pictures that serve the task
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -39,17 +39,19 @@ def assign_splits(
     key: str = "data",
     together: Kind | None = None,
     labelled: bool = False,
+    kinds: Sequence[Kind] = (),
+    hold_out: bool = True,
 ) -> Splits:
     """The records of each split, in the catalog's order; a split without records is left out.
 
     Pairs, photos and drawings are each divided on their own, so 1000 means 1000 of each; but all records with a picture
     of the kind `together` as one, whether they have the other kind or not; a record of every split belongs to each that
-    has others. `wanted` (counts, or fractions of 1) draws
-    anew, from seed and keys: see `SplitDraw`. Without it the source's splits are kept, records that it names no split
-    for become train, and a kind of record that has no val or test at all gives up a tenth as test, but of a single one
-    nothing. What is drawn keeps records of one name, and of one identity, in one split; not of one that is itself the
-    label where the task is `labelled`. `key` is where the data set stands in the configuration. Raises UserError where
-    there are too few records.
+    has others. `wanted` (counts, or fractions of 1) draws anew, from seed and keys: see `SplitDraw`. Without it the
+    source's splits are kept, records that it names no split for become train, and a kind of record that has no val or
+    test at all gives up a tenth as test; but of a single one nothing, and nothing where no split of val or test would
+    then have all `kinds` that the task needs, or without `hold_out`. What is drawn keeps records of one name, and of
+    one identity, in one split; not of one that is itself the label where the task is `labelled`. `key` is where the
+    data set stands in the configuration. Raises UserError where there are too few records.
     """
 
     def group_of(record: Record) -> Group:
@@ -61,42 +63,56 @@ def assign_splits(
     if wanted is None:
         catalog.warnings += catalog.split_warnings
     draw = SplitDraw(seed, group_of).draw
-    kinds: dict[str, list[Record]] = {"pairs": [], "photos": [], "drawings": []}
+    sorted_out: dict[str, list[Record]] = {"pairs": [], "photos": [], "drawings": []}
     everywhere = [record for record in catalog.records if record.of_every_split]
     for record in catalog.records:
         if record.of_every_split:
             continue
         if together is not None and record.pictures(together):
-            kinds[f"{together}s"].append(record)
+            sorted_out[f"{together}s"].append(record)
         else:
-            kinds["pairs" if record.paired else "photos" if record.photo is not None else "drawings"].append(record)
+            name = "pairs" if record.paired else "drawings" if record.photo is None else "photos"
+            sorted_out[name].append(record)
     where = catalog.dataset + ("" if catalog.root is None else f" in {catalog.root}")
     split_of: dict[int, Split] = {}
     # The smallest first: where it has to take a group for a split, the others follow.
-    for kind, records in sorted(kinds.items(), key=lambda one: len(one[1])):
+    said: list[str] = []
+    for name, records in sorted(sorted_out.items(), key=lambda one: len(one[1])):
         if not records:
             continue
-        found = f"{where} has {len(records)} {kind}"
+        found = f"{where} has {len(records)} {name}"
         if wanted is not None:
             split_of |= draw(records, wanted, f"{key}.split={dict(wanted)}: {found}, too few for that")
         elif any(record.split in ("val", "test") for record in records):
             split_of |= {id(record): record.split or "train" for record in records}
         elif len(records) == 1:
             split_of[id(records[0])] = "train"
-            catalog.warnings.append(f"{where}: its only {kind[:-1]} is trained on, and none is held out as test")
+            said.append(f"{where}: its only {name[:-1]} is trained on, and none is held out as test")
+        elif not hold_out:
+            split_of |= {id(record): "train" for record in records}
         else:
             of_kind = draw(records, HELD_OUT, found)  # two are enough
-            held_out = sum(split == "test" for split in of_kind.values())
+            count = sum(split == "test" for split in of_kind.values())
             split_of |= of_kind
-            catalog.warnings.append(
-                f"{catalog.dataset}: no val or test {kind}; {held_out} of the {len(records)} are held out as test, by "
+            said.append(
+                f"{catalog.dataset}: no val or test {name}; {count} of the {len(records)} are held out as test, by "
                 f"name and seed, a tenth of many; '{key}.split={{train: 0.8, test: 0.2}}' draws otherwise"
             )
     drawn: Splits = {split: [] for split in SPLITS}
     for record in catalog.records:
         if id(record) in split_of:
             drawn[split_of[id(record)]].append(record)
-    return {split: [*records, *everywhere] for split, records in drawn.items() if records}
+    splits = {split: [*records, *everywhere] for split, records in drawn.items() if records}
+    held_out = [records for split, records in splits.items() if split != "train"]
+    if wanted is None and hold_out and held_out and not any(_have_all(records, kinds) for records in held_out):
+        # What is held out of one side alone would be lost: neither trained on nor measured.
+        return assign_splits(catalog, wanted, seed, key, together, labelled, kinds, hold_out=False)
+    catalog.warnings += said
+    return splits
+
+
+def _have_all(records: Sequence[Record], kinds: Iterable[Kind]) -> bool:
+    return all(any(record.pictures(kind) for record in records) for kind in kinds)
 
 
 def check_wanted(wanted: Wanted, key: str = "data.split") -> None:
@@ -154,7 +170,9 @@ class ServedSplits:
     ) -> None:
         self.catalog, self.wanted, self.seed, self.key, self.needs, self.kept = catalog, wanted, seed, key, needs, kept
         self.records: Splits = (
-            assign_splits(catalog, wanted, seed, key, needs.together, needs.labelled) if kept is None else kept.splits()
+            assign_splits(catalog, wanted, seed, key, needs.together, needs.labelled, needs.kinds)
+            if kept is None
+            else kept.splits()
         )
         self.names: tuple[Split, ...] = tuple(split for split in SPLITS if self._serves(split))
         if not self.names:
@@ -172,6 +190,17 @@ class ServedSplits:
     def holds_out(self) -> bool:
         """Whether pictures of val or test serve: else all that do are trained on."""
         return self.names != ("train",)
+
+    @property
+    def held_out(self) -> int:
+        """How many pictures of val and test there are, also where they are of one kind alone and don't serve."""
+        return sum(
+            len(record.pictures(kind))
+            for split, records in self.records.items()
+            for record in records
+            for kind in self.needs.kinds
+            if split != "train" and not record.of_every_split
+        )
 
     @property
     def validates_on_test(self) -> bool:
@@ -238,7 +267,7 @@ class ServedSplits:
         records = self.records.get(split, [])
         if self.needs.paired:
             return any(record.paired for record in records)
-        return all(any(record.pictures(kind) for record in records) for kind in self.needs.kinds)
+        return _have_all(records, self.needs.kinds)
 
     def _no_split(self, split: str) -> UserError:
         records, needs = self.catalog.records, self.needs

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("suite")
 
-ALL_TRAINED_ON = (
-    "all pictures are trained on, none is held out: no validation, no picture grids and no best.ckpt; last.ckpt is kept"
+NOTHING_HELD_OUT = (
+    "no pictures are held out to validate on: no validation, no picture grids and no best.ckpt; last.ckpt is kept"
 )
 
 
@@ -74,7 +74,13 @@ def fit(
         if next_start and not config.resume:
             check_reached(next_start, config, model, data)
         if not data.holds_out:
-            log.warning(ALL_TRAINED_ON)
+            log.warning(NOTHING_HELD_OUT)
+            for key, count in data.held_out_alone.items():
+                mend = "'data.split={train: 1.0}'" if key == "data" else f"split: {{train: 1.0}} in {key}"
+                log.warning(
+                    f"{count} pictures of {key} are held out and not measured, as there are none to measure them with: "
+                    f"{mend} trains a fresh run on them, too"
+                )
         check_labels(model, data, training=True)
         model.find_weights()
         if data.holds_out and (metrics := metrics_callback(config)):

@@ -144,7 +144,7 @@ def list_sets(data: DataKeys) -> list[tuple[Catalog, Splits]]:
         data.warn_of_pairs(sets[0][1], of_target)
         sets.append((data.target_set, of_target, data.needs(of_target=True)))
     return [
-        (catalog, assign_splits(catalog, one.split, data.seed, one.key, needs.together, needs.labelled))
+        (catalog, assign_splits(catalog, one.split, data.seed, one.key, needs.together, needs.labelled, needs.kinds))
         for one, catalog, needs in sets
     ]
 
