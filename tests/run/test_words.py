@@ -41,7 +41,9 @@ NAMES = [
     "2024_01_15", "2024", "1e3", "Bilder für GAN", "faces (1)", "a,b", "it's", "wow!", "k=v", "R&D", "x;y", "tab\tname",
     "${HOME}", "null", "true", "01", "[a]", "[2024] faces [1]", "{a: b}", "'quoted'", '"', "back\\slash\\", "\\${X}",
     "${", "a${b", "a: b", "glob(*)", "~", "$HOME", "日本", " x ", "line\nbreak", "*", "a#b", "-m", "x.png",
+    "${seed}", "x${seed}", "a\\${seed}",
 ]  # fmt: skip
+TYPED_IN_QUOTES = ("null", "[a]", "'quoted'", "${seed}", "x${seed}", "a\\${seed}")
 FOLDERS = ["experiment=cyclegan_lsgan", "scale=smoke", "data=unpaired_folders"]
 COMMANDS = (check_data, evaluate, extract_faces, import_weights, make_sketches, pack, style_grid, translate)
 
@@ -65,7 +67,7 @@ def test_a_printed_word_means_what_was_meant(key: str, name: str) -> None:
     assert typed(literal(word)) == word
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("null", "[a]", "'quoted'")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in TYPED_IN_QUOTES])
 def test_a_name_is_typed_as_it_is(name: str) -> None:
     assert say("data.root", name) == f"data.root={name}"
     assert value(literal(f"data.root=./{name}")) == f"./{name}"
@@ -85,6 +87,21 @@ def test_a_name_is_typed_as_it_is(name: str) -> None:
         ("input=[a.png,${HOME}/b (1).png]", ["a.png", "${HOME}/b (1).png"]),
         ("model.labels=[01,f]", ["01", "f"]),
         ("start_from=two_step-${seed}/1_generator", "two_step-3/1_generator"),
+        ("start_from='two_step-${seed}'", "two_step-${seed}"),
+        ("start_from=a\\${seed}", "a\\3"),
+        ("data.target={source: cufs, root: é(1)}", {"source": "cufs", "root": "é(1)"}),
+        (
+            "data.target={root: a, b (1), split: {train: 3, test: 0.1}, source: 01, strips: true, drop: [a b,'c, d']}",
+            {
+                "root": "a, b (1)",
+                "split": {"train": 3, "test": 0.1},
+                "source": "01",
+                "strips": True,
+                "drop": ["a b", "c, d"],
+            },
+        ),
+        ("data.target={root: 'x, a: ${seed}', a: null}", {"root": "x, a: ${seed}", "a": None}),
+        ("metrics.weights={vgg19: it's (1).pt}", {"vgg19": "it's (1).pt"}),
         ("hydra.run.dir=it's (${seed})", "it's (3)"),
         ("data.size=64", 64),
         ("model.betas=[0.5,0.9]", [0.5, 0.9]),
@@ -93,6 +110,11 @@ def test_a_name_is_typed_as_it_is(name: str) -> None:
 )
 def test_what_a_word_means(word: str, meant: Any) -> None:
     assert value(literal(word)) == meant
+
+
+def test_a_reference_is_printed_as_it_was_typed() -> None:
+    for word in ("start_from=two_step-${seed}/1", "start_from=a\\${seed}", "start_from='${seed}'"):
+        assert typed(literal(word)) == word
 
 
 def test_commas_separate_runs_only_where_there_are_several() -> None:
@@ -106,6 +128,21 @@ def test_commas_separate_runs_only_where_there_are_several() -> None:
         assert [[value(word) for word in job] for job in jobs] == [
             [one, ["a", "b"]] for one in ("2024", "faces (1)", "a,b", None)
         ]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("data.categories=[duck,cat],[cat]", [["duck", "cat"], ["cat"]]),
+        ("data.drop=null,[a (1)] , [],'[b]',[c", [None, ["a (1)"], [], "[b]", "[c"]),
+        ("data.target={source: a, root: é},{source: b, root: c (1)}",
+         [{"source": "a", "root": "é"}, {"source": "b", "root": "c (1)"}]),
+    ],
+)  # fmt: skip
+def test_lists_and_braces_are_values_of_several_runs(word: str, meant: list[Any]) -> None:
+    (parsed,) = OverridesParser.create().parse_overrides(literal_all([word, "-m"])[:1])
+    (jobs,) = BasicSweeper.split_arguments([parsed], max_batch_size=None)
+    assert [value(one) for (one,) in jobs] == meant
 
 
 @pytest.mark.parametrize(
@@ -159,7 +196,7 @@ def test_the_commands_at_the_end_of_a_run_mean_the_run(tmp_path: Path) -> None:
             assert value(literal(of_command[0])) == str(run)
         assert found["translate"][1:3] == ["input=FILE_OR_FOLDER", "output=FOLDER"]
         assert value(literal(found["translate"][3])) == label
-        assert found["evaluate"] == [f"run={run}"]
+        assert found["evaluate"] == [say("run", run)]
 
 
 # What becomes of it ---------------------------------------------------------------------------------------------------
@@ -173,7 +210,7 @@ def composed() -> DictConfig:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_remembers_the_folder_of_its_data(name: str, composed: DictConfig, tmp_path: Path) -> None:
     root = f"/data/{name}"
-    words = [f"data.root={root}", f"cache_dir={root}", say("data.a", name)]
+    words = [say("data.root", root), say("cache_dir", root), say("data.a", name)]
     config = changed(copy.deepcopy(composed), list(map(literal, words)))
     for _ in range(2):  # as it is, and resumed
         folder.write_config(config, tmp_path)

@@ -33,7 +33,10 @@ _FOLDERS_OF_HYDRA = frozenset(("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.
 _WORD = re.compile(r"(\+{0,2})([\w.]+)=(.*)", re.DOTALL)
 _IN_QUOTES = re.compile(r"""'([^'\\]|\\.)*'|"([^"\\]|\\.)*\"""", re.DOTALL)
 _LIST = re.compile(r"\[[^\[\]]*\]", re.DOTALL)
-_ENTRY = re.compile(rf"\s*(?P<entry>(?:{_IN_QUOTES.pattern})(?=\s*(?:,|$))|[^,]*)(?P<end>,|$)", re.DOTALL)
+_WHOLE = rf"(?:{_IN_QUOTES.pattern}|{_LIST.pattern}|\{{[^{{}}]*\}})(?=\s*(?:,|$))"  # a comma in it separates nothing
+_ENTRY = re.compile(rf"\s*(?P<entry>{_WHOLE}|[^,]*)(?P<end>,|$)", re.DOTALL)
+_BRACES = re.compile(r"\{((?:[^{}]|\{[^{}]*\})*)\}", re.DOTALL)
+_ITEM = re.compile(rf"\s*(?P<key>\w+)\s*:\s*(?P<value>{_WHOLE}|.*?)\s*(?:,(?=\s*\w+\s*:)|$)", re.DOTALL)
 
 # Hydra's own flags that take a value; any other one with a value is a key, as --run=<folder>.
 _BEFORE_A_VALUE = (
@@ -67,8 +70,9 @@ def literal(word: str, sweeping: bool = False) -> str:
     """The word, of a key that holds a path or a name, so that Hydra reads what was typed, whatever is in it.
 
     `null` alone still unsets, `[a,b]` is a list, and with `sweeping` a comma separates the values of several runs; a
-    value in quotes is the text in them, whatever that is. `${seed}` alone remains a reference, so that each run of a
-    sweep can start from another's of its seed. Words of other keys stay as they are.
+    value in quotes is the text in them, whatever that is. `${seed}` outside quotes remains a reference, the only one,
+    so that each run of a sweep can start from another's of its seed. So it is within `{source: a, root: b}`. Words of
+    other keys stay as they are.
     """
     if not (found := _WORD.fullmatch(word)):
         return word
@@ -76,7 +80,9 @@ def literal(word: str, sweeping: bool = False) -> str:
     if key in _FOLDERS_OF_HYDRA:
         return f"{add}{key}={quoted(_inside(value))}"
     if not is_text(key):
-        return word
+        several = re.fullmatch(rf"{_BRACES.pattern}(\s*,\s*{_BRACES.pattern})*", value, re.DOTALL)
+        within = _BRACES.sub(lambda braces: _literal_within(key, braces), value) if several else value
+        return f"{add}{key}={within}"
     values = _entries(value) if sweeping and not _LIST.fullmatch(value) else [value]
     return f"{add}{key}={','.join(map(_literal_value, values))}"
 
@@ -97,13 +103,15 @@ def typed(word: str) -> str:
         text := OverridesParser.create().parse_override(word).value(), str
     ):
         return word
-    return say(key, re.sub(r"(\\+)\$\{", lambda escape: "\\" * (len(escape[1]) // 2) + "${", text))
+    plain = re.sub(r"(\\+)\$\{", lambda escape: "\\" * (len(escape[1]) // 2) + "${", text)
+    refers = re.search(r"(?<!\\)(\\\\)*\$\{", text)
+    return f"{key}={plain}" if refers else say(key, plain)
 
 
 def say(key: str, value: str | Path) -> str:
     """key=value as `literal` reads it: of a key that holds a path or a name."""
     text = str(value)
-    plain = text != "null" and not _IN_QUOTES.fullmatch(text) and not _LIST.fullmatch(text)
+    plain = text != "null" and "${seed}" not in text and not (_IN_QUOTES.fullmatch(text) or _LIST.fullmatch(text))
     return f"{key}={text if plain else quoted(text)}"
 
 
@@ -151,8 +159,21 @@ def _literal_value(value: str) -> str:
         return value
     if _LIST.fullmatch(value):
         return f"[{','.join(map(_literal_value, _entries(value[1:-1])))}]"
-    parts = _inside(value).split("${seed}")
-    return quoted("${seed}".join(map(escaped, parts)))
+    if _IN_QUOTES.fullmatch(value):
+        return quoted(escaped(_inside(value)))
+    *before, last = map(escaped, value.split("${seed}"))
+    # A backslash in front would make text of the reference.
+    parts = [re.sub(r"\\+$", lambda slashes: 2 * slashes[0], part) for part in before]
+    return quoted("${seed}".join((*parts, last)))
+
+
+def _literal_within(key: str, braces: re.Match[str]) -> str:
+    """The keys and values in braces, with those that are text in quotes; as they stand where none is."""
+    items = list(_ITEM.finditer(braces[1]))
+    if not any(is_text(f"{key}.{item['key']}") for item in items) or "".join(item[0] for item in items) != braces[1]:
+        return braces[0]
+    values = [_literal_value(item["value"]) if is_text(f"{key}.{item['key']}") else item["value"] for item in items]
+    return "{" + ", ".join(f"{item['key']}: {value}" for item, value in zip(items, values, strict=True)) + "}"
 
 
 def _entries(text: str) -> list[str]:
