@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -34,20 +34,21 @@ class Unread:
             kinds = sorted(self.kinds.items(), key=lambda kind: (-kind[1], kind[0]))
             found.append(
                 f"{total} file{'s' * (total > 1)} below {self.root} {'are' if total > 1 else 'is'} not read: "
-                + _some([f"{count} {kind}" for kind, count in kinds])
+                + some([f"{count} {kind}" for kind, count in kinds], _SHOWN)
                 + (" (pip install 'suite[heic]' reads heic)" if set(self.kinds) & {one[1:] for one in HEIC} else "")
             )
         if self.folders:
             folders = sorted(self.folders.items(), key=lambda folder: (-folder[1], folder[0]))
             each = [f"{name} holds {count} picture{'s' * (count > 1)}" for name, count in folders]
-            found.append(f"pictures below {self.root} that are not read: {_some(each)}")
+            found.append(f"pictures below {self.root} that are not read: {some(each, _SHOWN)}")
         if not self.complete:
             found.append(f"more than {_MOST:,} files lie below {self.root}: what of them is not read is not counted")
         return found
 
 
-def _some(parts: list[str]) -> str:
-    return ", ".join(parts[:_SHOWN]) + f", and {len(parts) - _SHOWN} more" * (len(parts) > _SHOWN)
+def some(parts: Sequence[str], most: int) -> str:
+    """The first of them, as a line, and how many more there are."""
+    return ", ".join(parts[:most]) + f", and {len(parts) - most} more" * (len(parts) > most)
 
 
 def count_unread(root: Path, read: Iterable[str]) -> Unread:

@@ -19,6 +19,7 @@ from suite.data.pictures.decode import MOST_BROKEN
 from suite.data.pictures.headers import check_alike
 from suite.data.splits import ServedSplits, Splits, assign_splits
 from suite.data.tools.looking import Looked
+from suite.data.unread import some
 from suite.errors import UserError, printable
 
 _EXAMPLES, _BROKEN_SHOWN, _LABELS_SHOWN = 3, 20, 12
@@ -286,7 +287,7 @@ def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
             if len(lines) > _BROKEN_SHOWN:
                 yield "", f"and {len(lines) - _BROKEN_SHOWN} more; report=<file> writes them all"
         elif lines:
-            yield kind, f"{len(lines)}: {_some(lines, _EXAMPLES)}"
+            yield kind, f"{len(lines)}: {some(lines, _EXAMPLES)}"
     for one in findings.looked:
         yield "values", one.summary()
         if depths := one.depths():
@@ -301,9 +302,5 @@ def _lines(findings: Findings) -> Iterable[tuple[str, str]]:
 
 def _of_labels(catalog: Catalog, records: Sequence[Record]) -> str:
     unlabelled = sum(record.label is None for record in records)
-    some = [f"{name} {number}" for name, number in labels(catalog, records).items()]
-    return _some(some + [f"none {unlabelled}"] * (unlabelled > 0), _LABELS_SHOWN)
-
-
-def _some(names: Sequence[str], most: int) -> str:
-    return ", ".join(names[:most]) + f", and {len(names) - most} more" * (len(names) > most)
+    counts = [f"{name} {number}" for name, number in labels(catalog, records).items()]
+    return some(counts + [f"none {unlabelled}"] * (unlabelled > 0), _LABELS_SHOWN)
