@@ -64,6 +64,14 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"can't write to {folder}: permission denied")
 
 
+def remove_partial(folder: Path) -> None:
+    """Delete half-written files below a folder that killed writers left behind; for who alone writes there."""
+    for pattern in ("*.partial", ".*.part"):
+        for path in folder.rglob(pattern):
+            with suppress(OSError):
+                path.unlink()
+
+
 def unfinished_folder(place: Path) -> Path:
     """A new folder beside `place`, to be built and renamed into it."""
     folder = place.with_name(f"{place.name}.unfinished-{os.getpid()}-{secrets.token_hex(4)}")

@@ -50,7 +50,7 @@ def pictures(root: Path) -> Path:
         ([*SMOKE, "data.channels_b=1"], ["identity", "model.lambda_identity=0"]),
         ([*SMOKE, "data=unpaired_folders", "data.root=/nowhere"], ["/nowhere"]),
         ([*SMOKE, "data=unpaired_folders"], ["data.root", "is missing"]),
-        ([*SMOKE, "trainer=gpu"], ["gpu", "trainer=cpu"]),
+        ([*SMOKE, "trainer=gpu"], ["gpu", "trainer.accelerator=cpu"]),
         ([*SMOKE, "hydra.run.dir=/proc/nowhere"], ["/proc/nowhere"]),
         ([*SMOKE, "seed=5000000000"], ["seed=5000000000"]),
         ([*SMOKE, "images.train=-1"], ["images.train=-1"]),

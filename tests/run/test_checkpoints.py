@@ -12,7 +12,14 @@ import torch
 from omegaconf import OmegaConf
 
 from suite.errors import UserError
-from suite.run.checkpoints import AtomicCheckpointIO, BestCheckpoint, EpochCheckpoints, LastCheckpoint, StepCheckpoints
+from suite.run.checkpoints import (
+    AtomicCheckpointIO,
+    BestCheckpoint,
+    EpochCheckpoints,
+    LastCheckpoint,
+    StepCheckpoints,
+    refuse_lost,
+)
 from suite.run.folder import checkpoint_path
 from suite.run.stages import check_start
 
@@ -196,3 +203,38 @@ def test_a_folder_that_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"can't save .*last\.ckpt: .*; the previous checkpoint is untouched"):
         AtomicCheckpointIO().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
+
+
+LOST: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
+    "a validated epoch": ({}, "batch,epoch,step,val/l1\n5,0,5,\n5,0,5,0.1\n", ()),
+    "a second epoch": ({}, "batch,epoch,step\n5,0,5\n6,1,6\n", ("checkpoints/best.ckpt",)),
+    "a step that is saved": ({"every_n_epochs": 9, "every_n_steps": 3}, "batch,epoch,step\n4,0,4\n", ()),
+    "a finished run": ({}, "batch,epoch,step\n5,0,5\n", ("conclusion.txt",)),
+}
+NOT_YET: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
+    "no step": ({}, "", ()),
+    "the first epoch": ({}, "batch,epoch,step\n4,0,4\n\0\0,", ()),
+    "a kill while the first was saved": (
+        {},
+        "batch,epoch,step,val/l1\n5,0,5,0.1\n",
+        ("checkpoints/best.ckpt", "checkpoints/last.ckpt.partial"),
+    ),
+    "rarely saved": ({"every_n_epochs": 3}, "batch,epoch,step,val/l1\n9,1,9,0.1\n", ("checkpoints/best.ckpt",)),
+    "it is there": ({}, "batch,epoch,step\n6,1,6\n", ("checkpoints/last.ckpt",)),
+}
+
+
+@pytest.mark.parametrize("case", [*LOST, *NOT_YET])
+def test_a_run_that_has_lost_its_checkpoint_does_not_start_over(case: str, tmp_path: Path) -> None:
+    changes, metrics, files = (LOST | NOT_YET)[case]
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "metrics.csv").write_text(metrics or "batch\n")
+    for name in files:
+        (tmp_path / name).touch()
+    saved = {"every_n_epochs": 1, "every_n_steps": None} | changes
+    config = OmegaConf.create({"validation": {"every_n_steps": None}, "checkpoint": saved})
+    if case in NOT_YET:
+        refuse_lost(tmp_path, config)
+        return
+    with pytest.raises(UserError, match=r"last\.ckpt is missing, and was there: put it back; or train another run"):
+        refuse_lost(tmp_path, config)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.errors import UserError
 from suite.run.loggers import MetricsCSV
 
 
@@ -31,7 +32,7 @@ def test_rows_that_are_trained_again_are_dropped(resumed: int, kept: list[str], 
     for step in (1, 2, 3):
         log.log_metrics({"G": float(step)}, step=step)
     resumed_log = MetricsCSV(tmp_path, resumed_batch=resumed)
-    assert [row["batch"] for row in rows(tmp_path)] == kept
+    assert [row["batch"] for row in rows(tmp_path)] == ["1", "2", "3"]  # a run that is then refused leaves them
     resumed_log.log_metrics({"G": 7.0}, step=4)
     assert [row["G"] for row in rows(tmp_path)] == [f"{float(step)}" for step in kept] + ["7.0"]
 
@@ -45,6 +46,20 @@ def test_a_line_that_a_kill_cut_short_harms_nothing(torn: str, tmp_path: Path) -
     resumed = MetricsCSV(tmp_path, resumed_batch=2)
     resumed.log_metrics({"G": 3.0, "D": 3.0}, step=3)
     assert [(row["batch"], row["G"]) for row in rows(tmp_path)] == [("1", "1.0"), ("3", "3.0")]
+
+
+def test_a_spreadsheet_may_have_saved_it(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_bytes(b"\xef\xbb\xbfbatch,G\r\n1,1.0\r\n2,2.0\r\n")
+    MetricsCSV(tmp_path, resumed_batch=1).log_metrics({"G": 3.0}, step=2)
+    assert (tmp_path / "metrics.csv").read_bytes() == b"batch,G\n1,1.0\n2,3.0\n"
+
+
+@pytest.mark.parametrize("content", [b"batch;G\n1;1,0\n", "batch,G\n".encode("utf-16"), b"\n"])
+def test_what_is_no_longer_the_runs_is_left_alone(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"metrics\.csv (is damaged|was saved by another program).*put back"):
+        MetricsCSV(tmp_path, resumed_batch=1)
+    assert (tmp_path / "metrics.csv").read_bytes() == content
 
 
 def test_a_resumed_run_without_a_file_begins_one(tmp_path: Path) -> None:

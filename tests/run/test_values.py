@@ -149,7 +149,7 @@ def check_built(config: DictConfig, passed: list[tuple[str, Any]], folder: Path)
 
     def build(changed: DictConfig) -> None:
         model, _ = instantiate(changed)
-        build_trainer(changed, folder, model)
+        build_trainer(changed, folder, model, lambda: None)
 
     for key, value in passed:
         # A list of processors is a matter of the machine; a model's networks are compiled when they are first used.

@@ -64,7 +64,7 @@ def measure(
     from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
 
     settings = {
-        "accelerator": find_device(config.trainer.accelerator),
+        "accelerator": find_device(config.trainer.accelerator, "trainer.accelerator"),
         "devices": 1,
         "precision": precision(config),
         "benchmark": config.trainer.benchmark,

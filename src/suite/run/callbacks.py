@@ -1,6 +1,7 @@
 """What happens around a training run: its splits written down, seeds per step, an early end, lines of progress."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class RunFiles(Callback):
-    """Writes down, once, which pictures the run trains and is measured on: splits.json in the run folder."""
+    """Has a run begin its files, and writes down, once, which pictures it trains and is measured on: splits.json.
 
-    def __init__(self, run: Path) -> None:
-        self.run = run
+    When everything is built: what can't work was refused by then, and leaves the folder as it was.
+    """
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero and not (path := self.run / SPLITS_FILE).exists():
+    def __init__(self, run: Path, begin: Callable[[], None]) -> None:
+        self.run, self.begin = run, begin
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        self.begin()
+        if not (path := self.run / SPLITS_FILE).exists():
             trainer.datamodule.write_splits(path)  # type: ignore[attr-defined]
 
 

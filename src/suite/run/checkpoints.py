@@ -10,12 +10,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from suite.arguments import Positive
 from suite.errors import UserError
 from suite.papers.base import Paper
+from suite.run.loggers import read_metrics
 from suite.run.signals import signals_wait
 
 log = logging.getLogger(__name__)
@@ -91,6 +93,29 @@ def validates_now(trainer: pl.Trainer) -> bool:
     every: Any = trainer.val_check_batch
     counted = trainer.enable_validation and trainer.check_val_every_n_epoch is None
     return counted and (trainer.fit_loop.total_batch_idx + 1) % every == 0
+
+
+def refuse_lost(run: Path, config: DictConfig) -> None:
+    """Raises UserError where a run to be resumed has no last.ckpt, and must have had one: it would start over.
+
+    A run that ended before it saved its first may start over: it comes to the same.
+    """
+    folder = run / "checkpoints"
+    if (folder / "last.ckpt").exists() or (folder / "last.ckpt.partial").exists():
+        return
+    by_epochs = config.validation.every_n_steps is None
+    epochs = steps = 0  # behind it, as far as its metrics say
+    for row in read_metrics(run):
+        validated = by_epochs and any(text and name.startswith("val") for name, text in row.items())
+        if row.get("epoch", "").isdigit() and row.get("step", "").isdigit():
+            epochs, steps = max(epochs, int(row["epoch"]) + validated), max(steps, int(row["step"]))
+    every_n_steps = config.checkpoint.every_n_steps
+    saved = epochs >= config.checkpoint.every_n_epochs or (every_n_steps is not None and steps > every_n_steps)
+    if saved or (run / "conclusion.txt").exists():
+        raise UserError(
+            f"{folder / 'last.ckpt'} is missing, and was there: put it back; or train another run with "
+            f"start_from={run}; or delete the folder to start over"
+        )
 
 
 class StepCheckpoints(OfSteps):

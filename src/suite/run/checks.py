@@ -192,7 +192,7 @@ def check_config(config: DictConfig) -> None:
             f"checkpoint.at_steps={late[0]}: the training ends after {most_steps(config)} steps; "
             "leave it out, or raise model.steps"
         )
-    find_device(config.trainer.accelerator)  # before the data is decoded
+    find_device(config.trainer.accelerator, "trainer.accelerator")  # before the data is decoded
     if config.model.compile:
         check_compiler(config.trainer.accelerator)
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+from collections.abc import Callable
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,15 @@ from omegaconf import DictConfig
 
 from suite.errors import UserError
 from suite.run import cli, console, folder
-from suite.run.checkpoints import step_name
+from suite.run.checkpoints import refuse_lost, step_name
 from suite.run.config import check_labels, instantiate
+from suite.run.hold import hold, let_go
 from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
 from suite.run.words import command, say
 
 if TYPE_CHECKING:
+    import pytorch_lightning as pl
     import torch
 
     from suite.data.module import PictureData
@@ -36,16 +39,35 @@ def fit(
     memory: MemoryHandler,
     to_resume: Path | None = None,
     next_start: str | None = None,
+    before_writing: Callable[[], None] = lambda: None,
 ) -> None:
     """Train a run, fresh or, where `config.resume` says so, resumed; what is not yet done of it.
 
     config: of conf/train.yaml, checked. memory: of `console.start`. to_resume: the folder to say in `resume=`.
-    next_start: the checkpoint that the next stage starts from, where there is one. Raises UserError before anything
-    is written, where it can't work; cli.Stopped after a signal.
+    next_start: the checkpoint that the next stage starts from, where there is one. before_writing: called when all
+    checks are through, before the run's own files are written. Raises UserError before anything is written, where it
+    can't work; cli.Stopped after a signal.
     """
+    try:
+        _fit(config, run, memory, to_resume or run, next_start, before_writing)
+    finally:
+        let_go(run)
+
+
+def _fit(
+    config: DictConfig,
+    run: Path,
+    memory: MemoryHandler,
+    to_resume: Path,
+    next_start: str | None,
+    before_writing: Callable[[], None],
+) -> None:
     from suite.run.loggers import finish_wandb
     from suite.run.signals import end_other_processes, keep_other_processes, signals_of
 
+    if config.resume and on_rank_zero():
+        hold(run)
+        refuse_lost(run, config)
     resumed_from = folder.resumed_checkpoint(run) if config.resume else None
     resumed = folder.read_checkpoint(resumed_from) if resumed_from else None
     done = resumed["done"] if resumed else {"epochs": 0, "steps": 0, "batches": 0}
@@ -85,7 +107,11 @@ def fit(
         model.find_weights()
         if data.holds_out and (metrics := metrics_callback(config)):
             metrics.find_weights(data)
+
+    def begin() -> None:
+        """The first process does, as late as that: what the trainer or a loader refuses leaves the run as it was."""
         folder.claim(run, resumed=bool(config.resume))
+        before_writing()
         folder.write_config(config, run)
         folder.unfinish(run)  # a longer duration may have been asked for
         console.keep(memory, run / "log.txt")
@@ -96,9 +122,12 @@ def fit(
     exit_code = 1
     trainer = None
     try:
-        trainer = build_trainer(config, run, model, done["batches"] if config.resume else None, data.holds_out)
+        resumed_batch = done["batches"] if config.resume else None
+        trainer = build_trainer(config, run, model, begin, resumed_batch, data.holds_out)
         if not trained:
-            trainer.fit(model, datamodule=data, ckpt_path=resumed_from, weights_only=True)
+            train(trainer, model, data, resumed_from)
+        elif on_rank_zero():
+            begin()
         trained = True
         keep_other_processes(trainer)
         if on_rank_zero():
@@ -116,12 +145,22 @@ def fit(
         when = "after its training" if trained else f"in epoch {trainer.current_epoch + 1}"
         saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
         what = f"stopped by {number.name} {when}{saved}"
-        go_on = command("train", say("resume", to_resume or run))
+        go_on = command("train", say("resume", to_resume))
         raise cli.Stopped(number, f"{what}; go on with: {go_on}") from stop
     finally:
         if trainer and exit_code:
             end_other_processes(trainer)
         finish_wandb(exit_code)
+
+
+def train(trainer: "pl.Trainer", model: "Paper", data: "PictureData", resumed_from: Path | None) -> None:
+    """Raises UserError for what Lightning refuses of the trainer's settings and the length of the data."""
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=resumed_from, weights_only=True)
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
 
 def check_reached(start: str, config: DictConfig, model: "Paper", data: "PictureData") -> None:

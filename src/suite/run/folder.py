@@ -16,9 +16,10 @@ from yaml import YAMLError
 
 from suite.arguments import one_of, shown
 from suite.errors import UserError
-from suite.files import make_folder, write_whole
+from suite.files import make_folder, remove_partial, write_whole
 from suite.papers import find_paper
 from suite.run.config import resolved
+from suite.run.hold import hold
 from suite.run.words import escaped, say
 
 if TYPE_CHECKING:
@@ -281,16 +282,12 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
     return {"starts from": said}
 
 
-def leave_unbegun(run: Path) -> None:
-    """Forget the stages of a run of which none has begun."""
-    if [path.name for path in run.iterdir()] == [STAGES]:
-        (run / STAGES).unlink()
-
-
 def claim(run: Path, resumed: bool = False) -> None:
-    """Make sure that a run's folder can be written, and holds no other run."""
+    """Make sure that a run's folder can be written, by this process alone, and holds no other run; sweep it."""
     make_folder(run)
+    hold(run)
     refuse_another(run, resumed)
+    remove_partial(run)
 
 
 def refuse_another(run: Path, resumed: bool = False) -> None:

@@ -23,8 +23,9 @@ VALIDATED = ("val", "pictures/")  # how names begin of what comes of a validatio
 class MetricsCSV(Logger):
     """`<run>/metrics.csv`: one row a call, by training batches, one column a metric, as they come; resumed runs go on.
 
-    Rows past `resumed_batch` belong to an epoch that the resumed run trains again; they are dropped. Lightning's own
-    CSV logger deletes the file of a resumed run.
+    Rows past `resumed_batch` belong to an epoch that the resumed run trains again; they are dropped with the first row
+    that it writes. Lightning's own CSV logger deletes the file of a resumed run. Raises UserError where another program
+    has changed the file.
     """
 
     name, version = "csv", ""
@@ -33,21 +34,21 @@ class MetricsCSV(Logger):
         super().__init__()
         self.path = run / "metrics.csv"
         self.columns = ["batch"]
+        self._kept: list[dict[str, str]] | None = None  # of a resumed run, until it writes
         if resumed_batch is not None and self.path.is_file():
-            self._drop_after(resumed_batch)
-
-    @rank_zero_only
-    def _drop_after(self, resumed_batch: int) -> None:
-        # A kill in the middle of a line leaves one without a number.
-        rows = [row for row in self._read() if row["batch"].isdigit() and int(row["batch"]) <= resumed_batch]
-        self.columns = list(rows[0]) if rows else self.columns
-        self._write(rows)
+            # A kill in the middle of a line leaves one without a number.
+            rows = read_metrics(run)
+            self._kept = [row for row in rows if row["batch"].isdigit() and int(row["batch"]) <= resumed_batch]
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if self._kept is not None:
+            self.columns = list(self._kept[0]) if self._kept else self.columns
+            self._write(self._kept)
+            self._kept = None
         row: dict[str, Any] = {"batch": step, **metrics}
         if new := [name for name in row if name not in self.columns]:
-            earlier = self._read() if self.path.is_file() else []
+            earlier = read_metrics(self.path.parent)
             self.columns += new
             self._write([*earlier, row])
         else:
@@ -57,16 +58,31 @@ class MetricsCSV(Logger):
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: config.yaml has them."""
 
-    def _read(self) -> list[dict[str, str]]:
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-
     def _write(self, rows: list[dict[str, Any]]) -> None:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_whole(self.path, text.getvalue())
+
+
+def read_metrics(run: Path) -> list[dict[str, str]]:
+    """The rows of a run's metrics.csv; none where it has no such file yet. Raises UserError where it is another's."""
+    path = run / "metrics.csv"
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # a spreadsheet puts a mark in front
+            reader = csv.DictReader(file)
+            rows = [{name: text or "" for name, text in row.items() if name is not None} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is damaged ({error}): put back what the run wrote, or move the file away") from error
+    if "batch" not in (reader.fieldnames or ()):
+        raise UserError(
+            f"{path} was saved by another program: its first line is no list of columns with commas between them, one "
+            "of them 'batch'; put back what the run wrote, or move the file away"
+        )
+    return rows
 
 
 class CurvesWandbLogger(WandbLogger):

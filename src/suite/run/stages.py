@@ -10,6 +10,7 @@ import math
 import re
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,11 +47,9 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
         model, data = instantiate(of_one)  # in the end, those of the last stage
     for (name, of_one), after in zip(configs.items(), list(configs.values())[1:], strict=False):
         check_start(after.start, name, of_one)
+    saved = OmegaConf.to_yaml(OmegaConf.create({name: resolved(of_one) for name, of_one in configs.items()}))
     if on_rank_zero():
-        folder.claim(run, resumed=bool(config.resume))
-        saved = OmegaConf.create({name: resolved(of_one) for name, of_one in configs.items()})
-        write_whole(run / folder.STAGES, OmegaConf.to_yaml(saved))
-
+        folder.refuse_another(run, resumed=bool(config.resume))
     before: Path | None = None
     starts = [*(of_one.start for of_one in list(configs.values())[1:]), None]  # of each stage: where the next starts
     for number, (name, of_one) in enumerate(configs.items(), start=1):
@@ -62,12 +61,8 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
             of_one.resume = escaped(str(own)) if begun and config.resume else None
             if before is not None:
                 of_one.start_from = escaped(str(before))
-            try:
-                fit(of_one, own, memory, to_resume=run, next_start=starts[number - 1])
-            except UserError:
-                if on_rank_zero():
-                    folder.leave_unbegun(run)
-                raise
+            write_stages = partial(write_whole, run / folder.STAGES, saved)
+            fit(of_one, own, memory, run, next_start=starts[number - 1], before_writing=write_stages)
         before = own
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
     log.info("\n".join(what_next(run, model, data.holds_out)))

@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,16 @@ def precision(config: DictConfig) -> str:
 
 
 def build_trainer(
-    config: DictConfig, run: Path, model: "Paper", resumed_batch: int | None = None, holds_out: bool = True
+    config: DictConfig,
+    run: Path,
+    model: "Paper",
+    begin: Callable[[], None],
+    resumed_batch: int | None = None,
+    holds_out: bool = True,
 ) -> "pl.Trainer":
     """Lightning's Trainer with the suite's callbacks and loggers. Raises UserError where the device is not there.
 
+    begin: called by the first process when nothing can be refused any more, right before the first step.
     holds_out: whether the data have pictures to validate on; else there is nothing that a validation would show.
     """
     import pytorch_lightning as pl
@@ -52,7 +59,7 @@ def build_trainer(
     from suite.run.picture_grids import PictureGrids
     from suite.run.signals import Signals
 
-    around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run), callbacks.StepSeeds(config.seed)]
+    around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run, begin), callbacks.StepSeeds(config.seed)]
     around.append(RichProgressBar() if on_terminal() else callbacks.EpochLines())
     metrics = metrics_callback(config) if holds_out else None
     if metrics:
@@ -80,7 +87,10 @@ def build_trainer(
         values["strategy"] = DDPStrategy(find_unused_parameters=True, timeout=timedelta(hours=12))
     if not holds_out:
         values["limit_val_batches"] = 0
-    values |= {"precision": precision(config), "accelerator": find_device(config.trainer.accelerator)}
+    values |= {
+        "precision": precision(config),
+        "accelerator": find_device(config.trainer.accelerator, "trainer.accelerator"),
+    }
     quiet_lightning()
     return make_trainer(
         **values,
@@ -106,13 +116,13 @@ def make_trainer(**settings: Any) -> "pl.Trainer":
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
 
-def find_device(accelerator: str) -> str:
-    """The accelerator, refused where this machine has none of that kind. Raises UserError."""
+def find_device(accelerator: str, key: str = "accelerator") -> str:
+    """The accelerator that is said by the key, refused where this machine has none of that kind. Raises UserError."""
     import torch
 
-    one_of("accelerator", accelerator, ("auto", "cpu", "gpu", "cuda", "mps", "tpu"))
+    one_of(key, accelerator, ("auto", "cpu", "gpu", "cuda", "mps", "tpu"))
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError(f"accelerator={accelerator}: no GPU is found here; trainer=cpu runs anywhere")
+        raise UserError(f"{key}={accelerator}: no GPU is found here; {key}=cpu runs anywhere")
     return accelerator
 
 
