@@ -85,8 +85,8 @@ def evaluate(config: DictConfig) -> None:
             "metrics=, or give it more pictures"
         )
     how = [config.split, config.checkpoint, *(["train"] if config.mode == "train" else [])]
+    show(run, config.checkpoint, model.steps, figures)  # first: a disk that takes nothing costs no hour of measuring
     keep(run, "/".join(how), {"steps": model.steps, **figures})
-    show(run, config.checkpoint, model.steps, figures)
     if config.log:
         log_summary(saved, run, "_".join(how), figures)
 
@@ -133,11 +133,15 @@ def log_summary(saved: DictConfig, run: Path, entry: str, figures: Mapping[str, 
 
 
 def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:
-    """Add an evaluation to metrics.json; others, of another split or checkpoint, stay."""
+    """Add an evaluation to metrics.json; others, of another split or checkpoint, stay. Raises UserError."""
     path = run / "metrics.json"
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    content[entry] = figures
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        content[entry] = figures
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): the figures above are not kept; move it away") from error
     write_whole(path, json.dumps(content, indent=1) + "\n")
+    print(f"kept in {path}")
 
 
 def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -> None:
@@ -154,7 +158,6 @@ def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -
     for name, value, n in rows_of(figures):
         table.add_row(name, f"{value:.4f}", n)
     Console().print(table)
-    print(f"kept in {run / 'metrics.json'}")
 
 
 def main() -> None:

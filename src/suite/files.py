@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 import time
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,6 +63,15 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"can't write to {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK):
         raise UserError(f"can't write to {folder}: permission denied")
+
+
+def damaged_part(path: Path) -> str | None:
+    """The name of the first part of a zip file, as torch saves one, whose bytes are not those of its checksum.
+
+    torch.load looks at no checksum: a flipped bit would be another weight. Raises zipfile.BadZipFile, OSError.
+    """
+    with zipfile.ZipFile(path) as file:
+        return file.testzip()
 
 
 def remove_partial(folder: Path) -> None:

@@ -49,16 +49,19 @@ def test_real_features_of_another_size_or_network_are_others(evaluated, metrics,
     assert callback.extractor.seen == 40
 
 
-@pytest.mark.parametrize("damage", [b"", b"not a tensor", "truncated", "other"])
+@pytest.mark.parametrize("damage", [b"", b"not a tensor", "truncated", "other", "a bit"])
 def test_a_damaged_cache_file_is_made_anew(evaluated, metrics, toys, data, tmp_path, caplog, damage):
     model = toys.Translator()
     figures = evaluated(metrics(), model, data)
     for path in (tmp_path / "features").iterdir():
         whole = path.read_bytes()
+        middle = len(whole) // 2
         if damage == "other":
             torch.save({"features": 1}, path)
+        elif damage == "a bit":
+            path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :])
         else:
-            path.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else damage)
+            path.write_bytes(whole[:middle] if damage == "truncated" else damage)
     callback = metrics()
     assert evaluated(callback, model, data) == figures
     assert callback.extractor.seen == 40

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from suite.files import damaged_part
+
 log = logging.getLogger(__name__)
 
 
@@ -24,9 +26,12 @@ def load(path: Path, num_features: int) -> Tensor | None:
         return None
     try:
         features = torch.load(path, map_location="cpu", weights_only=True)
-        if features.ndim == 2 and features.shape[1] == num_features and features.dtype == torch.float32:
+        if damaged := damaged_part(path):
+            problem = f"{damaged} in it is not what was saved"
+        elif features.ndim == 2 and features.shape[1] == num_features and features.dtype == torch.float32:
             return features
-        problem = "it holds something else"
+        else:
+            problem = "it holds something else"
     # A damaged file shows in many ways: a zip error, a pickle error, an attribute that a tensor would have.
     except Exception as error:
         problem = " ".join(str(error).split())[:200]

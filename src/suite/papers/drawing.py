@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from suite.data.sketch_sets import MANIFEST, Manifest, check_apart, read_manifest, sketch_name, write_manifest
 from suite.errors import UserError
-from suite.files import make_folder, write_picture, write_whole
+from suite.files import damaged_part, make_folder, write_picture, write_whole
 from suite.images import signed_to_uint8, to_pil
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def drawers(model: "SketchToImage", checkpoints: Mapping[str, Path]) -> dict[str
     """T with the weights of each checkpoint, averaged where it has them."""
     found: dict[str, nn.Module] = {}
     for name, path in checkpoints.items():
+        if damaged := damaged_part(path):
+            raise UserError(f"{path} is damaged: {damaged} in it is not what was saved; name others, checkpoints=[…]")
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         prefix = "ema.T." if any(key.startswith("ema.T.") for key in state) else "T."
         T = copy.deepcopy(model.T)

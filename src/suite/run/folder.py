@@ -8,6 +8,7 @@ or, where a paper trains in stages, stages.yaml and such a folder for each of th
 import re
 import shlex
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ from yaml import YAMLError
 
 from suite.arguments import one_of, shown
 from suite.errors import UserError
-from suite.files import make_folder, remove_partial, write_whole
+from suite.files import damaged_part, make_folder, remove_partial, write_whole
 from suite.papers import find_paper
 from suite.run.config import resolved
 from suite.run.hold import hold
@@ -40,7 +41,7 @@ def _read(path: Path) -> DictConfig:
         config = OmegaConf.load(path)
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from error
-    if not isinstance(config, DictConfig):
+    if not isinstance(config, DictConfig) or not config:
         raise UserError(f"{path} is damaged: it holds no settings")
     return config
 
@@ -181,10 +182,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        damaged = damaged_part(path)
     except Exception as error:  # torch raises half a dozen types for a damaged file, OSError without a name among them
         if isinstance(error, OSError) and error.filename:
             raise UserError(f"can't read {path}: {error.strerror}") from error
         raise UserError(f"{path} is damaged or not a checkpoint: use another of {path.parent}") from error
+    if damaged:
+        raise UserError(
+            f"{path} is damaged: {damaged} in it is not what was saved; use another of {path.parent}, or a copy"
+        )
     if not isinstance(content, dict) or not isinstance(content.get("paper"), str):
         raise UserError(f"{path} is not a checkpoint of this suite")
     return content
@@ -206,9 +212,22 @@ def load_model(
         raise UserError(f"{path} is a checkpoint of {content['paper']}, which this version does not have") from error
     model = paper(**content["hyper_parameters"])
     load_weights(model, content, path)
+    if bad := not_finite(content["state_dict"]):
+        raise UserError(
+            f"{path}: weights of {', '.join(bad)} are not finite (NaN or infinite), training had gone wrong before it "
+            f"was saved; use another of {path.parent}"
+        )
     model.on_load_checkpoint(content)
     model.mode = mode
     return model.to(device).eval()
+
+
+def not_finite(state: Mapping[str, Any]) -> list[str]:
+    """The networks, by name, with a weight that is no number."""
+    import torch
+
+    bad = [name for name, value in state.items() if isinstance(value, torch.Tensor) and not value.isfinite().all()]
+    return list(dict.fromkeys(name.removeprefix("ema.").partition(".")[0] for name in bad))
 
 
 def depth_of(run: Path) -> Any:

@@ -136,7 +136,7 @@ def start_wandb(logger: WandbLogger, config: DictConfig) -> None:
         logger.log_hyperparams(plain(config))
     except (wandb.errors.Error, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"logger: {reason}; logger.mode=offline and logger=none need no account") from error
+        raise UserError(f"logger: {reason}; logger.mode=offline needs no account") from error
 
 
 def finish_wandb(exit_code: int) -> None:

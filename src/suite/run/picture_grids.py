@@ -13,6 +13,7 @@ from torch import Tensor
 
 from suite.arguments import Count, Positive
 from suite.data.batch import Batch
+from suite.files import write_picture
 from suite.images import signed_to_uint8, to_pil, to_rgb
 from suite.papers.base import Paper
 
@@ -91,7 +92,7 @@ class PictureGrids(Callback):
         drawn = {name: (grid.draw(), grid.caption) for name, grid in self.grids.items()}
         drawn |= {name: (sheet, name) for name, sheet in self.sheets.items()}
         for name, (picture, caption) in drawn.items():
-            picture.save(self.folder / f"{name}_{moment(trainer, pl_module)}.png")
+            write_picture(picture, self.folder / f"{name}_{moment(trainer, pl_module)}.png")
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
                     logger.log_image(f"pictures/{name}", [picture], step=pl_module.batches, caption=[caption])

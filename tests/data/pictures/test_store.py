@@ -180,6 +180,24 @@ def test_a_cut_off_cache_is_refused(tmp_path, files):
         open_(files, tmp_path / "cache")
 
 
+@pytest.mark.parametrize("name", ["about.json", "index.npy"])
+@pytest.mark.parametrize("damage", ["cut off", "other numbers", "gone"])
+def test_a_damaged_index_is_refused(name, damage, tmp_path, files):
+    path = open_(files, tmp_path / "cache").folder / name
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-9])
+    elif name == "about.json":
+        path.write_text('{"channels": 2, "broken": {}}')
+    else:
+        index = np.load(path)
+        index[0, 0] += 1  # the first picture would be shown from its second byte on
+        np.save(path, index)
+    with pytest.raises(UserError, match="is damaged; delete the folder"):
+        open_(files, tmp_path / "cache")
+
+
 def build(folder, count, slow):
     open_([Drawn(number, slow) for number in range(count)], folder)
 

@@ -72,13 +72,19 @@ class CachedStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        self.channels: int = about["channels"]
-        self.broken: dict[int, str] = {int(position): name for position, name in about["broken"].items()}
-        self.index = np.load(folder / "index.npy")
         self._pixels: Array | None = None
-        expected = int((self.index[:, 1] * self.index[:, 2]).sum()) * self.channels
-        if (folder / "pixels.bin").stat().st_size != expected:
+        try:
+            about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+            self.channels: int = about["channels"]
+            self.broken: dict[int, str] = {int(position): name for position, name in about["broken"].items()}
+            self.index = np.load(folder / "index.npy")
+            sizes = self.index[:, 1] * self.index[:, 2] * self.channels
+            starts, there = np.cumsum(sizes) - sizes, sizes > 0
+            damaged = (folder / "pixels.bin").stat().st_size != sizes.sum()
+            damaged |= bool((self.index[there, 0] != starts[there]).any())
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError):  # as of half a file
+            damaged = True
+        if damaged:
             raise UserError(f"{folder}: this picture cache is damaged; delete the folder, it is built again")
 
     def read(self, position: int) -> Array:
