@@ -53,7 +53,7 @@ def command_in(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Callable[..., in
             words = words if any(word.startswith(chosen) for word in words) else (*words, on_cpu)
         monkeypatch.setenv("SUITE_CACHE", str(cache))
         monkeypatch.setattr(sys, "argv", [f"suite.{name}", *words])
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
             cli.run(name, JOBS[name])
         except SystemExit as stop:

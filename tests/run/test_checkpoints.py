@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from suite.run.checkpoints import (
     refuse_lost,
 )
 from suite.run.folder import checkpoint_path
+from suite.run.interrupts import stopped_by
+from suite.run.signals import Signals
 from suite.run.stages import check_start
 
 
@@ -184,6 +187,40 @@ def test_a_kill_between_two_steps_of_saving_leaves_the_old_checkpoint(tmp_path: 
     io.save_checkpoint({"epoch": 3}, path)
     assert epoch_of(path) == 3
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_signal_is_answered_when_the_checkpoint_is_in_its_place(tmp_path: Path, monkeypatch) -> None:
+    path, io = tmp_path / "last.ckpt", AtomicCheckpointIO()
+    monkeypatch.setattr(os, "fsync", lambda _: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            io.save_checkpoint({"epoch": 1}, path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert epoch_of(path) == 1
+
+
+class Told(pl.Callback):
+    """A signal that comes at the end of the first validation."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch == 0:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_while_an_epoch_ends_does_not_lose_it(run: Callable, tmp_path: Path) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    best, last = BestCheckpoint(tmp_path, "val/fid", "min"), LastCheckpoint(tmp_path, 1)
+    try:
+        with pytest.raises(SystemExit):  # how Lightning leaves
+            run(Signals(), Scores(1.0), Told(), best, last, epochs=2)
+        assert stopped_by() == signal.SIGTERM
+        assert signal.getsignal(signal.SIGHUP) == before[signal.SIGHUP]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["done"]["epochs"] == 1
 
 
 def test_torchs_word_for_a_full_disk_is_not_the_users(tmp_path: Path, monkeypatch) -> None:

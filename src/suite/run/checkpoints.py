@@ -31,11 +31,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         partial = path.with_name(path.name + ".partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with signals_wait(), partial.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
+            with signals_wait():  # also until it is in its place
+                with partial.open("wb") as file:
+                    torch.save(checkpoint, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(partial, path)
         except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
             with suppress(OSError):
                 partial.unlink()

@@ -4,7 +4,6 @@ import functools
 import logging
 import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from suite.run import interrupts
 from suite.run import words as command_line
 from suite.run.config import CONF, register_resolvers
 from suite.run.messages import check_words, composition_message, user_message
@@ -47,6 +47,9 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
         sys.argv[1:] = arguments  # Lightning starts the other processes of a run with these, who read them as this one
         try:
             job(config)
+        except KeyboardInterrupt:
+            remove_unbegun()
+            raise
         except Stopped as stopped:
             if _rank() == 0:
                 _say(str(stopped))
@@ -58,10 +61,14 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
             job_number = f" in job {command.job.num}" if command.mode == RunMode.MULTIRUN else ""
             _say(f"error{job_number}: {reason}")
             failed = True
-            folder = command_line.output_folder()
-            if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
-                folder.rmdir()
+            remove_unbegun()
 
+    def remove_unbegun() -> None:
+        folder = command_line.output_folder()
+        if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
+            folder.rmdir()
+
+    interrupts.listen()
     register_resolvers()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line
     # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
@@ -77,7 +84,9 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
         check_words(words)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        if _rank() == 0:
+            _say(f"stopped by {interrupts.stopped_by().name}")
+        sys.exit(128 + interrupts.stopped_by())
     except Exception as error:
         multirun = any(word in ("-m", "--multirun") for word in sys.argv)
         if not (reason := composition_message(error, config_name, words, multirun)):

@@ -15,6 +15,7 @@ from suite.run import cli, console, folder
 from suite.run.checkpoints import refuse_lost, step_name
 from suite.run.config import check_labels, instantiate
 from suite.run.hold import hold, let_go
+from suite.run.interrupts import stopped_by
 from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
 from suite.run.words import command, say
@@ -63,7 +64,7 @@ def _fit(
     before_writing: Callable[[], None],
 ) -> None:
     from suite.run.loggers import finish_wandb
-    from suite.run.signals import end_other_processes, keep_other_processes, signals_of
+    from suite.run.signals import end_other_processes, keep_other_processes
 
     if config.resume and on_rank_zero():
         hold(run)
@@ -131,17 +132,16 @@ def _fit(
         trained = True
         keep_other_processes(trainer)
         if on_rank_zero():
-            with signals_of(trainer).heard():
-                leave_behind(model, data, run, trainer.strategy.root_device)
+            leave_behind(model, data, run, trainer.strategy.root_device)
             said = conclude(trainer, model, run, time.monotonic() - began, data.holds_out)
             folder.finish(run, said)
             log.info(said)
         exit_code = 0
     except (SystemExit, KeyboardInterrupt) as stop:  # the first is how Lightning leaves after a signal
-        if trainer is None:
-            raise
+        if trainer is None or not (run / "config.yaml").is_file():
+            raise KeyboardInterrupt from stop  # before it was a run
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave W&B unfinished
-        number = signals_of(trainer).number
+        number = stopped_by()
         when = "after its training" if trained else f"in epoch {trainer.current_epoch + 1}"
         saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
         what = f"stopped by {number.name} {when}{saved}"

@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -11,38 +11,52 @@ import pytorch_lightning as pl
 from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning.callbacks import Callback
 
+from suite.run.interrupts import interrupt
+
 
 class Signals(Callback):
     """SIGTERM ends a run like Ctrl-C. Of the processes that a run has started, the first answers and ends the others.
 
-    Lightning's own handler sends messages between the processes from wherever the signal met them, and hangs.
+    Lightning's own handler sends messages between the processes from wherever the signal met them, and hangs. While an
+    epoch ends, from its validation on, signals wait until it is saved.
     """
 
-    number = signal.SIGINT  # what ended the run, if anything did
+    waits = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero or not isinstance(trainer.strategy.cluster_environment, LightningEnvironment):  # type: ignore[attr-defined]
-            signal.signal(signal.SIGTERM, self._interrupt)
+            signal.signal(signal.SIGTERM, interrupt)
         else:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                if hasattr(signal, name):
+                    signal.signal(getattr(signal, name), signal.SIG_IGN)
 
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """SIGTERM means the same in work that follows training, when Lightning has given the handlers back."""
-        before = signal.signal(signal.SIGTERM, self._interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_last_batch:
+            self._wait()
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.number = signal.Signals(number)
-        raise KeyboardInterrupt
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._wait()
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._answer()
 
-def signals_of(trainer: pl.Trainer) -> Signals:
-    return next(callback for callback in trainer.callbacks if isinstance(callback, Signals))  # type: ignore[attr-defined]
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._answer()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        with suppress(KeyboardInterrupt):  # it ends in any case
+            self._answer()
+
+    def _wait(self) -> None:
+        if not self.waits:
+            self.waits = True
+            _waiting.begin()
+
+    def _answer(self) -> None:
+        if self.waits:
+            self.waits = False
+            _waiting.end()
 
 
 _launchers: list[Any] = []  # of this process, that have started others
@@ -64,19 +78,49 @@ def end_other_processes(trainer: pl.Trainer) -> None:
     _launchers.clear()
 
 
+class _Waiting:
+    """Signals that are put off, by as many as ask for it: they are answered after the last."""
+
+    def __init__(self) -> None:
+        self.askers = 0
+        self.arrived: list[int] = []
+        self.handlers: dict[signal.Signals, Any] = {}
+
+    def begin(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self.askers += 1
+        if self.askers == 1:
+            numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+            self.handlers = {number: signal.signal(number, self._note) for number in numbers}
+
+    def end(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self.askers -= 1
+        if self.askers > 0:
+            return
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        arrived, self.arrived = self.arrived, []
+        for late in arrived:
+            signal.raise_signal(late)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.arrived.append(number)
+
+
+_waiting = _Waiting()
+
+
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """What SIGINT and SIGTERM ask for is done at the end of the block.
+    """What SIGINT, SIGTERM and SIGHUP ask for is done at the end of the block.
 
     An exception in the middle of torch.save, as Ctrl-C raises one, would abort the whole process.
     """
-    arrived: list[int] = []
-    held = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    handlers = {number: signal.signal(number, lambda number, _: arrived.append(number)) for number in held}
+    _waiting.begin()
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for late in arrived:
-            signal.raise_signal(late)
+        _waiting.end()

@@ -16,6 +16,7 @@ from suite.data.pictures import decode
 from suite.data.pictures.decode import Fit
 from suite.data.pictures.store import DecodedStore, find_cache, fingerprint, open_cache
 from suite.errors import UserError
+from suite.run import interrupts
 
 FIT = Fit(8, 3, "cover", whole=True)
 IN_PARALLEL = 2 * decode._PICTURES_PER_WORKER
@@ -216,6 +217,25 @@ def test_two_builders_at_once_both_succeed(tmp_path):
     (finished,) = tmp_path.iterdir()
     assert "unfinished" not in finished.name
     np.testing.assert_array_equal(open_([Drawn(n) for n in range(5)], tmp_path).read(4), FIT.decode(Drawn(4)))
+
+
+def build_until_told(folder, count, slow):
+    interrupts.listen()
+    build(folder, count, slow)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_builder_that_is_told_to_end_leaves_nothing(number, tmp_path):
+    builder = multiprocessing.get_context("fork").Process(target=build_until_told, args=(tmp_path, 50, True))
+    builder.start()
+    deadline = time.monotonic() + 20
+    while not list(tmp_path.glob("*.unfinished-*/pixels.bin")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)  # past the forks of its processes, in which Python loses what a handler raises
+    os.kill(builder.pid, number)
+    builder.join(10)
+    assert builder.exitcode == 1  # of a KeyboardInterrupt that nobody turns into a command's exit code
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_builder_leaves_a_folder_that_a_later_one_removes(tmp_path):

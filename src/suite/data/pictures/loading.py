@@ -213,15 +213,11 @@ def by_all_cores(items: Dataset[Any], distant: bool = False) -> Iterator[Any]:
         collate_fn=_as_it_is,
         num_workers=workers,
         multiprocessing_context=context_for(distant) if workers else None,
-        worker_init_fn=_watch if distant else None,
+        worker_init_fn=partial(_begin, distant),
         # Its own: a run that builds the cache draws the same random numbers afterwards as one that finds it.
         generator=torch.Generator(),
     )
     return iter(loader)
-
-
-def _watch(worker: int) -> None:
-    end_with_parent()
 
 
 def _as_it_is(item: Any) -> Any:
