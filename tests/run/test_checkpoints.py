@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,6 +98,31 @@ def test_steps_are_saved_between_epochs(run: Callable, tmp_path: Path, monkeypat
     saved.clear()
     run(LastCheckpoint(tmp_path, every_n_epochs=9, every_n_steps=1), epochs=3)
     assert saved == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("what", ["loss 'loss'", "gradient of G"])
+def test_no_checkpoint_is_saved_of_what_is_not_finite(
+    what: str, toys: SimpleNamespace, run: Callable, tmp_path: Path
+) -> None:
+    """Though the losses are looked at every 50 batches, and each is saved."""
+
+    class Failing(toys.Drawer):
+        def step(self, batch: Any, drawn: dict[str, Any]) -> dict[str, Any]:
+            weight = self.weight.weight.sum()
+            if self.batches < 2:
+                losses = {"loss": weight}
+            elif what == "gradient of G":
+                losses = {"loss": torch.sqrt(weight * 0)}  # 0, and steep without end
+            else:
+                losses = {"loss": weight * float("nan")}
+            self.update("G", losses)
+            return losses
+
+    with pytest.raises(UserError, match=f"the {what} was not finite in batch 3: "):
+        run(LastCheckpoint(tmp_path, 1, every_n_steps=1), model=Failing(), epochs=3)
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert last["done"]["batches"] == 2
+    assert last["state_dict"]["weight.weight"].isfinite().all()
 
 
 def test_without_validation_no_step_waits_for_one(run: Callable, tmp_path: Path, monkeypatch) -> None:

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from suite.errors import UserError
 from suite.run import folder
 from suite.run.folder import STAGES, checkpoint_path, load_model, read_checkpoint, read_config, read_stages
+from suite.run.hold import let_go
 
 FIRST = {"start_from": "/other/9_tom", "data": {"root": "/other/9_tom/x"}}
 
@@ -84,3 +85,14 @@ def test_weights_that_are_no_numbers_are_named(
     torch.save(content, path)
     with pytest.raises(UserError, match=r"step1\.ckpt: weights of G are not finite"):
         load_model(path)
+
+
+def test_what_a_killed_run_left_half_written_is_swept_when_it_goes_on(tmp_path: Path) -> None:
+    left = ["metrics.csv.partial", "checkpoints/last.ckpt.partial", "images/.0a1b2c.part"]
+    kept = ["checkpoints/last.ckpt", "images/a2b_epoch0001.png", "metrics.csv"]
+    for name in (*left, *kept):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    folder.claim(tmp_path, resumed=True)
+    let_go(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == kept

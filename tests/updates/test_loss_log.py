@@ -79,6 +79,19 @@ def test_what_is_no_loss_may_be_infinite_and_is_in_no_epochs_mean() -> None:
     assert log.end_epoch() == {"G": 2.0}
 
 
+def test_the_gradients_are_looked_at_where_none_is_scaled() -> None:
+    log = LossLog()
+    log.add(losses(**{"G": 2.0, "norms/D": math.nan, "scores/real": math.nan}), 3)
+    log.check(alone)
+    for _ in range(2):  # a look before a checkpoint leaves the losses for their logger
+        with pytest.raises(UserError, match="the gradient of D was not finite in batch 3: "):
+            log.check(alone, gradients=True)
+    log = LossLog()
+    log.add(losses(**{"norms/D": math.nan, "G": math.nan}), 3)
+    with pytest.raises(UserError, match="the loss 'G' was not finite in batch 3: "):  # the cause of the other
+        log.flush(alone, gradients=True)
+
+
 def test_halves_are_summed_in_fp32() -> None:
     log = LossLog()
     for step in range(100):

@@ -32,7 +32,8 @@ Step = Callable[[Batch, dict[str, Tensor]], Report]
 class AlternatingUpdates(pl.LightningModule):
     """A LightningModule whose step makes one update after the other, each of some networks.
 
-    Raises UserError when a loss was not finite, naming the loss and the step.
+    Raises UserError when a loss or gradient was not finite, naming it and the step: at the next look at the losses, and
+    before a checkpoint is saved.
     """
 
     batches_per_step = 1  # training batches for a step
@@ -213,11 +214,10 @@ class AlternatingUpdates(pl.LightningModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One for each entry of `trained` that has something to learn, in that order."""
-        scaled = self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
         slowed = self.slowed()
         assert slowed.keys() <= self.networks().keys()
         groups = {name: in_groups(self.trained()[name], slowed) for name in self._moving}
-        return [make_optimizer(self.optimizer, groups[name], *self.rates(name), scaled) for name in self._moving]
+        return [make_optimizer(self.optimizer, groups[name], *self.rates(name), self._scaled) for name in self._moving]
 
     def rates(self, name: str) -> tuple[float, tuple[float, float]]:
         """The learning rate and the betas of that optimizer: those of the model, where a paper has none for each."""
@@ -249,6 +249,11 @@ class AlternatingUpdates(pl.LightningModule):
     def _attached(self) -> bool:
         return self._trainer is not None
 
+    @property
+    def _scaled(self) -> bool:
+        """Whether gradients are scaled, as in 16-mixed: they are infinite at times, and such steps are left out."""
+        return self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
+
     # What a run shows -----------------------------------------------------------------------------------------------
 
     def report(self, seen: Report) -> None:
@@ -265,7 +270,7 @@ class AlternatingUpdates(pl.LightningModule):
             self._log_losses()
 
     def _log_losses(self) -> None:
-        means = self._losses.flush(lambda value: self.trainer.strategy.reduce(value, reduce_op="max"))
+        means = self._losses.flush(self._most_over_ranks, gradients=not self._scaled)
         if not means:
             return
         # On the CPU: Lightning reads what a progress bar shows after every step, and would wait for the device.
@@ -276,6 +281,10 @@ class AlternatingUpdates(pl.LightningModule):
         if self.d_lr is not None:
             metrics["train/d_lr"] = self.d_lr * self._rates.factor
         self.to_loggers(metrics)
+
+    def _most_over_ranks(self, value: Tensor) -> Tensor:
+        most: Tensor = self.trainer.strategy.reduce(value, reduce_op="max")
+        return most
 
     def to_loggers(self, metrics: dict[str, float]) -> None:
         """Show figures where training is now. Lightning would drop those that are not of the very steps that it picks,
@@ -294,6 +303,9 @@ class AlternatingUpdates(pl.LightningModule):
         self._rates.renew(self.trainer.optimizers, self.configure_optimizers())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises UserError where a loss or gradient since the last look was not finite: it is in the weights by now."""
+        if self._attached:
+            self._losses.check(self._most_over_ranks, gradients=not self._scaled)
         # What is saved while an epoch ends is of the whole epoch, though Lightning counts it a moment later.
         epochs: int = self.trainer.fit_loop.epoch_progress.current.processed if self._attached else 0  # type: ignore[attr-defined]
         checkpoint["done"] = {"epochs": epochs, "steps": self.steps, "batches": self.batches}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.errors import UserError
 
+_NORMS = "norms/"
 NEVER = torch.iinfo(torch.int64).max
 
 
@@ -33,8 +34,8 @@ class LossLog:
     """Means of named losses since the last look, and the first step at which one was not finite.
 
     Steps may report different sets of losses (a critic's extra steps report the critic's alone): a loss's mean is over
-    the steps that reported it. A name with a slash, as in `norms/G`, is no loss: it may be infinite, and belongs to no
-    epoch's mean.
+    the steps that reported it. A name with a slash, as in `norms/G`, is no loss: it belongs to no
+    epoch's mean, and may be infinite, but for the norms of gradients where `check` and `flush` are told so.
     """
 
     def __init__(self) -> None:
@@ -52,33 +53,37 @@ class LossLog:
         sums.steps += 1
         sums.first_bad_step.masked_fill_(~torch.isfinite(values) & (sums.first_bad_step == NEVER), step)
 
-    def flush(self, most_over_ranks: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """The mean of each loss since the last flush: the one moment that waits for the device.
+    def check(self, most_over_ranks: Callable[[Tensor], Tensor], gradients: bool = False) -> None:
+        """Look whether all losses since the last flush were finite, and with `gradients` their norms: this waits.
 
         `most_over_ranks` gives the largest values on any rank, so that every rank learns of a bad loss of one.
-        Raises UserError where a loss was not finite, naming the first such loss and its step.
+        Raises UserError where one was not, naming the first such loss and its step.
         """
+        bad: list[tuple[int, bool, str]] = []
+        for names, of_names in self._sums.items():
+            first_bad_steps = (-most_over_ranks(-of_names.first_bad_step)).tolist()
+            for step, name in zip(first_bad_steps, names, strict=True):
+                if step < NEVER and (is_loss(name) or (gradients and name.startswith(_NORMS))):
+                    bad.append((step, not is_loss(name), name))
+        if bad:
+            # The first is the cause: one update with it, and every later loss is bad, too.
+            step, of_gradient, name = min(bad, key=lambda found: found[:2])
+            what = f"gradient of {name.removeprefix(_NORMS)}" if of_gradient else f"loss '{name}'"
+            raise UserError(
+                f"the {what} was not finite in batch {step}: go on with resume=<the run's folder> "
+                "and a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
+            )
+
+    def flush(self, most_over_ranks: Callable[[Tensor], Tensor], gradients: bool = False) -> dict[str, float]:
+        """The mean of each loss since the last flush. Waits for the device, and raises, as `check` does."""
+        self.check(most_over_ranks, gradients)
         sums, self._sums = self._sums, {}
         totals: dict[str, float] = {}
         steps: dict[str, int] = {}
-        bad: list[tuple[int, str]] = []
         for names, of_names in sums.items():
-            first_bad_steps = (-most_over_ranks(-of_names.first_bad_step)).tolist()
-            bad += [
-                (step, name)
-                for step, name in zip(first_bad_steps, names, strict=True)
-                if step < NEVER and is_loss(name)
-            ]
             for name, total in zip(names, of_names.total.tolist(), strict=True):
                 totals[name] = totals.get(name, 0.0) + total
                 steps[name] = steps.get(name, 0) + of_names.steps
-        if bad:
-            # The first is the cause: one update with it, and every later loss is bad, too.
-            step, name = min(bad, key=lambda found: found[0])
-            raise UserError(
-                f"the loss '{name}' was not finite in batch {step}: go on with resume=<the run's folder> "
-                "and a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
-            )
         for name, total in totals.items():
             if not is_loss(name):
                 continue
