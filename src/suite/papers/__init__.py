@@ -1,8 +1,12 @@
 """The papers, by the name that a configuration (`model.paper`) and a checkpoint may give."""
 
 import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from suite.errors import UserError
@@ -38,11 +42,24 @@ def find_paper(name: str) -> "type[Paper]":
         return getattr(import_module(module), attribute)
     if name in _registered:
         return _registered[name]
-    installed = {point.name: point for point in entry_points(group="suite.papers")}
-    if name in installed:
-        return installed[name].load()
+    with _installed_alone():
+        installed = {point.name: point for point in entry_points(group="suite.papers")}
+        if name in installed:
+            return installed[name].load()
     known = ", ".join([*_OURS, *_registered, *installed])
     raise UserError(f"model.paper={name}: there is no such paper; choose from {known}")
+
+
+@contextmanager
+def _installed_alone() -> Iterator[None]:
+    """Inside, the working folder, which `python -m` searches first, is not: a run that someone sent may lie there."""
+    before = list(sys.path)
+    if before and Path(before[0]).resolve() == Path.cwd():
+        sys.path[:1] = []
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def arguments_of(paper: "type[Paper]") -> dict[str, Any]:
