@@ -97,7 +97,7 @@ def next_words(config: DictConfig, run: Path, output: Path, start: str) -> list[
     """What to say to suite.train, for the stage that follows: on these photos, with T as it was trained."""
     of_run = folder.read_config(run)
     experiment = f"experiment={of_run.name}"
-    if not (CONF / "experiment" / f"{of_run.name}.yaml").is_file():  # the run was given a name of its own
+    if str(of_run.name) not in (path.stem for path in (CONF / "experiment").glob("*.yaml")):  # it has a name of its own
         experiment = f"model={of_run.model.paper}"
     of_data = [typed(word) for word in task_words() if word.startswith(("data=", "data."))]
     words = [experiment, "stage=autoencoder", *(word for word in of_data if not word.startswith(_ONLY_HERE))]

@@ -51,15 +51,19 @@ def at_steps(run: Path) -> dict[str, Path]:
 
 
 def drawers(model: "SketchToImage", checkpoints: Mapping[str, Path]) -> dict[str, nn.Module]:
-    """T with the weights of each checkpoint, averaged where it has them."""
+    """T with the weights of each checkpoint, averaged where it has them. Raises UserError where one has none of it."""
     found: dict[str, nn.Module] = {}
     for name, path in checkpoints.items():
         if damaged := damaged_part(path):
             raise UserError(f"{path} is damaged: {damaged} in it is not what was saved; name others, checkpoints=[…]")
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        prefix = "ema.T." if any(key.startswith("ema.T.") for key in state) else "T."
         T = copy.deepcopy(model.T)
-        T.load_state_dict({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+            prefix = "ema.T." if any(key.startswith("ema.T.") for key in state) else "T."
+            of_T = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            T.load_state_dict(of_T)
+        except Exception as error:  # torch raises half a dozen types for a damaged file
+            raise UserError(f"{path} is damaged, or has not the weights of this run's T") from error
         found[name] = T.to(model.device).eval()
     return found
 
