@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 from suite.arguments import File, Name, Positive, Seed
 from suite.errors import UserError
 from suite.files import write_whole
-from suite.run import cli, console, folder
-from suite.run.checks import Accelerator, check_values, checked
-from suite.run.config import resolved
+from suite.run import cli, console, folder, stored
+from suite.run.checks import Accelerator, check_keys, check_values, checked
+from suite.run.config import plain, resolved
 from suite.run.words import escaped
 
 log = logging.getLogger("suite")
@@ -49,7 +49,12 @@ def evaluate(config: DictConfig) -> None:
     checked(config, Keys)
     run = folder.of_stage(Path(config.run))
     saved = of_run(config, run)
-    check_values(saved, only=("metrics",))
+    check_values(saved, only=("metrics", "logger"))
+    if config.log and saved.logger.get("_target_") != stored.WANDB:
+        raise UserError(f"log=true: {run} was not logged to W&B; leave it out")
+    stored.refuse_links(Path(config.run))
+    if said := stored.said_places(saved.data):
+        log.info("reading %s", said)
     model = folder.load_model(run, config.checkpoint, mode=config.mode)
     _, data = instantiate(saved, folder.kept_splits(run, saved.data))
     data.test_split = "test" if config.split == "val" else config.split
@@ -92,9 +97,12 @@ def evaluate(config: DictConfig) -> None:
 
 
 def of_run(config: DictConfig, run: Path) -> DictConfig:
-    """The run's own configuration, with what this command changes in it."""
+    """The run's own configuration, with what this command changes in it. Raises UserError where it is none."""
     saved = folder.read_config(run)
-    saved.cache_dir = saved.data.cache_dir = escaped(config.cache_dir)
+    check_keys(saved, only=("data", "model", "metrics", "logger"))
+    check_values(saved, only=("metrics",))
+    weights = plain(config.metrics)["weights"] if config.get("metrics") else {}
+    stored.take_own(saved, stored.Own(config.cache_dir, stored.own_mode(), weights=weights))
     if config.get("metrics"):
         references = saved.metrics.references  # the paper's protocol, whatever the features
         if left_out := [name for name in saved.metrics.names if name not in config.metrics.names]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import wandb
+from omegaconf import OmegaConf
 from PIL import Image
 
 from suite.run.folder import read_config
@@ -125,9 +126,16 @@ def test_a_resumed_run_goes_on_in_the_same_one(run, command):
     assert exit_codes(second) == [0]
 
 
-def test_an_evaluation_is_in_the_summary_and_not_in_the_curves(run, command):
+def test_an_evaluation_is_in_the_summary_where_asked_and_not_in_the_curves(run, command):
+    """As the person who measures has W&B set, whatever the run says of where to send it."""
+    config = OmegaConf.load(run / "config.yaml")
+    config.logger.mode, config.logger.entity = "online", "somebody"
+    OmegaConf.save(config, run / "config.yaml")
     assert command("evaluate", f"run={run}") == 0
+    assert len(wandb_runs(run)) == 1
+    assert command("evaluate", f"run={run}", "log=true") == 0
     first, second = wandb_runs(run)
+    assert next(record.run.entity for record in records(second) if record.HasField("run")) == ""
     assert run_id(first) == run_id(second)
     assert not any("psnr" in name for row in history(second) for name in row)
     updates = [item for record in records(second) if record.HasField("summary") for item in record.summary.update]

@@ -36,6 +36,7 @@ from suite.errors import UserError
 from suite.papers import find_paper
 from suite.run.config import plain
 from suite.run.messages import unknown_key
+from suite.run.stored import TENSORBOARD, WANDB
 
 # Keys that no class or function of the suite takes as they are --------------------------------------------------------
 
@@ -119,8 +120,8 @@ class TensorBoardKeys(TypedDict):
 
 
 _LOGGERS: dict[str, Callable[..., Any]] = {
-    "suite.run.loggers.CurvesWandbLogger": WandbKeys,
-    "pytorch_lightning.loggers.TensorBoardLogger": TensorBoardKeys,
+    WANDB: WandbKeys,
+    TENSORBOARD: TensorBoardKeys,
 }
 
 
@@ -140,12 +141,14 @@ class Section(NamedTuple):
         return f"{self.name}." if self.name else ""
 
 
-def check_keys(config: DictConfig) -> None:
+def check_keys(config: DictConfig, only: Sequence[str] = ()) -> None:
     """Refuse keys that nothing reads: a misspelt key in an experiment file would otherwise do nothing, silently.
 
-    Raises UserError naming the key and the nearest one that exists.
+    only: some sections, else all. Raises UserError naming the key and the nearest one that exists.
     """
     for section in _sections(config):
+        if only and section.name.partition(".")[0] not in only:
+            continue
         there = [str(key) for key in section.node]
         for key in there:
             if section.name == "trainer" and key in _INSTEAD:

@@ -16,6 +16,7 @@ from suite.run.checkpoints import refuse_lost, step_name
 from suite.run.config import check_labels, instantiate
 from suite.run.hold import hold, let_go
 from suite.run.interrupts import stopped_by
+from suite.run.stored import said_places
 from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
 from suite.run.words import command, say
@@ -73,12 +74,13 @@ def _fit(
     resumed = folder.read_checkpoint(resumed_from) if resumed_from else None
     done = resumed["done"] if resumed else {"epochs": 0, "steps": 0, "batches": 0}
     settle(config.seed, config.threads)
+    if config.resume and (said := said_places(config.data)):
+        log.info("data         %s", said)
     kept = folder.kept_splits(run, config.data, resumed=True) if config.resume else None
     model, data = instantiate(config, kept)
     started_from: dict[str, str] = {}
     if resumed and resumed_from:
-        folder.load_weights(model, resumed, resumed_from)
-        model.on_load_checkpoint(resumed)  # by Lightning, too, where there is something left to train
+        folder.restore(model, resumed, resumed_from)  # by Lightning, too, where there is something left to train
     elif config.start_from is not None:
         started_from = folder.start_weights(model, Path(config.start_from), config.start)
     elif model.frozen_stages:

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError
 
 from suite.arguments import one_of, shown
 from suite.errors import UserError
 from suite.files import damaged_part, make_folder, remove_partial, write_whole
 from suite.papers import find_paper
 from suite.run.config import resolved
+from suite.run.contents import built, is_ours, reason
 from suite.run.hold import hold
+from suite.run.stored import read_settings, refuse_links
 from suite.run.words import escaped, say
 
 if TYPE_CHECKING:
@@ -33,17 +34,7 @@ def read_config(run: Path) -> DictConfig:
     path = run / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run} is not a run folder: it has no config.yaml")
-    return _where_it_is_now(_read(path), run)
-
-
-def _read(path: Path) -> DictConfig:
-    try:
-        config = OmegaConf.load(path)
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from error
-    if not isinstance(config, DictConfig) or not config:
-        raise UserError(f"{path} is damaged: it holds no settings")
-    return config
+    return _where_it_is_now(read_settings(path), run)
 
 
 STAGES = "stages.yaml"
@@ -56,8 +47,11 @@ def has_stages(run: Path) -> bool:
 
 
 def read_stages(run: Path) -> dict[str, DictConfig]:
-    """The configurations of a run's stages, by name and in order."""
-    stages = _read(run / STAGES)
+    """The configurations of a run's stages, by name and in order. Raises UserError where the file is damaged."""
+    stages = read_settings(run / STAGES)
+    for name, config in stages.items():  # which names a folder
+        if not re.fullmatch(r"\w+", str(name)) or not isinstance(config, DictConfig):
+            raise UserError(f"{run / STAGES} is damaged: {shown(name)} is no stage with its settings")
     return {
         str(name): _where_it_is_now(stages[name], run / f"{number}_{name}")
         for number, name in enumerate(stages, start=1)
@@ -87,7 +81,8 @@ def of_stage(run: Path) -> Path:
     """The run itself, or of one in stages the last that is finished. Raises UserError where none is."""
     if not has_stages(run):
         return run
-    finished = [own for own in sorted(run.glob("[0-9]*_*"), key=_number) if is_finished(own)]
+    stages = [own for own in run.glob("[0-9]*_*") if own.name.partition("_")[0].isdigit()]
+    finished = [own for own in sorted(stages, key=_number) if is_finished(own)]
     if not finished:
         go_on = shlex.quote(say("resume", run))
         raise UserError(f"{run} has no finished stage yet: go on with {go_on}, or name one, as in {run / '1_…'}")
@@ -191,9 +186,21 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} is damaged: {damaged} in it is not what was saved; use another of {path.parent}, or a copy"
         )
-    if not isinstance(content, dict) or not isinstance(content.get("paper"), str):
+    if not is_ours(content):
         raise UserError(f"{path} is not a checkpoint of this suite")
     return content
+
+
+def restore(model: "Paper", content: dict[str, Any], path: Path) -> "Paper":
+    """The model with a checkpoint's weights, and as far as that had come. Raises UserError where they don't fit."""
+    try:
+        load_weights(model, content, path)
+        model.on_load_checkpoint(content)
+    except UserError:
+        raise
+    except Exception as error:  # whatever odd contents make fail
+        raise UserError(f"{path} can't be used: {reason(error)}") from error
+    return model
 
 
 def load_model(
@@ -210,14 +217,12 @@ def load_model(
         paper = find_paper(content["paper"])
     except UserError as error:
         raise UserError(f"{path} is a checkpoint of {content['paper']}, which this version does not have") from error
-    model = paper(**content["hyper_parameters"])
-    load_weights(model, content, path)
+    model = restore(built(paper, content["hyper_parameters"], path), content, path)
     if bad := not_finite(content["state_dict"]):
         raise UserError(
             f"{path}: weights of {', '.join(bad)} are not finite (NaN or infinite), training had gone wrong before it "
             f"was saved; use another of {path.parent}"
         )
-    model.on_load_checkpoint(content)
     model.mode = mode
     return model.to(device).eval()
 
@@ -302,8 +307,13 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
 
 
 def claim(run: Path, resumed: bool = False) -> None:
-    """Make sure that a run's folder can be written, by this process alone, and holds no other run; sweep it."""
+    """Make sure that a run's folder can be written, by this process alone, and holds no other run; sweep it.
+
+    A resumed run's may lead nowhere else.
+    """
     make_folder(run)
+    if resumed:
+        refuse_links(run)
     hold(run)
     refuse_another(run, resumed)
     remove_partial(run)

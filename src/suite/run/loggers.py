@@ -13,9 +13,11 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from suite.arguments import one_of
 from suite.errors import UserError
 from suite.files import write_whole
 from suite.run.config import plain
+from suite.run.stored import TENSORBOARD, WANDB
 
 VALIDATED = ("val", "pictures/")  # how names begin of what comes of a validation
 
@@ -108,29 +110,43 @@ class CurvesWandbLogger(WandbLogger):
 
 
 def configured_logger(config: DictConfig, run: Path) -> Logger | None:
-    """The logger that `logger=` names, writing into the run's folder. W&B gets the configuration."""
-    from hydra.utils import get_class
+    """The logger that `logger=` names, writing into the run's folder. W&B gets the configuration.
 
+    Raises UserError for any but the two there are, and where one can't work.
+    """
     values = plain(config.logger)
     if not values:
         return None
-    if values.get("mode") != "online":
+    one_of("logger._target_", target := values.pop("_target_", None), (WANDB, TENSORBOARD))
+    if target == WANDB and values.get("mode") != "online":
         os.environ.setdefault("WANDB_SILENT", "true")  # `suite.train` says itself how to upload an offline run
     try:
-        logger = get_class(values.pop("_target_"))(save_dir=run, **values)
+        logger = CurvesWandbLogger(save_dir=run, **values) if target == WANDB else _tensorboard(run, values)
     except ModuleNotFoundError as error:
         raise UserError(f"logger: {error.name} is not installed; {str(error).splitlines()[-1]}") from error
     if isinstance(logger, CurvesWandbLogger):
         if config.validation.every_n_steps is not None or config.model.steps is not None:
             logger.validated_over = "step"
-        start_wandb(logger, config)
+        start_wandb(logger, config, run)
     return logger
 
 
-def start_wandb(logger: WandbLogger, config: DictConfig) -> None:
+def _tensorboard(run: Path, values: dict[str, Any]) -> Logger:
+    from pytorch_lightning.loggers import TensorBoardLogger
+
+    logger = TensorBoardLogger(save_dir=run, **values)
+    if not Path(logger.log_dir).resolve().is_relative_to(run.resolve()):
+        raise UserError(f"logger.name={values['name']}: {logger.log_dir} is not in the run's folder; give plain names")
+    return logger
+
+
+def start_wandb(logger: WandbLogger, config: DictConfig, run: Path) -> None:
     """Open the W&B run. Raises UserError where W&B does not take its settings, or can't be reached."""
     import wandb
 
+    for file in (run / "wandb" / "settings", run / ".wandb" / "settings"):
+        if file.exists():  # read where the run's folder is the working folder: it says who gets the key
+            raise UserError(f"{file} would be settings of W&B, and a run's folder has none: delete it")
     logger._wandb_init.pop("anonymous", None)  # Lightning passes it, and W&B warns that it no longer means anything
     try:
         logger.log_hyperparams(plain(config))

@@ -7,15 +7,15 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
-from suite.run import folder
-from suite.run.config import CONF, epochs_of
+from suite.run import folder, stored
+from suite.run.config import CONF, epochs_of, plain
 from suite.run.words import escaped, output_folder, task_words, typed
 
 
 def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     """The configuration to train with and the run's folder.
 
-    A resumed run takes everything from its own config.yaml; key=value of the command line changes what is in there.
+    A resumed run takes its settings from its own config.yaml; key=value of the command line changes what is in there.
     Raises UserError for a command that can't work.
     """
     from hydra.core.hydra_config import HydraConfig
@@ -27,9 +27,9 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     if config.resume is not None and command.mode == RunMode.MULTIRUN:
         raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
     if config.resume is not None and not folder.has_stages(run):
-        resume = config.resume
-        config = changed(folder.read_config(run), [word for word in task_words() if not word.startswith("resume=")])
-        config.resume = escaped(resume)
+        changes = [word for word in task_words() if not word.startswith("resume=")]
+        config, composed = changed(with_own(folder.read_config(run), config), changes), config
+        config.resume = escaped(composed.resume)
     elif config.resume is not None:
         return config, run
     elif command.runtime.choices.get("experiment") is None:
@@ -43,6 +43,20 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     if config.logger and "id" in config.logger and config.logger.id is None:
         config.logger.id = new_id()
     return config, run
+
+
+def with_own(saved: DictConfig, composed: DictConfig) -> DictConfig:
+    """A saved configuration, with what is never the run's as the command has it that goes on with it."""
+    logger = composed.logger if composed.logger.get("_target_") == stored.WANDB else {}
+    own = stored.Own(
+        composed.cache_dir,
+        mode=logger.get("mode", stored.own_mode()),
+        entity=logger.get("entity"),
+        weights=plain(composed.metrics)["weights"],
+        features_weights=composed.model.get("features_weights"),
+    )
+    stored.take_own(saved, own)
+    return saved
 
 
 def new_id() -> str:

@@ -147,6 +147,15 @@ def escaped(value: Any) -> Any:
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
 
 
+def unescaped(value: Any) -> Any:
+    """`escaped` the other way round; a text that is a reference stays the text it is."""
+    if isinstance(value, dict):
+        return {key: unescaped(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [unescaped(one) for one in value]
+    return re.sub(r"(?<!\\)(\\*)\1\\\$\{", r"\1${", value) if isinstance(value, str) else value
+
+
 def quoted(text: str) -> str:
     """The text in quotes, as Hydra reads it."""
     from hydra.core.override_parser.types import Quote, QuotedString
