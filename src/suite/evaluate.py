@@ -53,6 +53,7 @@ def evaluate(config: DictConfig) -> None:
     if config.log and saved.logger.get("_target_") != stored.WANDB:
         raise UserError(f"log=true: {run} was not logged to W&B; leave it out")
     stored.refuse_links(Path(config.run))
+    kept(run)  # before it is measured for nothing
     if said := stored.said_places(saved.data):
         log.info("reading %s", said)
     model = folder.load_model(run, config.checkpoint, mode=config.mode)
@@ -143,13 +144,20 @@ def log_summary(saved: DictConfig, run: Path, entry: str, figures: Mapping[str, 
 def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:
     """Add an evaluation to metrics.json; others, of another split or checkpoint, stay. Raises UserError."""
     path = run / "metrics.json"
+    write_whole(path, json.dumps(kept(run) | {entry: figures}, indent=1) + "\n")
+    print(f"kept in {path}")
+
+
+def kept(run: Path) -> dict[str, Any]:
+    """What metrics.json holds. Raises UserError where it is damaged."""
+    path = run / "metrics.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        content[entry] = figures
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}): the figures above are not kept; move it away") from error
-    write_whole(path, json.dumps(content, indent=1) + "\n")
-    print(f"kept in {path}")
+    except ValueError:  # no text, or no JSON
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged: move it away, and another is begun")
+    return content
 
 
 def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -> None:

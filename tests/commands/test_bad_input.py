@@ -104,6 +104,9 @@ def test_damaged_and_foreign_checkpoints(run, command, tmp_path, capsys):
         for name, word in (("train", f"resume={copy}"), ("evaluate", f"run={copy}")):
             assert command(name, word) == 2, (name, part)
             assert part in capsys.readouterr().err, name
+    torch.save({key: value for key, value in content.items() if key != "optimizer_states"}, last)
+    assert command("train", f"resume={copy}") == 2
+    assert "last.ckpt has no optimizers" in capsys.readouterr().err
     (copy / "config.yaml").write_text("data: [", encoding="utf-8")
     assert command("evaluate", f"run={copy}") == 2
     assert "config.yaml is damaged" in capsys.readouterr().err

@@ -65,3 +65,14 @@ def test_what_is_no_longer_the_runs_is_left_alone(content: bytes, tmp_path: Path
 def test_a_resumed_run_without_a_file_begins_one(tmp_path: Path) -> None:
     MetricsCSV(tmp_path, resumed_batch=5).log_metrics({"G": 1.0}, step=6)
     assert [row["batch"] for row in rows(tmp_path)] == ["6"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a,b\n1,2\n", "batch\n²\n".encode(), b""])
+def test_a_file_of_anyones_is_begun_anew_or_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_bytes(content)
+    if content[:1] == b"\xff":
+        with pytest.raises(UserError, match=r"metrics.csv is damaged"):
+            MetricsCSV(tmp_path, resumed_batch=5)
+    else:
+        MetricsCSV(tmp_path, resumed_batch=5).log_metrics({"G": 1.0}, step=6)
+        assert [row["batch"] for row in rows(tmp_path)] == ["6"]

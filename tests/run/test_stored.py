@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import suite
 from suite.errors import UserError
-from suite.evaluate import of_run
+from suite.evaluate import keep, of_run
 from suite.papers import find_paper
 from suite.run import folder, stored
 from suite.run.checks import check_config, check_keys
@@ -138,8 +138,12 @@ def test_a_text_stays_a_text(text: str, sent: dict[str, Any], tmp_path: Path, mo
 
 @pytest.mark.parametrize(
     "content",
-    ["a: ${", "a: !!python/object/apply:os.mkdir [MARKER]", "- a", "a: [", "a: ]", "a: &a [*a]", "{}: 1"],
-)
+    [
+        "a: ${", "a: !!python/object/apply:os.mkdir [MARKER]", "- a", "a: [", "a: ]", "a: &a [*a]",
+        "a: &b [1]\nc: *b", "{}: 1", "[" * 1000,
+    ],
+    ids=lambda content: content[:12],
+)  # fmt: skip
 def test_what_is_no_configuration_is_one_line(content: str, marker: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(content.replace("MARKER", str(marker)))
     with pytest.raises(UserError, match=r"config.yaml is damaged"):
@@ -210,6 +214,14 @@ def test_the_places_of_its_pictures_are_named() -> None:
     said = "data.root=/a b  data.a=/photos  data.streaming=s3://x  data.target.root=rel"
     assert stored.said_places(config) == said
     assert stored.said_places(OmegaConf.create({"root": None})) == ""
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff"])
+def test_figures_that_are_none_are_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"metrics.json is damaged"):
+        keep(tmp_path, "test/last", {"test/l1": 0.5})
+    assert (tmp_path / "metrics.json").read_bytes() == content
 
 
 # What is written ------------------------------------------------------------------------------------------------------

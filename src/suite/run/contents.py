@@ -1,6 +1,8 @@
 """What a checkpoint holds, which may be anyone's: data alone, and what is odd about it is one line."""
 
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,13 +47,23 @@ def built(paper: "type[Paper]", settings: dict[str, Any], path: Path) -> "Paper"
     try:
         return paper(**settings)
     except Exception as error:  # whatever a constructor makes of values of any kind
-        raise UserError(f"{path} can't be used: {reason(error)}") from error
+        raise UserError(f"{path} can't be used: {_reason(error)}") from error
     finally:
         hook.remove()
 
 
-def reason(error: Exception) -> str:
-    """What an error says, on one line."""
+@contextmanager
+def one_line(path: Path) -> Iterator[None]:
+    """Whatever the contents of that file make fail inside becomes a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{path} can't be used: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     return textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" …")

@@ -72,6 +72,9 @@ def _fit(
         refuse_lost(run, config)
     resumed_from = folder.resumed_checkpoint(run) if config.resume else None
     resumed = folder.read_checkpoint(resumed_from) if resumed_from else None
+    if resumed and not resumed.get("optimizer_states"):
+        instead = say("start_from", str(resumed_from))
+        raise UserError(f"{resumed_from} has no optimizers to go on with: train a fresh run with {instead}")
     done = resumed["done"] if resumed else {"epochs": 0, "steps": 0, "batches": 0}
     settle(config.seed, config.threads)
     if config.resume and (said := said_places(config.data)):

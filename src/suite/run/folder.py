@@ -19,7 +19,7 @@ from suite.errors import UserError
 from suite.files import damaged_part, make_folder, remove_partial, write_whole
 from suite.papers import find_paper
 from suite.run.config import resolved
-from suite.run.contents import built, is_ours, reason
+from suite.run.contents import built, is_ours, one_line
 from suite.run.hold import hold
 from suite.run.stored import read_settings, refuse_links
 from suite.run.words import escaped, say
@@ -193,13 +193,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def restore(model: "Paper", content: dict[str, Any], path: Path) -> "Paper":
     """The model with a checkpoint's weights, and as far as that had come. Raises UserError where they don't fit."""
-    try:
+    with one_line(path):
         load_weights(model, content, path)
         model.on_load_checkpoint(content)
-    except UserError:
-        raise
-    except Exception as error:  # whatever odd contents make fail
-        raise UserError(f"{path} can't be used: {reason(error)}") from error
     return model
 
 
@@ -288,8 +284,9 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
             f"start_from={start_from} lacks {', '.join(lacking)}, which model.stage={model.stage} builds on"
         )
     if model.frozen_stages:
-        model.check_start(content["hyper_parameters"], start_from)
-        model.start_after(content)
+        with one_line(path):
+            model.check_start(content["hyper_parameters"], start_from)
+            model.start_after(content)
     for name in taken:
         try:
             ours[name].load_state_dict(found[name])

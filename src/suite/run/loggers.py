@@ -40,7 +40,7 @@ class MetricsCSV(Logger):
         if resumed_batch is not None and self.path.is_file():
             # A kill in the middle of a line leaves one without a number.
             rows = read_metrics(run)
-            self._kept = [row for row in rows if row["batch"].isdigit() and int(row["batch"]) <= resumed_batch]
+            self._kept = [row for row in rows if row["batch"].isdecimal() and int(row["batch"]) <= resumed_batch]
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

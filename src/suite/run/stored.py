@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import AliasToken
 
 from suite.errors import UserError
 from suite.run.words import escaped, say, unescaped
@@ -28,11 +29,14 @@ _OF_WANDB = ("wandb", ".wandb")  # folders in which W&B makes links of its own, 
 def read_settings(path: Path) -> DictConfig:
     """The settings in a file, texts as they stand there. Raises UserError where it is damaged."""
     try:
+        # An alias of aliases of aliases would be more than any memory holds; no run writes one.
+        if any(isinstance(token, AliasToken) for token in yaml.scan(path.read_text(encoding="utf-8"))):
+            raise UserError(f"{path} is damaged: it has an alias, *name; write out what is meant")
         config = OmegaConf.load(path)
         if not isinstance(config, DictConfig) or not config:
             raise UserError(f"{path} is damaged: it holds no settings")
         return OmegaConf.create(escaped(unescaped(OmegaConf.to_container(config, resolve=False))))
-    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException, RecursionError) as error:
         raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from error
 
 
