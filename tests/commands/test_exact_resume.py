@@ -19,6 +19,7 @@ TINY = [
     "model.decay_epochs=2",
 ]
 NARROW = ["model.backbone.width=4", "model.discriminator.width=4"]
+POOL = ["model.pool_size=3", "model.ema_decay=0.9"]
 CRITIC = ["model.adversarial.critic_steps=2"]
 DISTURBED = ["model.backbone.dropout=0.5", "model.noise=0.1", "data.drawings=one"]
 DAGAN = ["experiment=dagan_celeba_cufsf", "model.width=2"]
@@ -27,7 +28,7 @@ DAGAN = ["experiment=dagan_celeba_cufsf", "model.width=2"]
 @pytest.mark.parametrize(
     "settings",
     [
-        [*NARROW, "experiment=cyclegan_wgan_gp", *CRITIC, "model.pool_size=3", "model.ema_decay=0.9", "data.workers=1"],
+        [*NARROW, *POOL, "experiment=cyclegan_wgan_gp", *CRITIC, "data.workers=1"],
         # Ten batches are three iterations and a part of the fourth.
         [*DAGAN, "model.inv_steps=3", "model.ema_decay=0.9", "trainer.limit_train_batches=5"],
     ],
@@ -54,15 +55,13 @@ def test_four_epochs_equal_two_and_two(settings, command, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
-        ([*NARROW, "experiment=cyclegan_lsgan", "model.pool_size=3", "model.ema_decay=0.9", "data.load_size=40"], 13),
-        ([*NARROW, "experiment=cyclegan_wgan_gp", *CRITIC, "data.workers=2"], 11),
+        ([*NARROW, *POOL, "experiment=cyclegan_wgan_gp", *CRITIC, "data.load_size=40", "data.workers=2"], 11),
         ([*NARROW, "experiment=pix2pix_final", *DISTURBED], 17),
         ([*NARROW, "experiment=pix2pix_unet", "data.workers=1"], 20),
         ([*DAGAN, "model.inv_steps=2"], 13),
     ],
     ids=[
-        "crops, pool and EMA",
-        "critic steps, penalty and loader processes",
+        "critic steps, penalty, crops, pool, EMA and loader processes",
         "dropout, noise, erasing",
         "at an epoch's end",
         "noise of codes",

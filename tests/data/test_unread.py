@@ -60,11 +60,11 @@ def test_a_folder_outside_of_the_root_is_looked_at_too(tmp_path):
 
 
 def test_a_data_set_says_it(tmp_path):
-    touch(tmp_path, "trainA/1.jpg", "trainB/1.jpg", "trainB/2.svg", "validA/1.jpg", "trainA/only.jpg", "trainA/3.gif")
+    touch(tmp_path, "trainA/1.jpg", "trainB/1.jpg", "trainB/2.svg", "extra/1.jpg", "trainA/only.jpg", "trainA/3.gif")
     for source in ("unpaired_folders", "paired_folders"):
         task = source.partition("_")[0]
         unread = DataKeys(source=source, task=task, root=str(tmp_path)).list_pictures().unread
-        assert (unread.kinds, unread.folders) == ({"svg": 1}, {"validA/": 1})  # an orphan is said apart
+        assert (unread.kinds, unread.folders) == ({"svg": 1}, {"extra/": 1})  # an orphan is said apart
     line = DataKeys(source="unpaired_folders", root=str(tmp_path), line_drawings=str(tmp_path / "trainB"))
     with pytest.raises(UserError, match="photos of the data, too"):
         DataKeys(source="unpaired_folders", root=str(tmp_path), line_drawings=str(tmp_path / "trainA")).list_pictures()
