@@ -179,6 +179,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(stage, step, hook, train, t
             assert train(*TINY, "checkpoint.every_n_steps=1", f"hydra.run.dir={run}") == 130
     assert (run / STAGES[0] / "conclusion.txt").is_file() == (stage == "encoder")
     run = run.rename(tmp_path / "moved")
+    if hook == "step":
+        before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        assert train(f"resume={run}", "data.batch_size=1000") == 2
+        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert train(f"resume={run}", "images.count=3") == 0
     kept = [OmegaConf.load(run / own / "config.yaml").images.count for own in STAGES]
     assert kept == [4 if stage == "encoder" else 3, 3]  # what is finished is left as it is
