@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from suite.arguments import File, Filled, Name, Positive, Seed
 from suite.errors import UserError
 from suite.run import cli, folder
-from suite.run.checks import checked
+from suite.run.checks import check_keys, checked
 from suite.run.config import CONF, compose_again, need_data, plain
 from suite.run.words import command, literal, say, task_words, typed
 from suite.translating.outputs import named_folder
@@ -68,6 +68,7 @@ def stage_tom(run: Path) -> Path:
             raise UserError(f"run={run}: its stage tom has not begun; go on with {go_on}")
         run = run / "1_tom"
     config = folder.read_config(run)
+    check_keys(config, only=("model",))
     if config.model.paper != "sketch_to_image" or config.model.stage != "tom":
         stage = f", stage {config.model.stage}" if config.model.get("stage") else ""
         raise UserError(

@@ -132,7 +132,9 @@ def test_no_picture_that_came_after_training_is_tested(command, tmp_path, capsys
     add(["0040", "041", "0"])
     capsys.readouterr()
     assert command("evaluate", f"run={run}", "metrics=offline", "metrics.names=[kid]") == 0
-    assert "6 pictures that came after training are in no split of the run, such as 0" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "6 pictures that came after training are in no split of the run, such as 0" in out
+    assert f"\nreading data.root={tmp_path / 'set'}\n" in f"\n{out}"
     assert (run / "splits.json").read_bytes() == before
     moved = (tmp_path / "set").rename(tmp_path / "moved")
     assert command("evaluate", f"run={run}", f"data_root={moved}", "metrics=offline", "metrics.names=[kid]") == 0

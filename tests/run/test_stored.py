@@ -178,7 +178,25 @@ def test_what_is_the_persons_own_is_never_read_from_it(
         assert config.metrics.weights.get("alexnet") == alexnet
     with caplog.at_level(logging.INFO, "suite"):
         evaluated(run)
-    assert "metrics.weights.inception=/theirs/inception.pth is of the run and not read" in caplog.text
+        assert "metrics.weights.inception=/theirs/inception.pth is of the run and not read" in caplog.text
+        assert "logger" not in caplog.text
+        with_own(folder.read_config(run), own)
+        assert "logger.mode=online is of the run and not taken" in caplog.text
+        assert "logger.entity=them is of the run and not taken" in caplog.text
+
+
+@pytest.mark.parametrize("depth", [{"a": 1}, "deep", [1], ["a", "b"], 5, None, [2, 1]])
+def test_an_odd_depth_is_one_line(depth: Any, tmp_path: Path) -> None:
+    run = write(tmp_path / "run", {"data": {"depth": depth}})
+    with pytest.raises(UserError, match=r"config.yaml: data.depth="):
+        folder.depth_of(run)
+
+
+@pytest.mark.parametrize(
+    ("data", "depth"), [({"depth": [0, 4095]}, [0, 4095]), ({}, "auto"), ("x", "auto"), ([], "auto")]
+)
+def test_the_depth_of_a_run(data: Any, depth: Any, tmp_path: Path) -> None:
+    assert folder.depth_of(write(tmp_path / "run", {"data": data})) == depth
 
 
 @pytest.mark.parametrize("key", ["base_url", "settings", "host", "api_key", "dir", "save_dir"])

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from suite.arguments import one_of, shown
+from suite.arguments import check_value, one_of, shown
 from suite.errors import UserError
 from suite.files import damaged_part, make_folder, remove_partial, write_whole
 from suite.papers import find_paper
-from suite.run.config import resolved
+from suite.run.config import plain, resolved
 from suite.run.contents import built, is_ours, one_line
 from suite.run.hold import hold
 from suite.run.stored import read_settings, refuse_links
 from suite.run.words import escaped, say
 
 if TYPE_CHECKING:
+    from suite.data.depth import Depth
     from suite.data.kept import KeptSplits
     from suite.papers.base import Paper
 
@@ -231,13 +232,18 @@ def not_finite(state: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name.removeprefix("ema.").partition(".")[0] for name in bad))
 
 
-def depth_of(run: Path) -> Any:
+def depth_of(run: Path) -> "Depth":
     """The `data.depth` that a run, or the run that a checkpoint file lies in, was trained with; else `auto`."""
+    from suite.data.depth import Depth, check_depth
+
     place = run.parent.parent if run.is_file() else of_stage(run)
     if not (place / "config.yaml").is_file():
         return "auto"  # a checkpoint by itself
-    found = OmegaConf.select(read_config(place), "data.depth", default="auto")
-    return OmegaConf.to_container(found) if OmegaConf.is_config(found) else found
+    data = read_config(place).get("data")
+    found: Any = plain(data).get("depth", "auto") if isinstance(data, DictConfig) else "auto"
+    check_value(f"{place / 'config.yaml'}: data.depth", found, Depth)
+    check_depth(f"{place / 'config.yaml'}: data.depth", found)
+    return found
 
 
 def load_weights(model: "Paper", content: dict[str, Any], path: Path) -> None:

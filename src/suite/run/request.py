@@ -1,5 +1,6 @@
 """What a command asks for: a fresh run or a resumed one, of which settings, in which folder."""
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -10,6 +11,8 @@ from suite.errors import UserError
 from suite.run import folder, stored
 from suite.run.config import CONF, epochs_of, plain
 from suite.run.words import escaped, output_folder, task_words, typed
+
+log = logging.getLogger("suite")
 
 
 def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
@@ -55,6 +58,10 @@ def with_own(saved: DictConfig, composed: DictConfig) -> DictConfig:
         weights=plain(composed.metrics)["weights"],
         features_weights=composed.model.get("features_weights"),
     )
+    for key, ours in (("mode", own.mode), ("entity", own.entity)):
+        theirs = OmegaConf.select(saved, f"logger.{key}") if OmegaConf.is_dict(saved.get("logger")) else None
+        if theirs not in (None, ours):
+            log.info("logger.%s=%s is of the run and not taken: say it again to go on so", key, theirs)
     stored.take_own(saved, own)
     return saved
 
