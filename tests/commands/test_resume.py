@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -189,8 +190,10 @@ def test_stopped_before_its_first_checkpoint(command, tmp_path, monkeypatch, cap
 
     with monkeypatch.context() as patch:
         patch.setattr(Paper, "report", report)
-        assert command("train", *TINY, *SHORT, f"hydra.run.dir={tmp_path / 'run'}") == 130
+        own = f"cache_dir={tmp_path / 'my cache'}"  # not read of a run's folder, so it is said again
+        assert command("train", *TINY, *SHORT, own, f"hydra.run.dir={tmp_path / 'run'}") == 130
     told = capsys.readouterr().err
     assert "stopped by SIGINT in epoch 1, before its first checkpoint; go on with: " in told
+    assert shlex.split(told)[-2:] == [f"resume={tmp_path / 'run'}", own]
     assert "stopped by SIGINT" in (tmp_path / "run" / "log.txt").read_text()
     assert command("train", f"resume={tmp_path / 'run'}") == 0

@@ -16,10 +16,11 @@ from suite.run.checkpoints import refuse_lost, step_name
 from suite.run.config import check_labels, instantiate
 from suite.run.hold import hold, let_go
 from suite.run.interrupts import stopped_by
+from suite.run.request import to_go_on
 from suite.run.stored import said_places
 from suite.run.summary import conclude, duration, summary
 from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
-from suite.run.words import command, say
+from suite.run.words import say
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -150,8 +151,7 @@ def _fit(
         when = "after its training" if trained else f"in epoch {trainer.current_epoch + 1}"
         saved = "" if folder.resumed_checkpoint(run) else ", before its first checkpoint"
         what = f"stopped by {number.name} {when}{saved}"
-        go_on = command("train", say("resume", to_resume))
-        raise cli.Stopped(number, f"{what}; go on with: {go_on}") from stop
+        raise cli.Stopped(number, f"{what}; go on with: {to_go_on(to_resume)}") from stop
     finally:
         if trainer and exit_code:
             end_other_processes(trainer)

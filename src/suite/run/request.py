@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from suite.errors import UserError
 from suite.run import folder, stored
 from suite.run.config import CONF, epochs_of, plain
-from suite.run.words import escaped, output_folder, task_words, typed
+from suite.run.words import command, escaped, output_folder, say, task_words, typed
 
 log = logging.getLogger("suite")
 
@@ -24,10 +24,10 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    command = HydraConfig.get()
+    asked = HydraConfig.get()
     run = output_folder()
     run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # shorter to read and to type
-    if config.resume is not None and command.mode == RunMode.MULTIRUN:
+    if config.resume is not None and asked.mode == RunMode.MULTIRUN:
         raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
     if config.resume is not None and not folder.has_stages(run):
         changes = [word for word in task_words() if not word.startswith("resume=")]
@@ -35,10 +35,10 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
         config.resume = escaped(composed.resume)
     elif config.resume is not None:
         return config, run
-    elif command.runtime.choices.get("experiment") is None:
+    elif asked.runtime.choices.get("experiment") is None:
         names = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
         raise UserError(f"which experiment? Say experiment=<name>, one of: {names}")
-    if command.mode == RunMode.MULTIRUN and several_devices(config):
+    if asked.mode == RunMode.MULTIRUN and several_devices(config):
         raise UserError(
             f"trainer.devices={config.trainer.devices} in a multirun: every further process would start the whole "
             "sweep again; use trainer.devices=1, or one command a run"
@@ -64,6 +64,14 @@ def with_own(saved: DictConfig, composed: DictConfig) -> DictConfig:
             log.info("logger.%s=%s is of the run and not taken: say it again to go on so", key, theirs)
     stored.take_own(saved, own)
     return saved
+
+
+def to_go_on(run: Path) -> str:
+    """The command that goes on with a run that this one began: what is never the run's is said again as it was said."""
+    of_person = ("cache_dir", "logger.mode", "logger.entity", "metrics.weights", "model.features_weights")
+    keys = [(word.lstrip("+").partition("=")[0], word) for word in task_words()]
+    again = [typed(word) for key, word in keys if key.startswith(of_person)]
+    return command("train", say("resume", run), *again)
 
 
 def new_id() -> str:
