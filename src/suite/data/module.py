@@ -78,6 +78,8 @@ class PictureData(DataKeys, LightningDataModule):
     # `index` and `paired` alone, an epoch as long as ever, and no picture of train is opened for it.
     with_pictures: bool = True
 
+    _subset_told = False
+
     @property
     def catalog(self) -> Catalog:
         """What the source found. Opens no picture."""
@@ -161,7 +163,8 @@ class PictureData(DataKeys, LightningDataModule):
         per_turn = None
         if isinstance(dataset, SelfSupervisedPictures) and (classes := dataset.classes) is not None:
             per_turn = max(1, classes * self.subset_views // (self.batch_size * world))
-            if rank == 0 and classes != self.subset:
+            if rank == 0 and classes != self.subset and not self._subset_told:
+                self._subset_told = True
                 _log.info(f"data.subset={self.subset}: there are {classes} training photos, all of which are a subset")
         if not self.with_pictures:
             dataset = WithoutPictures(dataset)

@@ -99,7 +99,7 @@ def _fit(
         folder.refuse_another(run, resumed=bool(config.resume))  # before data are decoded for nothing
         # Before anything is written: a wrong root, or weights that can't be had, leave no run behind.
         data.prepare_data()
-        data.check_training()
+        data.train_dataloader()  # refused now: later a logger has begun its run
         if next_start and not config.resume:
             check_reached(next_start, config, model, data)
         if not data.holds_out:
