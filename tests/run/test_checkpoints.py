@@ -299,5 +299,5 @@ def test_a_run_that_has_lost_its_checkpoint_does_not_start_over(case: str, tmp_p
     if case in NOT_YET:
         refuse_lost(tmp_path, config)
         return
-    with pytest.raises(UserError, match=r"last\.ckpt is missing, and was there: put it back; or train another run"):
+    with pytest.raises(UserError, match=r"last\.ckpt is missing, and was there: put it back, or train a fresh run"):
         refuse_lost(tmp_path, config)

@@ -114,8 +114,7 @@ def refuse_lost(run: Path, config: DictConfig) -> None:
     saved = epochs >= config.checkpoint.every_n_epochs or (every_n_steps is not None and steps > every_n_steps)
     if saved or (run / "conclusion.txt").exists():
         raise UserError(
-            f"{folder / 'last.ckpt'} is missing, and was there: put it back; or train another run with "
-            f"start_from={run}; or delete the folder to start over"
+            f"{folder / 'last.ckpt'} is missing, and was there: put it back, or train a fresh run in another folder"
         )
 
 
