@@ -64,7 +64,7 @@ def test_published_features_are_for_training_alone(experiment, command, file, tm
     assert_table_2_and_photos_are_made(run, command)
     capsys.readouterr()
     longer = [f"resume={run}", "model.epochs=2", "trainer.max_epochs=2"]
-    assert command("train", *longer) == 2
+    assert command("train", *longer, f"model.features_weights={file}") == 2  # of a run's folder it is never taken
     assert f"there is no file {file}" in the_line(capsys)
     assert command("train", *longer, "model.features=random_vgg") == 2
     assert "model.features: the checkpoint was trained with vgg" in the_line(capsys)

@@ -76,7 +76,7 @@ def test_weights_that_are_no_numbers_are_named(
     content = {
         "paper": "drawer",
         "hyper_parameters": {"ema_decay": 0.9, "freeze": []},
-        "done": {"steps": 1, "batches": 1},
+        "done": {"epochs": 0, "steps": 1, "batches": 1},
         "state_dict": model.state_dict(),
     }
     torch.save(content, path)

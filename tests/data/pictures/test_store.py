@@ -226,14 +226,14 @@ def build_until_told(folder, count, slow):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_builder_that_is_told_to_end_leaves_nothing(number, tmp_path):
-    builder = multiprocessing.get_context("fork").Process(target=build_until_told, args=(tmp_path, 50, True))
+    builder = multiprocessing.get_context("fork").Process(target=build_until_told, args=(tmp_path, 400, True))
     builder.start()
     deadline = time.monotonic() + 20
     while not list(tmp_path.glob("*.unfinished-*/pixels.bin")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.3)  # past the forks of its processes, in which Python loses what a handler raises
-    os.kill(builder.pid, number)
-    builder.join(10)
+    while builder.is_alive() and time.monotonic() < deadline:  # Python loses what a handler raises within a fork
+        os.kill(builder.pid, number)
+        builder.join(0.5)
     assert builder.exitcode == 1  # of a KeyboardInterrupt that nobody turns into a command's exit code
     assert list(tmp_path.iterdir()) == []
 

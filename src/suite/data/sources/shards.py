@@ -170,6 +170,7 @@ def open_shards(key: str, where: str, source: str, options: Mapping[str, Any], s
         orphans=[record(row) for row in packed.orphans],
         missing=packed.problems.get("missing", []),
         warnings=packed.problems.get("warnings", []),
+        split_warnings=packed.problems.get("split_warnings", []),
         label_names=tuple(packed.label_names),
         identities=packed.identities,
     )

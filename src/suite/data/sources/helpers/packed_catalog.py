@@ -41,7 +41,7 @@ class PackedCatalog:
     shards: dict[str, int]  # bytes by file
     dataset: str
     label_names: list[str]
-    problems: dict[Literal["orphan_photos", "orphan_drawings", "missing", "warnings"], list[str]]
+    problems: dict[Literal["orphan_photos", "orphan_drawings", "missing", "warnings", "split_warnings"], list[str]]
     pictures: list[tuple[str, Place]]  # by the name of their file
     records: list[Row]
     orphans: list[Row]
