@@ -220,6 +220,7 @@ def test_two_builders_at_once_both_succeed(tmp_path):
 
 
 def build_until_told(folder, count, slow):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored, as it should
     interrupts.listen()
     build(folder, count, slow)
 
