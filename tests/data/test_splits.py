@@ -295,7 +295,7 @@ def test_the_key_of_a_second_data_set_is_named():
     with pytest.raises(UserError, match=r"^data\.target\.split={'train': 20}: test has 12 drawings"):
         assign_splits(drawings, {"train": 20}, 0, "data.target")
     assign_splits(drawings, None, 0, "data.target")
-    assert "; 'data.target.split={train: 0.8, test: 0.2}' draws otherwise" in drawings.warnings[0]
+    assert "; split: {train: 0.8, test: 0.2} in data.target draws otherwise" in drawings.warnings[0]
     for wanted in ({"trian": 5}, {"train": -1}, {"train": 0.9, "test": 0.2}):
         with pytest.raises(UserError, match=r"^data\.target\.split\W"):
             check_wanted(wanted, "data.target.split")

@@ -96,7 +96,7 @@ def assign_splits(
             split_of |= of_kind
             said.append(
                 f"{catalog.dataset}: no val or test {name}; {count} of the {len(records)} are held out as test, by "
-                f"name and seed, a tenth of many; '{key}.split={{train: 0.8, test: 0.2}}' draws otherwise"
+                f"name and seed, a tenth of many; {split_said(key, '{train: 0.8, test: 0.2}')} draws otherwise"
             )
     drawn: Splits = {split: [] for split in SPLITS}
     for record in catalog.records:
@@ -113,6 +113,11 @@ def assign_splits(
 
 def _have_all(records: Sequence[Record], kinds: Iterable[Kind]) -> bool:
     return all(any(record.pictures(kind) for record in records) for kind in kinds)
+
+
+def split_said(key: str, wanted: str) -> str:
+    """How the splits of a set are asked for: of a target among its other keys, where a word of its own is refused."""
+    return f"split: {wanted} in {key}" if key == "data.target" else f"'{key}.split={wanted}'"
 
 
 def check_wanted(wanted: Wanted, key: str = "data.split") -> None:
@@ -283,7 +288,7 @@ class ServedSplits:
                         "root: …} those of another set"
                     )
                 return UserError(f"{wanted} there are no {kind}s at all{other}")
-        mend = f"'{self.key}.split={{train: 0.9, test: 0.1}}' draws new splits"
+        mend = f"{split_said(self.key, '{train: 0.9, test: 0.1}')} draws new splits"
         if needs.paired and not any(record.paired for record in records):
             mend = "data.task=unpaired needs no pairs, and data.sketch=sobel|dodge|xdog draws sketches of photos"
         return UserError(f"{wanted} the split {split} has none; {mend}")

@@ -65,6 +65,7 @@ def _fit(
     next_start: str | None,
     before_writing: Callable[[], None],
 ) -> None:
+    from suite.data.splits import split_said
     from suite.run.loggers import finish_wandb
     from suite.run.signals import end_other_processes, keep_other_processes
 
@@ -105,10 +106,9 @@ def _fit(
         if not data.holds_out:
             log.warning(NOTHING_HELD_OUT)
             for key, count in data.held_out_alone.items():
-                mend = "'data.split={train: 1.0}'" if key == "data" else f"split: {{train: 1.0}} in {key}"
                 log.warning(
                     f"{count} pictures of {key} are held out and not measured, as there are none to measure them with: "
-                    f"{mend} trains a fresh run on them, too"
+                    f"{split_said(key, '{train: 1.0}')} trains a fresh run on them, too"
                 )
         check_labels(model, data, training=True)
         model.find_weights()

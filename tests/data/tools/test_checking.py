@@ -125,7 +125,11 @@ def test_no_picture_at_all_is_not_usable():
         ({"test": [PHOTO, DRAWING]}, "paired", r"nothing for data\.task=unpaired, "),  # not served, but the other
         ({"train": [PHOTO, DRAWING]}, "paired", None),  # what isn't served is no error
         ({"train": [DRAWING]}, None, None),
-        ({"test": [DRAWING]}, None, r"nothing for data\.target, .* lies in test; 'data\.target\.split={"),
+        (
+            {"test": [DRAWING]},
+            None,
+            r"nothing for data\.target, .* lies in test; split: {train: 0\.9, .*} in data\.target",
+        ),
     ],
 )
 def test_what_serves_a_task_must_serve_it_in_training(splits, task, message):

@@ -17,7 +17,7 @@ from suite.data.labels import check_balanced, count_by_name, names_of
 from suite.data.pictures.copies import Copies, Placed, find_copies
 from suite.data.pictures.decode import MOST_BROKEN
 from suite.data.pictures.headers import check_alike
-from suite.data.splits import ServedSplits, Splits, assign_splits
+from suite.data.splits import ServedSplits, Splits, assign_splits, split_said
 from suite.data.tools.looking import Looked
 from suite.data.unread import some
 from suite.errors import UserError, printable
@@ -134,7 +134,7 @@ class Findings:
             raise UserError(
                 f"{self.catalog.summary()}: the split train has nothing for {needs}, what there is lies in "
                 f"{' and '.join(split for split in self.splits if split != 'train')}; "
-                f"'{key}.split={{train: 0.9, test: 0.1}}' draws new splits"
+                f"{split_said(key, '{train: 0.9, test: 0.1}')} draws new splits"
             )
 
 
