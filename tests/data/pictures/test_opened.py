@@ -73,7 +73,7 @@ def test_a_split_without_what_is_needed_names_the_key_of_its_data_set(unpaired: 
     where: dict[str, Any] = {"size": 32, "load_size": 32, "workers": 0, "cache": False}
     data = PictureData(source="faces", task="semi_supervised", target=target, count=count, **where)
     data.setup()
-    with pytest.raises(UserError, match=r"the split train has none; 'data\.target\.split={train: 0\.9, test: 0\.1}"):
+    with pytest.raises(UserError, match=r"the split train has none; split: {train: 0\.9, test: 0\.1} in data\.target"):
         data.train_dataloader()
 
 
