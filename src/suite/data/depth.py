@@ -6,7 +6,7 @@ sign, floating-point numbers) `data.depth` says which values become black and wh
 | depth       | range                                                                                                  |
 |-------------|--------------------------------------------------------------------------------------------------------|
 | auto        | what the file states, else from 0 to the end of the smallest of 8, 10, 12, 14 and 16 bits that holds   |
-|             | the file's largest value; floats about 0 to 1 have that; values below 0 need a range that is stated    |
+|             | the file's largest value; floats about 0 to 1 have that; values below 0, or beyond 16 bits: as file    |
 | full        | all of the pixels' type; of floats 0 to 1                                                              |
 | file        | the least to the largest value of each file                                                            |
 | [low, high] | these, of every deep picture alike                                                                     |
@@ -89,7 +89,7 @@ def _first(value: object, default: object) -> "float":
 
 
 def to_eight_bits(picture: Image.Image, depth: Depth = "auto") -> Image.Image:
-    """A deep picture in 8-bit grey. Raises ValueError where its range is not known."""
+    """A deep picture in 8-bit grey. Raises ValueError where some of its values are no numbers."""
     import numpy as np  # sources without deep pictures need none, and list at once
 
     values = np.asarray(picture).astype(np.float64)
@@ -101,7 +101,7 @@ def to_eight_bits(picture: Image.Image, depth: Depth = "auto") -> Image.Image:
 
 
 def range_of(picture: Image.Image, depth: Depth = "auto") -> tuple[float, float]:
-    """Which values of a deep picture are black and white. Raises ValueError where that is not known."""
+    """Which values of a deep picture are black and white. Raises ValueError where some are no numbers."""
     import numpy as np
 
     values = np.asarray(picture)
@@ -124,10 +124,7 @@ def range_of(picture: Image.Image, depth: Depth = "auto") -> tuple[float, float]
     if picture.mode == "F" and _ABOUT_ONE[0] <= least and largest < _ABOUT_ONE[1]:
         return 0.0, 1.0
     if least < 0 or largest > _SIXTEEN[1]:
-        raise ValueError(
-            f"values from {least:g} to {largest:g}, of which the file does not say what is black and white; say it, as "
-            "in data.depth=[-1000,3000], or data.depth=file takes the least and the largest of each file"
-        )
+        return least, largest  # of no sensor's width: what the file holds is all that is known
     return 0.0, _end(largest)
 
 

@@ -163,7 +163,7 @@ def _read(pair: Pair, fitting: Fitting, size: int | None, depth: Depth) -> _Read
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).replace("data.depth=", "depth=")  # as the key is called here
+    return " ".join(str(error).split())
 
 
 def _fitted(loaded: Image.Image, channels: int, size: int | None, depth: Depth) -> Array:

@@ -80,7 +80,7 @@ def test_broken_pictures_are_found_in_order_whatever_is_wrong(tmp_path, copies):
         "truncated.jpg": encoded(noise, "jpeg")[:-400],
         "page.jpg": b"<!DOCTYPE html><html></html>",
         "palette.png": encoded(noise.convert("P"), "png"),
-        "floats.tif": encoded(Image.fromarray(np.full((4, 4), -7, np.float32)), "tiff"),
+        "floats.tif": encoded(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "tiff"),
         "cmyk.jpg": encoded(noise.convert("CMYK"), "jpeg"),
         "truncated.png": encoded(noise, "png")[:-2000],
     }
