@@ -6,7 +6,7 @@ path or a name means what the shell hands over: its value is quoted by that gram
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,20 +140,21 @@ def output_folder() -> Path:
 
 def escaped(value: Any) -> Any:
     """A plain value as a configuration holds it: a text's `${` would else begin a reference to another key."""
-    if isinstance(value, dict):
-        return {key: escaped(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [escaped(one) for one in value]
-    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
+    return _in_texts(lambda text: re.sub(r"(\\*)\$\{", r"\1\1\\${", text), value)
 
 
 def unescaped(value: Any) -> Any:
     """`escaped` the other way round; a text that is a reference stays the text it is."""
+    return _in_texts(lambda text: re.sub(r"(?<!\\)(\\*)\1\\\$\{", r"\1${", text), value)
+
+
+def _in_texts(change: Callable[[str], str], value: Any) -> Any:
+    """A plain value with every text in it changed, but for the keys of dicts."""
     if isinstance(value, dict):
-        return {key: unescaped(one) for key, one in value.items()}
+        return {key: _in_texts(change, one) for key, one in value.items()}
     if isinstance(value, list):
-        return [unescaped(one) for one in value]
-    return re.sub(r"(?<!\\)(\\*)\1\\\$\{", r"\1${", value) if isinstance(value, str) else value
+        return [_in_texts(change, one) for one in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def quoted(text: str) -> str:
