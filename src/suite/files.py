@@ -9,6 +9,7 @@ import shutil
 import stat
 import time
 import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,32 @@ from PIL import Image
 from suite.errors import UserError
 
 _ABANDONED_AFTER = 3600  # seconds without a write, after which an unfinished folder is nobody's
+
+
+def folders_once(
+    root: Path,
+    seen: set[str],
+    order: Callable[[Iterable[str]], list[str]] = sorted,
+    on_error: Callable[[OSError], None] | None = None,
+) -> Iterator[tuple[str, list[str]]]:
+    """The root and the folders below it, each with its files. Links are followed, and a folder is given once.
+
+    Left out is what is hidden, and what unpackers add. Of two links to one folder the one met first counts, by `order`
+    of the names in a folder. `seen`: the real paths of the folders so far.
+    """
+    for place, folders, files in os.walk(root, followlinks=True, onerror=on_error):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield place, files
+        folders[:] = order(filter(is_data, folders))
+
+
+def is_data(folder: str) -> bool:
+    """Whether a folder of that name is of the data: no hidden one, and none that systems and unpackers add."""
+    return not folder.startswith(".") and folder != "__MACOSX"
 
 
 def size_of_file(path: Path) -> int:

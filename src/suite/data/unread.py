@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from suite.data.suffixes import HEIC, NOT_READ, PICTURES
+from suite.files import folders_once
 
 _MOST = 1_000_000  # files below a root; beyond it is a whole disk, and counting takes minutes
 _SHOWN = 8  # kinds, and folders, that are named
@@ -67,18 +68,12 @@ def count_unread(root: Path, read: Iterable[str]) -> Unread:
     used: set[str] = set()  # folders below the root with pictures that are read, in them or below
     seen: set[str] = set()
     total = 0
-    for place, folders, files in chain(os.walk(root, followlinks=True), _beside(names, seen)):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
+    for place, files in chain(folders_once(root, seen), _beside(names, seen)):
         total += len(files)
         if total > _MOST:
             break
-        folders[:] = sorted(folder for folder in folders if not folder.startswith(".") and folder != "__MACOSX")
         below = os.path.relpath(place, root)
-        there = names.get(real, set())
+        there = names.get(os.path.realpath(place), set())
         if not there.isdisjoint(files):
             used.update(_above(below))
         for name in files:
@@ -92,10 +87,11 @@ def count_unread(root: Path, read: Iterable[str]) -> Unread:
     return Unread(str(root), dict(kinds), _joined(left, used), total <= _MOST)
 
 
-def _beside(names: Iterable[str], seen: set[str]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """The folders that files are read of outside the root, as `os.walk` gives them; only once the root is walked."""
+def _beside(names: Iterable[str], seen: set[str]) -> Iterator[tuple[str, list[str]]]:
+    """The folders that files are read of outside the root, with their files; only once the root is walked."""
     for place in sorted(set(names) - seen):
-        yield next(os.walk(place), (place, [], []))
+        _, _, files = next(os.walk(place), (place, [], []))
+        yield place, files
 
 
 def _above(folder: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from suite.errors import UserError
+from suite.files import folders_once, is_data
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
@@ -25,7 +26,7 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
 def inner_folders(place: Path) -> list[Path]:
     """The folders in a folder, in natural order. Raises OSError where it can't be read."""
     with os.scandir(place) as entries:
-        return [place / name for name in in_natural_order(e.name for e in entries if _is_data(e.name) and e.is_dir())]
+        return [place / name for name in in_natural_order(e.name for e in entries if is_data(e.name) and e.is_dir())]
 
 
 def walk(root: Path, wanted: Callable[[str], object], recursive: bool = True, most: int | None = None) -> list[str]:
@@ -35,14 +36,8 @@ def walk(root: Path, wanted: Callable[[str], object], recursive: bool = True, mo
     UserError where there are more than `most` files, wanted or not.
     """
     found: list[str] = []
-    seen: set[str] = set()
     count = 0
-    for place, folders, files in os.walk(root, followlinks=True, onerror=_raise):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
+    for place, files in folders_once(root, set(), in_natural_order if recursive else lambda folders: [], _raise):
         count += len(files)
         if most is not None and count > most:
             raise UserError(
@@ -51,13 +46,7 @@ def walk(root: Path, wanted: Callable[[str], object], recursive: bool = True, mo
         below = os.path.relpath(place, root)
         prefix = "" if below == os.curdir else below + os.sep
         found += [prefix + file for file in files if wanted(file)]
-        # In order: of two links to one folder, the one met first is read.
-        folders[:] = in_natural_order(filter(_is_data, folders)) if recursive else []
     return in_natural_order(found)
-
-
-def _is_data(folder: str) -> bool:
-    return not folder.startswith(".") and folder != "__MACOSX"
 
 
 def _raise(error: OSError) -> None:
