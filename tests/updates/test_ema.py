@@ -6,6 +6,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
 from suite.updates.ema import EMA
+from suite.updates.halting import Halt
 
 
 def network(seed: int) -> nn.Module:
@@ -21,7 +22,7 @@ def test_average_is_the_formula() -> None:
         with torch.no_grad():
             for weight in net.parameters():
                 weight.add_(torch.randn_like(weight))
-        ema.average({"G": net})
+        ema.average({"G": net}, Halt())
         expected = [0.9 * old + 0.1 * new.detach() for old, new in zip(expected, net.parameters(), strict=True)]
         for average, value in zip(ema["G"].parameters(), expected, strict=True):
             torch.testing.assert_close(average, value, msg=f"step {step}")
@@ -31,7 +32,7 @@ def test_buffers_are_copied() -> None:
     net = network(0)
     ema = EMA({"G": net}, decay=0.9)
     net(torch.rand(2, 3, 8, 8))
-    ema.average({"G": net})
+    ema.average({"G": net}, Halt())
     assert net[1].num_batches_tracked == 1
     for average, value in zip(ema["G"].buffers(), net.buffers(), strict=True):
         assert torch.equal(average, value)
@@ -42,7 +43,7 @@ def test_each_network_has_its_own_average() -> None:
     nets = {"G": network(0), "F": network(1)}
     ema = EMA(nets, decay=0.0)
     nets["G"][0].weight.data.fill_(1)
-    ema.average(nets)
+    ema.average(nets, Halt())
     assert ema["G"][0].weight.eq(1).all()
     assert torch.equal(ema["F"][0].weight, nets["F"][0].weight)
 

@@ -20,9 +20,11 @@ from suite.errors import UserError
 from suite.updates.draws import Draws
 from suite.updates.ema import EMA
 from suite.updates.freezing import freeze, learning_alone, learnt
+from suite.updates.halting import Halt
 from suite.updates.loss_log import LossLog, is_loss
 from suite.updates.optimizer import OptimizerName, forget, in_groups, make_optimizer, norm_of_gradients
 from suite.updates.rates import LearningRates
+from suite.updates.replay import ReplayPool
 from suite.updates.schedule import Schedule
 
 Report = dict[str, Tensor]  # of a step: losses by name, and what else is seen, by section/name
@@ -32,8 +34,8 @@ Step = Callable[[Batch, dict[str, Tensor]], Report]
 class AlternatingUpdates(pl.LightningModule):
     """A LightningModule whose step makes one update after the other, each of some networks.
 
-    Raises UserError when a loss or gradient was not finite, naming it and the step: at the next look at the losses, and
-    before a checkpoint is saved.
+    A loss or gradient that is not finite reaches no weight: nothing moves from there on, see `Halt`. Raises UserError
+    that names it and the step at the next look at the losses, and before a checkpoint is saved.
     """
 
     batches_per_step = 1  # training batches for a step
@@ -71,6 +73,7 @@ class AlternatingUpdates(pl.LightningModule):
         self.steps = 0  # updates of the generator, or of the network that is trained where there is none
         self.batches = 0  # training batches
         self.draws = Draws(stage)  # what is random in a training step
+        self.halt = Halt()
         self._losses = LossLog()
         self._norms: Report = {}  # of the gradients of this step
         self._moving: list[str] = []  # the optimizers that have something to learn
@@ -136,6 +139,9 @@ class AlternatingUpdates(pl.LightningModule):
         ]
         for network in self._resting:
             network.requires_grad_(False).eval()
+        for part in self.modules():
+            if isinstance(part, ReplayPool):
+                part.halt = self.halt
         self.begin_average()
 
     def begin_average(self) -> None:
@@ -173,12 +179,19 @@ class AlternatingUpdates(pl.LightningModule):
         self.write_rates()
         self._norms = {}
         step, counts = self.next_step()
-        reported = step(batch, self.draw(batch))
+        reported = self.make_step(step, batch, self.draw(batch))
         self.batches += 1
         self.steps += counts
         if self._attached and self.schedule.unit == "step" and self.steps >= self.schedule.total:
             self.trainer.should_stop = True
         self.report(reported | self._norms)
+
+    def make_step(self, step: Step, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """One step, with what it draws, of which nothing stays where a loss or gradient is not finite."""
+        changed = self.networks() if self.ema is None else self.networks() | {"ema": self.ema}
+        buffers = {id(buffer): buffer for network in changed.values() for buffer in network.buffers()}
+        with self.halt.keeping(buffers.values()):
+            return step(batch, drawn)
 
     @contextmanager
     def learning(self, name: str) -> Iterator[None]:
@@ -193,7 +206,7 @@ class AlternatingUpdates(pl.LightningModule):
             return  # all that it would move is frozen
         self._updating, optimizer = name, self._optimizers()[self._moving.index(name)]
         optimizer.zero_grad(set_to_none=False)  # gradients stay where they are
-        loss = torch.stack(list(losses.values())).sum()
+        loss = self.halt.checked(torch.stack(list(losses.values())).sum())
         if self._attached:
             self.manual_backward(loss)
         else:
@@ -205,12 +218,16 @@ class AlternatingUpdates(pl.LightningModule):
     def after_update(self, name: str) -> None:
         """What follows a step of that optimizer: the averages of the generators that it moved, move."""
         if self.ema is not None:
-            self.ema.average({of: network for of, network in self.trained()[name].items() if of in self.ema})
+            moved = {of: network for of, network in self.trained()[name].items() if of in self.ema}
+            self.ema.average(moved, self.halt)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Note the norm of the gradients, and clip it."""
+        """Note the norm of the gradients, and clip it; where it is not finite, have the optimizer leave all alone."""
         # Here the gradients are already unscaled; clipping in a step would clip a 16-mixed run's scaled ones.
-        self._norms[f"norms/{self._updating}"] = norm_of_gradients(optimizer, self.clip_norm)
+        norm = self._norms[f"norms/{self._updating}"] = norm_of_gradients(optimizer, self.clip_norm)
+        if not self._scaled:  # else the scaler does, and scales less
+            self.halt.see(norm)
+            optimizer.found_inf = self.halt.flag(norm.device)  # type: ignore[attr-defined]
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One for each entry of `trained` that has something to learn, in that order."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from suite.updates.halting import Halt
+
 
 class EMA(nn.ModuleDict):
     """Averaged copies of networks, under the same names: average = decay * average + (1 - decay) * weight.
@@ -23,11 +25,12 @@ class EMA(nn.ModuleDict):
         return super().train(False)  # averaged networks are only ever used to translate
 
     @torch.no_grad()
-    def average(self, networks: Mapping[str, nn.Module]) -> None:
+    def average(self, networks: Mapping[str, nn.Module], halt: Halt) -> None:
         """Move every average one step towards the networks; buffers (BatchNorm statistics) are copied."""
         for name, network in networks.items():
             averages: list[Tensor] = list(self[name].parameters())
             weights: list[Tensor] = list(network.parameters())
-            torch._foreach_lerp_(averages, weights, 1 - self.decay)
+            share = ((1 - halt.flag(averages[0].device)) * (1 - self.decay)).to(averages[0].dtype)
+            torch._foreach_lerp_(averages, weights, [share] * len(averages))
             for average, value in zip(self[name].buffers(), network.buffers(), strict=True):
                 average.copy_(value)

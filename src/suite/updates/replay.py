@@ -6,6 +6,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from suite.updates.halting import Halt
+
 
 class ReplayPool(nn.Module):
     """Keeps `size` earlier pictures; while a discriminator sees half new and half old ones it can't forget.
@@ -19,6 +21,7 @@ class ReplayPool(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
+        self.halt = Halt()  # that of the model
         self.count = 0  # of pictures in it
         # (size + 1, C, H, W), where the pictures are; the last place takes what is not kept. Not a buffer: DDP would
         # send those of the first process to all others.
@@ -56,7 +59,10 @@ class ReplayPool(nn.Module):
         return torch.tensor([returned, kept]).to(like.device, non_blocking=True)
 
     def forward(self, pictures: Tensor, drawn: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W), some of them from earlier calls. Takes and gives no gradient."""
+        """(B, C, H, W) -> (B, C, H, W), some of them from earlier calls. Takes and gives no gradient.
+
+        Pictures that are not finite are not kept, nor any once the model has come to a halt.
+        """
         pictures = pictures.detach()
         if self.size == 0:
             return pictures
@@ -66,7 +72,8 @@ class ReplayPool(nn.Module):
         old = self.stored.index_select(0, returned.clamp(max=self.size))
         new = pictures.index_select(0, (returned - self.size).clamp(min=0))
         from_pool = (returned < self.size).view(-1, 1, 1, 1)
-        self.stored.index_copy_(0, kept, pictures)
+        sound = pictures.isfinite().flatten(1).all(1) & (self.halt.flag(pictures.device) == 0)
+        self.stored.index_copy_(0, torch.where(sound, kept, self.size), pictures)
         return torch.where(from_pool, old, new)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -1,0 +1,154 @@
+"""What a CUDA graph of a step needs, shown on the CPU: everything comes in by its place, nothing is read back on the
+host, and all memory stays where it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+)
+
+from suite.data.batch import Batch
+from suite.papers.base import Paper, Report
+from suite.run.config import CONF
+from suite.updates.replay import ReplayPool
+
+
+def test_every_paper_has_a_case(cases: dict) -> None:
+    assert {paper for paper, _, _ in cases.values()} == {path.stem for path in (CONF / "model").glob("[!_]*.yaml")}
+
+
+# Everything comes in --------------------------------------------------------------------------------------------------
+
+
+def copied(into: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values, where the first ones were."""
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            into.setdefault(name, torch.empty_like(value)).copy_(value)
+        else:
+            into[name] = value
+    return into
+
+
+def test_a_step_on_memory_that_is_used_again_is_a_training_step(case: tuple, memory_of: Callable) -> None:
+    make, batches = case
+    model, twin = make(), make()
+    model.optimizers()  # are there before a step
+    expected: list[Report] = []
+    twin.report = expected.append
+    buffers: dict[str, Any] = {}
+    drawn_buffers: dict[str, Any] = {}
+    for number, batch in enumerate(batches):
+        torch.manual_seed(number)
+        twin.training_step(batch, 0)
+
+        torch.manual_seed(number)
+        model.before_step(batch)
+        model.write_rates()
+        step, counts = model.next_step()
+        drawn = copied(drawn_buffers, model.draw(batch))
+        luck = torch.get_rng_state()
+        reported = model.make_step(step, copied(buffers, batch), drawn)
+        # Dropout alone, and the like, draws within a step, from torch's own generator, which a graph knows.
+        drops = any(isinstance(module, nn.Dropout) for module in model.modules())
+        assert torch.equal(torch.get_rng_state(), luck) is not drops
+        model.batches, model.steps = model.batches + 1, model.steps + counts
+        for name, value in reported.items():
+            assert torch.equal(value, expected[number][name]), name
+        assert all(name in reported or name.startswith("norms/") for name in expected[number])
+    ours, theirs = memory_of(model), memory_of(twin)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert torch.equal(value, theirs[name]), name
+
+
+# Nothing is read back -------------------------------------------------------------------------------------------------
+
+
+def without_values(model: Paper, mode: FakeTensorMode) -> Paper:
+    """The model, its weights and buffers replaced by tensors of a shape and a device, and nothing in them."""
+    for module in (part for network in (model, *model.held.values()) for part in network.modules()):
+        for name, weight in list(module.named_parameters(recurse=False)):
+            setattr(module, name, nn.Parameter(mode.from_tensor(weight.detach()), weight.requires_grad))
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, mode.from_tensor(buffer))
+    return model
+
+
+def fake_steps(model: Paper, twin: Paper, batches: list[Batch]) -> None:
+    """Steps of the model on tensors without values: whatever would have to fetch one raises. The twin draws."""
+    model.configure_optimizers()  # what a paper holds for its losses is there, too
+    mode = FakeTensorMode()
+    without_values(model, mode)
+    pools = [module for module in model.modules() if isinstance(module, ReplayPool) and module.size]
+    for batch in batches:
+        given, drawn = (
+            {name: mode.from_tensor(value) if isinstance(value, Tensor) else value for name, value in values.items()}
+            for values in (batch, twin.draw(batch))
+        )
+        with mode:
+            model.optimizers()  # are there before a step
+            for pool in pools:
+                pool.allocate(given["a"])
+            model.before_step(given)
+            step, counts = model.next_step()
+            reported = model.make_step(step, given, drawn)
+        assert all(value.shape == () and value.fake_mode is mode for value in reported.values())
+        model.batches, model.steps = model.batches + 1, model.steps + counts
+
+
+def test_a_step_reads_nothing_back(case: tuple) -> None:
+    make, batches = case
+    model = make()
+    fake_steps(model, make(), batches[: 2 * model.batches_per_step])
+
+
+@pytest.mark.parametrize(
+    ("wait", "raises"),
+    [
+        (lambda loss: loss.item(), DataDependentOutputException),
+        (lambda loss: loss.flatten().tolist(), DataDependentOutputException),
+        (lambda loss: max(loss, 0.0), DataDependentOutputException),
+        (lambda loss: loss[None][loss[None] > 0], DynamicOutputShapeException),
+    ],
+    ids=["item", "tolist", "branch", "boolean index"],
+)
+def test_a_step_that_reads_something_back_would_be_noticed(
+    wait: Callable, raises: type, make_cyclegan: Callable, make_batches: Callable
+) -> None:
+    model = make_cyclegan()
+    update = model.update
+    model.update = lambda name, losses: [wait(loss) for loss in losses.values()] and update(name, losses)
+    with pytest.raises(raises):
+        fake_steps(model, make_cyclegan(), make_batches(1))
+
+
+# Memory stays where it is ---------------------------------------------------------------------------------------------
+
+
+def test_memory_stays_where_it_is_also_when_the_learning_rate_moves(case: tuple, memory_of: Callable) -> None:
+    make, batches = case
+    model = make(steps=2, decay_steps=2)
+    whole_round = model.batches_per_step
+    for batch in batches[:whole_round]:
+        model.training_step(batch, 0)
+    # They are kept, as the place of one that is freed might be given to the one that comes after it.
+    first, rates = memory_of(model), []
+    # By identity: a network may be part of another one.
+    trained = {id(weight) for network in model.networks().values() for weight in network.parameters()}
+    assert first.keys() >= {f"{name}.grad" for name, weight in model.named_parameters() if id(weight) in trained}
+    for number, batch in enumerate(batches[whole_round:], start=1):
+        model.training_step(batch, 0)
+        now = memory_of(model)
+        assert now.keys() == first.keys()
+        assert [name for name, value in now.items() if value.data_ptr() != first[name].data_ptr()] == []
+        if number % whole_round == 0:
+            # Networks that learn at a share of it have one of their own.
+            rates.append(max(float(value) for name, value in now.items() if name.startswith("0.lr")))
+    assert rates == pytest.approx([model.lr, model.lr * 2 / 3, model.lr / 3])
