@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import suite
+from suite.data.module import PictureData
 from suite.errors import UserError
 from suite.run import folder
 from suite.run.checkpoints import LastCheckpoint
@@ -216,6 +217,29 @@ def script(cache: Path, *words: str) -> str:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_what_a_later_stage_refuses_is_not_kept(train, tmp_path, monkeypatch, capsys):
+    """Its first one took it, and it went well."""
+    run = tmp_path / "run"
+    with suppress(Killed), monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_epoch_end", killed)
+        train(*TINY, f"hydra.run.dir={run}")
+    before = (run / "stages.yaml").read_bytes()
+    prepare = PictureData.prepare_data
+
+    def refuse_second(self: PictureData) -> None:
+        if self.batch_size == 3 and (run / STAGES[0] / "conclusion.txt").is_file():
+            raise UserError("data.batch_size=3: not with these pictures")
+        prepare(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureData, "prepare_data", refuse_second)
+        assert train(f"resume={run}", "data.batch_size=3") == 2
+    assert "data.batch_size=3: not with these pictures" in capsys.readouterr().err
+    assert OmegaConf.load(run / STAGES[0] / "config.yaml").data.batch_size == 3
+    assert (run / "stages.yaml").read_bytes() == before
+    assert train(f"resume={run}") == 0
 
 
 def test_jobs_of_a_multirun_have_stages_of_their_own_in_one_wandb_group_each(train, tmp_path):

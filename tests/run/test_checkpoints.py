@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_a_metric_that_is_not_there_is_said_once(run: Callable, tmp_path: Path, 
 def test_the_last_epoch_is_always_saved(every: int, epochs: int, kept: int, run: Callable, tmp_path: Path) -> None:
     run(LastCheckpoint(tmp_path, every), epochs=epochs)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["done"]["epochs"] == kept
+
+
+def test_that_it_was_saved_is_kept_beside_the_checkpoints(run: Callable, tmp_path: Path) -> None:
+    run(LastCheckpoint(tmp_path / "checkpoints", every_n_epochs=2))
+    shutil.rmtree(tmp_path / "checkpoints")
+    config = OmegaConf.create({"checkpoint": {"every_n_epochs": 2, "every_n_steps": None}})
+    with pytest.raises(UserError, match=r"last\.ckpt is missing, and was there"):
+        refuse_lost(tmp_path, config)
 
 
 def test_steps_are_saved_between_epochs(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +278,7 @@ def test_a_folder_that_takes_nothing(tmp_path: Path) -> None:
 
 
 LOST: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
-    "a validated epoch": ({}, "batch,epoch,step,val/l1\n5,0,5,\n5,0,5,0.1\n", ()),
+    "a validated epoch": ({}, "batch,epoch,step,val/l1\n5,0,5,\n5,0,5,0.1\n", (".saved",)),
     "a second epoch": ({}, "batch,epoch,step\n5,0,5\n6,1,6\n", ("checkpoints/best.ckpt",)),
     "a step that is saved": ({"every_n_epochs": 9, "every_n_steps": 3}, "batch,epoch,step\n4,0,4\n", ()),
     "a finished run": ({}, "batch,epoch,step\n5,0,5\n", ("conclusion.txt",)),
@@ -277,6 +286,7 @@ LOST: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
 NOT_YET: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "no step": ({}, "", ()),
     "the first epoch": ({}, "batch,epoch,step\n4,0,4\n\0\0,", ()),
+    "a kill before the first was saved": ({}, "batch,epoch,step,val/l1\n5,0,5,0.1\n", ("checkpoints/best.ckpt",)),
     "a kill while the first was saved": (
         {},
         "batch,epoch,step,val/l1\n5,0,5,0.1\n",
@@ -295,7 +305,7 @@ def test_a_run_that_has_lost_its_checkpoint_does_not_start_over(case: str, tmp_p
     for name in files:
         (tmp_path / name).touch()
     saved = {"every_n_epochs": 1, "every_n_steps": None} | changes
-    config = OmegaConf.create({"validation": {"every_n_steps": None}, "checkpoint": saved})
+    config = OmegaConf.create({"checkpoint": saved})
     if case in NOT_YET:
         refuse_lost(tmp_path, config)
         return

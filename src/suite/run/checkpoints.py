@@ -22,6 +22,8 @@ from suite.run.signals import signals_wait
 
 log = logging.getLogger(__name__)
 
+SAVED = ".saved"  # in a run's folder, once it has saved a last.ckpt
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Saves beside the old checkpoint, then takes its place: a full disk or a kill leaves the old one whole."""
@@ -77,16 +79,21 @@ class LastCheckpoint(OfSteps):
         self.due = moved and self.every_n_steps is not None and self.steps % self.every_n_steps == 0
         # Behind a validation that follows: else a resumed run would lack it, or best.ckpt forget what it was.
         if self.due and not trainer.is_last_batch and not validates_now(trainer):
-            trainer.save_checkpoint(self.path, weights_only=False)
+            self._save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.due and not trainer.is_last_batch:  # else with the epoch
-            trainer.save_checkpoint(self.path, weights_only=False)
+            self._save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         done = trainer.current_epoch + 1
         if self.due or done % self.every_n_epochs == 0 or done == trainer.max_epochs or trainer.should_stop:
-            trainer.save_checkpoint(self.path, weights_only=False)
+            self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        trainer.save_checkpoint(self.path, weights_only=False)
+        if trainer.is_global_zero:
+            (self.path.parent.parent / SAVED).touch()
 
 
 def validates_now(trainer: pl.Trainer) -> bool:
@@ -99,20 +106,19 @@ def validates_now(trainer: pl.Trainer) -> bool:
 def refuse_lost(run: Path, config: DictConfig) -> None:
     """Raises UserError where a run to be resumed has no last.ckpt, and must have had one: it would start over.
 
-    A run that ended before it saved its first may start over: it comes to the same.
+    A run that ended before it saved its first may start over: it comes to the same. One of an earlier release has no
+    mark of it; where its metrics go on behind the first that was due, there was one.
     """
     folder = run / "checkpoints"
     if (folder / "last.ckpt").exists() or (folder / "last.ckpt.partial").exists():
         return
-    by_epochs = config.validation.every_n_steps is None
     epochs = steps = 0  # behind it, as far as its metrics say
     for row in read_metrics(run):
-        validated = by_epochs and any(text and name.startswith("val") for name, text in row.items())
         if row.get("epoch", "").isdigit() and row.get("step", "").isdigit():
-            epochs, steps = max(epochs, int(row["epoch"]) + validated), max(steps, int(row["step"]))
+            epochs, steps = max(epochs, int(row["epoch"])), max(steps, int(row["step"]))
     every_n_steps = config.checkpoint.every_n_steps
-    saved = epochs >= config.checkpoint.every_n_epochs or (every_n_steps is not None and steps > every_n_steps)
-    if saved or (run / "conclusion.txt").exists():
+    went_on = epochs >= config.checkpoint.every_n_epochs or (every_n_steps is not None and steps > every_n_steps)
+    if went_on or any((run / name).exists() for name in (SAVED, "conclusion.txt")):
         raise UserError(
             f"{folder / 'last.ckpt'} is missing, and was there: put it back, or train a fresh run in another folder"
         )

@@ -50,6 +50,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     saved = OmegaConf.to_yaml(OmegaConf.create({name: resolved(of_one) for name, of_one in configs.items()}))
     if on_rank_zero():
         folder.refuse_another(run, resumed=bool(config.resume))
+    as_they_were = (run / folder.STAGES).read_text(encoding="utf-8") if config.resume else None
     before: Path | None = None
     starts = [*(of_one.start for of_one in list(configs.values())[1:]), None]  # of each stage: where the next starts
     for number, (name, of_one) in enumerate(configs.items(), start=1):
@@ -62,7 +63,13 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
             if before is not None:
                 of_one.start_from = escaped(str(before))
             write_stages = partial(write_whole, run / folder.STAGES, saved)
-            fit(of_one, own, memory, run, next_start=starts[number - 1], before_writing=write_stages)
+            try:
+                fit(of_one, own, memory, run, next_start=starts[number - 1], before_writing=write_stages)
+            except UserError:
+                refused = not (own / "config.yaml").is_file()
+                if refused and as_they_were is not None and on_rank_zero():  # an earlier one has written the changes
+                    write_whole(run / folder.STAGES, as_they_were)
+                raise
         before = own
     log.info("\nall %d stages are trained: %s", len(configs), ", ".join(configs))
     log.info("\n".join(what_next(run, model, data.holds_out)))
