@@ -46,6 +46,7 @@ class RunKeys(TypedDict):
 
     seed: Seed
     threads: Annotated[int, Range(least=1, most=1024)] | None
+    timeout: Annotated[float, Range(least=0.1, most=720)] | None
     resume: File | None
     stages: Sequence[Name] | None
     start_from: File | None

@@ -70,6 +70,8 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
 
     interrupts.listen()
     register_resolvers()
+    # Before torch is imported: its C++ reports broken connections with its own stack, and `suite.run.ranks` in a line.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors of the composition through to here, to become one line
     # argparse wants its own flags before the words of the job: `key=value -m` is as good as `-m key=value`.
     arguments = sorted(command_line.without_dashes(sys.argv[1:]), key=lambda word: word not in ("-m", "--multirun"))

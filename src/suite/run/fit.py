@@ -67,7 +67,7 @@ def _fit(
 ) -> None:
     from suite.data.splits import split_said
     from suite.run.loggers import finish_wandb
-    from suite.run.signals import end_other_processes, keep_other_processes
+    from suite.run.ranks import end_other_processes, watch_over
 
     if config.resume and on_rank_zero():
         hold(run)
@@ -125,6 +125,10 @@ def _fit(
         so_far = f"epoch {done['epochs']}, step {done['steps']}" if config.resume else ""
         log.info(summary(config, model, run, so_far, started_from, data.holds_out))
 
+    def how() -> str:
+        begun = (run / "config.yaml").is_file()
+        return f"go on with: {to_go_on(to_resume)}" if begun else "the run had not begun: start it again"
+
     began = time.monotonic()
     exit_code = 1
     trainer = None
@@ -132,11 +136,11 @@ def _fit(
         resumed_batch = done["batches"] if config.resume else None
         trainer = build_trainer(config, run, model, begin, resumed_batch, data.holds_out)
         if not trained:
+            watch_over(trainer, config.get("timeout"), run, how)
             train(trainer, model, data, resumed_from)
         elif on_rank_zero():
             begin()
         trained = True
-        keep_other_processes(trainer)
         if on_rank_zero():
             leave_behind(model, data, run, trainer.strategy.root_device)
             said = conclude(trainer, model, run, time.monotonic() - began, data.holds_out)
@@ -154,7 +158,7 @@ def _fit(
         raise cli.Stopped(number, f"{what}; go on with: {to_go_on(to_resume)}") from stop
     finally:
         if trainer and exit_code:
-            end_other_processes(trainer)
+            end_other_processes()
         finish_wandb(exit_code)
 
 
@@ -162,10 +166,15 @@ def train(trainer: "pl.Trainer", model: "Paper", data: "PictureData", resumed_fr
     """Raises UserError for what Lightning refuses of the trainer's settings and the length of the data."""
     from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+    from suite.run.ranks import wait_for_the_cause
+
     try:
         trainer.fit(model, datamodule=data, ckpt_path=resumed_from, weights_only=True)
     except MisconfigurationException as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        wait_for_the_cause(error)
+        raise
 
 
 def check_reached(start: str, config: DictConfig, model: "Paper", data: "PictureData") -> None:

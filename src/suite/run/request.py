@@ -63,6 +63,8 @@ def with_own(saved: DictConfig, composed: DictConfig) -> DictConfig:
         if theirs not in (None, ours):
             log.info("logger.%s=%s is of the run and not taken: say it again to go on so", key, theirs)
     stored.take_own(saved, own)
+    if "timeout" not in saved and "timeout" in composed:  # runs of before have none
+        saved.timeout = composed.timeout
     return saved
 
 
@@ -86,6 +88,10 @@ def new_id() -> str:
 def several_devices(config: DictConfig) -> bool:
     """Whether a run takes more than one process; `devices: [1]` is one device, the second."""
     devices = config.trainer.devices
+    if devices == "auto":
+        import torch
+
+        return config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.device_count() > 1
     return devices not in (1, "1") and not (OmegaConf.is_list(devices) and len(devices) == 1)
 
 
@@ -101,7 +107,7 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
 
     for word in (override.removeprefix("++") for override in overrides):
         key = word.partition("=")[0]
-        if "." not in key and key not in ("cache_dir", "threads", "start"):
+        if "." not in key and key not in ("cache_dir", "threads", "timeout", "start"):
             raise UserError(
                 f"{typed(word)}: a resumed run keeps its groups, name and seed; change single values, as in "
                 "model.epochs=300"

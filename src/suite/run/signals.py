@@ -1,4 +1,4 @@
-"""How a run ends before its time: by Ctrl-C, by SIGTERM, or because another of its processes did."""
+"""How a run ends before its time: by Ctrl-C or by SIGTERM."""
 
 import signal
 import threading
@@ -57,25 +57,6 @@ class Signals(Callback):
         if self.waits:
             self.waits = False
             _waiting.end()
-
-
-_launchers: list[Any] = []  # of this process, that have started others
-
-
-def keep_other_processes(trainer: pl.Trainer) -> None:
-    """Remember them after a stage: they go on with the next one, which starts none."""
-    launcher: Any = trainer.strategy.launcher
-    if getattr(launcher, "procs", None) and launcher not in _launchers:
-        _launchers.append(launcher)
-
-
-def end_other_processes(trainer: pl.Trainer) -> None:
-    """End the processes that this one has started for a DDP run: without it they would wait for ever."""
-    keep_other_processes(trainer)
-    for launcher in _launchers:
-        launcher.kill(signal.SIGKILL)
-        launcher.procs.clear()  # else Lightning's watch over them would find them dead, and kill this process
-    _launchers.clear()
 
 
 class _Waiting:

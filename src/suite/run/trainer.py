@@ -14,6 +14,7 @@ from suite.arguments import one_of
 from suite.errors import UserError
 from suite.run.cli import on_terminal
 from suite.run.config import plain
+from suite.run.request import several_devices
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -82,8 +83,8 @@ def build_trainer(
         every = model.schedule.total  # at the end
     if every is not None:
         values |= {"val_check_interval": every * model.batches_per_step, "check_val_every_n_epoch": None}
-    if model.stages and values["strategy"] == "ddp_find_unused_parameters_true":
-        # Between stages the first process makes what the next one needs, while the others wait for it.
+    if several_devices(config):
+        # The others wait while the first process measures, or makes what the next stage needs: `ranks` has the timeout.
         values["strategy"] = DDPStrategy(find_unused_parameters=True, timeout=timedelta(hours=12))
     if not holds_out:
         values["limit_val_batches"] = 0
@@ -137,6 +138,7 @@ def metrics_callback(config: DictConfig) -> "MetricsCallback | None":
 def quiet_lightning() -> None:
     """Leave out Lightning's hints that can't apply here; its warnings about the run itself stay."""
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_Unhelpful())
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # how processes found each other
     for hint in (
         ".*does not have many workers.*",
         ".*smaller than the logging interval.*",
@@ -150,7 +152,10 @@ def quiet_lightning() -> None:
 
 
 class _Unhelpful(logging.Filter):
-    HINTS = ("💡", "GPU available", "TPU available", "was configured so 100%", "Restor", "`max_epochs=")
+    HINTS = (
+        "💡", "distributed_backend=", "GPU available", "TPU available", "was configured so 100%", "Restor",
+        "`max_epochs=",
+    )  # fmt: skip
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not any(hint in record.getMessage() for hint in self.HINTS)
