@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=ddp", "trainer.accelerator=cpu", "threads=1"]
+RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer.devices=2", "trainer.accelerator=cpu", "threads=1"]
 TINY = ["model.backbone.width=4", "model.discriminator.width=4", "metrics=none", "images.count=0"]
 
 
@@ -51,13 +52,25 @@ def gone(group: int, seconds: float) -> bool:
         time.sleep(0.1)
 
 
-def test_sigterm_ends_both(start, tmp_path):
-    process, run = start("trainer.max_epochs=200", "trainer.limit_train_batches=1.0")
+LONG = ["trainer.max_epochs=200", "trainer.limit_train_batches=1.0"]
+
+
+def wait_for_checkpoint(process: subprocess.Popen, run: Path) -> None:
     deadline = time.monotonic() + 120
     while not (run / "checkpoints" / "last.ckpt").exists():
-        assert process.poll() is None, (tmp_path / "stderr").read_text()
+        assert process.poll() is None, (run.parent / "stderr").read_text()
         assert time.monotonic() < deadline, "no checkpoint"
         time.sleep(0.1)
+
+
+def second(process: subprocess.Popen) -> int:
+    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "suite.train"], capture_output=True, check=True)
+    return int(found.stdout)
+
+
+def test_sigterm_ends_both(start, tmp_path):
+    process, run = start(*LONG)
+    wait_for_checkpoint(process, run)
     process.send_signal(signal.SIGTERM)  # to the first process alone, as a scheduler does
     assert process.wait(timeout=60) == 143
     assert gone(process.pid, seconds=10)
@@ -74,3 +87,27 @@ def test_a_bad_loss_ends_both_with_one_line(start, tmp_path):
     lines = (tmp_path / "stderr").read_text().splitlines()
     assert [line for line in lines if line.startswith(("error", "Traceback"))] == [lines[-1]]
     assert "was not finite in batch 2" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGSTOP, "no progress for timeout=0.1 minutes: rank 1 (process {} on {}) stands "),
+        (signal.SIGKILL, "rank 1 (process {} on {}) was ended by SIGKILL "),
+    ],
+    ids=["SIGSTOP", "SIGKILL"],
+)
+def test_a_rank_that_hangs_or_dies_ends_both_with_one_line(number, said, start, tmp_path):
+    process, run = start(*LONG, "timeout=0.1")
+    wait_for_checkpoint(process, run)
+    rank = second(process)
+    os.kill(rank, number)
+    assert process.wait(timeout=40) == 2
+    assert gone(process.pid, seconds=10)
+    (line,) = (tmp_path / "stderr").read_text().splitlines()
+    assert line.startswith(f"error: {said.format(rank, socket.gethostname())}")
+    assert " of epoch " in line
+    assert line.endswith(f"go on with: python -m suite.train resume={run}")
+    assert line.removeprefix("error: ") in (run / "log.txt").read_text()
+    assert not (run / ".lock").exists()
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["done"]["batches"] >= 5

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +52,7 @@ class Watch(threading.Thread):
         self.over = threading.Event()
         self.socket: socket.socket | None = None
         self.token = ""  # nobody else's datagrams count
+        self.refused = False  # nobody listens any more where the first process did
         self.ending = False
 
     def goes_on(self, run: Path, how: Callable[[], str]) -> None:
@@ -95,7 +96,7 @@ class Watch(threading.Thread):
 
     def _ended(self) -> tuple[str, bool] | None:
         """What to say of a process that is no more, and whether it is for the terminal, too."""
-        if self.parent and os.getppid() != self.parent:
+        if os.getppid() != self.parent if self.parent else self.refused and not self.own.resting:
             return f"{self._who(0, self.parent)} has died", self.rank == 1
         codes = {rank: process.poll() for rank, process in enumerate(self.others, 1)}
         for rank, code in sorted(codes.items(), key=lambda item: (item[1] or 0) >= 0):  # a signal is a cause
@@ -110,7 +111,7 @@ class Watch(threading.Thread):
         return None
 
     def _exchange(self, link: socket.socket) -> None:
-        with suppress(OSError):  # the other side is away
+        try:
             if self.rank > 0:
                 link.send(written([self.own], self.token))
             wait = _EVERY
@@ -122,6 +123,10 @@ class Watch(threading.Thread):
                 if self.rank == 0 and heard:
                     link.sendto(written(list(self.known.values()), self.token), sender)
                 wait = 0  # those that wait to be read
+        except ConnectionRefusedError:
+            self.refused = True
+        except OSError:  # nothing more to read, or no network for now
+            pass
 
     def _judge(self, judge: Judge) -> None:
         if not (hanging := judge.hanging(list(self.known.values()), time.monotonic())):
@@ -136,7 +141,12 @@ class Watch(threading.Thread):
         self._end(f"no progress for timeout={self.timeout:g} minutes: {stand}", speaks)
 
     def _who(self, rank: int, pid: int) -> str:
-        return f"rank {rank} (process {pid} on {self.known[rank].host if rank in self.known else self.own.host})"
+        known = self.known.get(rank)
+        return f"rank {rank} (process {known.pid if known else pid} on {known.host if known else self.own.host})"
+
+    def lost(self, gone: Sequence[Standing]) -> str:
+        who = ", ".join(f"{self._who(one.rank, one.pid)}" for one in gone)
+        return f"{who} ended{self._where(gone[0].rank)}; {self.how()}"
 
     def _where(self, rank: int) -> str:
         return f" {self.known[rank].where}" if rank in self.known else " before it began to train"
@@ -175,9 +185,12 @@ class Watch(threading.Thread):
 
     def end_others(self) -> None:
         """Without this process they would wait for ever."""
+        if self.ending:  # by the thread, which has said why
+            time.sleep(2 * _LEAVING)
         self.over.set()
-        self._take_over()
-        for process in self.others:
+        started = [*self.others, *self.launcher.procs]
+        self.launcher.procs.clear()  # else Lightning's watch over them would find them dead, and kill this process
+        for process in started:
             process.kill()
         self.others.clear()
 
@@ -276,6 +289,9 @@ def wait_for_the_cause(error: Exception) -> None:
     if _watch.rank > 0:
         time.sleep(_FIRST_RANK_ENDS)
     elif isinstance(error, RuntimeError):  # as which the connections of torch.distributed end
+        before = dict(_watch.known)
         time.sleep(2 * _GRACE)
         if _watch.ending:
             time.sleep(2 * _LEAVING)
+        if gone := [one for one in before.values() if _watch.known[one.rank].pulse == one.pulse]:
+            raise UserError(_watch.lost(gone)) from error  # that torchrun or Slurm had started
