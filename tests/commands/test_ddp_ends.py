@@ -90,15 +90,15 @@ def test_a_bad_loss_ends_both_with_one_line(start, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "words", "said"),
     [
-        (signal.SIGSTOP, "no progress for timeout=0.1 minutes: rank 1 (process {} on {}) stands "),
-        (signal.SIGKILL, "rank 1 (process {} on {}) was ended by SIGKILL "),
+        (signal.SIGSTOP, ["timeout=0.1"], "no progress for timeout=0.1 minutes: rank 1 (process {} on {}) stands "),
+        (signal.SIGKILL, [], "rank 1 (process {} on {}) was ended by SIGKILL "),
     ],
     ids=["SIGSTOP", "SIGKILL"],
 )
-def test_a_rank_that_hangs_or_dies_ends_both_with_one_line(number, said, start, tmp_path):
-    process, run = start(*LONG, "timeout=0.1")
+def test_a_rank_that_hangs_or_dies_ends_both_with_one_line(number, words, said, start, tmp_path):
+    process, run = start(*LONG, *words)
     wait_for_checkpoint(process, run)
     rank = second(process)
     os.kill(rank, number)

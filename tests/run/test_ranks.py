@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from suite.errors import UserError
 from suite.run import ranks
 from suite.run.heartbeat import Judge, Standing, read, written
 
@@ -117,11 +119,11 @@ def test_the_first_process_hears_of_the_others(watch: Callable[[int], ranks.Watc
     first, second = watch(0), watch(1)
     assert first.socket is not None
     assert second.socket is not None
-    second.own = replace(second.own, at=(1, 7, 3), where="in batch 7 of epoch 1")
+    second.known[1] = replace(second.own, at=(1, 7, 3), where="in batch 7 of epoch 1")
     second.socket.send(written([replace(second.own, pid=1)], "a stranger's"))
-    second.socket.send(written([second.own], second.token))
+    second.socket.send(written([second.known[1]], second.token))
     first._exchange(first.socket)
-    assert first.known == {0: first.own, 1: second.own}
+    assert first.known == {0: first.own, 1: second.known[1]}
     second._exchange(second.socket)
     assert second.known[0] == first.own
     first.socket.close()
@@ -146,3 +148,19 @@ def test_who_was_killed_is_the_cause_and_not_who_noticed(watch: Callable[[int], 
     ended[2].poll = lambda: -9
     first.known[3] = Standing(3, 13, "there", where="in batch 2 of epoch 1")
     assert first._ended() == ("rank 3 (process 13 on there) was ended by SIGKILL in batch 2 of epoch 1", True)
+
+
+def test_a_broken_connection_is_told_as_the_end_of_another_process(
+    watch: Callable[[int], ranks.Watch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = watch(0)
+    assert first.socket is not None
+    first.socket.close()
+    first.goes_on(tmp_path, lambda: "go on with: a command")
+    first.known[1] = Standing(1, 11, "there", where="in batch 2 of epoch 1")
+    monkeypatch.setattr(ranks, "_watch", first)
+    monkeypatch.setattr(ranks, "_GRACE", 0)
+    told = r"^rank 1 \(process 11 on there\) ended in batch 2 of epoch 1; go on with: a command$"
+    with pytest.raises(UserError, match=told):
+        ranks.wait_for_the_cause(RuntimeError("Connection closed by peer"))
+    ranks.wait_for_the_cause(ValueError("a fault of its own"))

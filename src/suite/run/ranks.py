@@ -25,6 +25,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from suite.errors import UserError
+from suite.run.cli import on_terminal
 from suite.run.heartbeat import Judge, Standing, read, written
 
 _EVERY = 0.5  # seconds between two looks at the others
@@ -46,7 +47,7 @@ class Watch(threading.Thread):
         if self.rank == 0:
             os.environ[_FIRST] = str(os.getpid())
         self.timeout, self.judge = timeout, Judge(60 * timeout) if timeout else None
-        self.own = Standing(self.rank, os.getpid(), socket.gethostname())
+        self.own = Standing(self.rank, os.getpid(), socket.gethostname())  # set by the main thread alone
         self.known: dict[int, Standing] = {self.rank: self.own}  # by rank, as it was last heard of
         self.others: list[subprocess.Popen] = []  # by rank from 1 on, where this process has started them
         self.over = threading.Event()
@@ -68,7 +69,10 @@ class Watch(threading.Thread):
         family, _, _, _, address = socket.getaddrinfo(environment.main_address, 0, type=socket.SOCK_DGRAM)[0]
         link = socket.socket(family, socket.SOCK_DGRAM)
         if self.rank == 0:
-            link.bind(address)
+            try:
+                link.bind(address)
+            except OSError:  # a name for this host that is none of its own addresses, as behind a cluster's service
+                link.bind(("", 0))
         port, self.token = trainer.strategy.broadcast((link.getsockname()[1], secrets.token_hex(8)))
         if self.rank > 0:
             link.connect((address[0], port, *address[2:]))
@@ -77,12 +81,13 @@ class Watch(threading.Thread):
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        pulse = 0
         while not self.over.wait(_EVERY):
             self._take_over()
             if (ended := self._ended()) and not self.over.wait(_GRACE):
                 self._end(*ended)
-            self.own = own = replace(self.own, pulse=self.own.pulse + 1)
-            self.known[self.rank] = own
+            pulse += 1
+            self.known[self.rank] = replace(self.own, pulse=pulse)
             if self.socket is not None:
                 self._exchange(self.socket)
             if self.judge:
@@ -113,7 +118,7 @@ class Watch(threading.Thread):
     def _exchange(self, link: socket.socket) -> None:
         try:
             if self.rank > 0:
-                link.send(written([self.own], self.token))
+                link.send(written([self.known[self.rank]], self.token))
             wait = _EVERY
             while True:
                 link.settimeout(wait)
@@ -141,12 +146,11 @@ class Watch(threading.Thread):
         self._end(f"no progress for timeout={self.timeout:g} minutes: {stand}", speaks)
 
     def _who(self, rank: int, pid: int) -> str:
-        known = self.known.get(rank)
-        return f"rank {rank} (process {known.pid if known else pid} on {known.host if known else self.own.host})"
+        known = self.known.get(rank, replace(self.own, pid=pid))
+        return f"rank {rank} (process {known.pid} on {known.host})"
 
     def lost(self, gone: Sequence[Standing]) -> str:
-        who = ", ".join(f"{self._who(one.rank, one.pid)}" for one in gone)
-        return f"{who} ended{self._where(gone[0].rank)}; {self.how()}"
+        return f"{', '.join(self._who(one.rank, one.pid) for one in gone)} ended {gone[0].where}; {self.how()}"
 
     def _where(self, rank: int) -> str:
         return f" {self.known[rank].where}" if rank in self.known else " before it began to train"
@@ -158,6 +162,8 @@ class Watch(threading.Thread):
         for process in self.others:
             process.kill()
         if speaks:
+            if on_terminal():
+                print("\033[?25h", flush=True)  # the cursor, which a progress bar hides until it ends itself
             print(f"error: {line}", file=sys.stderr, flush=True)
         if self.parent and speaks and os.getppid() == self.parent:
             os.kill(self.parent, signal.SIGKILL)
@@ -289,9 +295,9 @@ def wait_for_the_cause(error: Exception) -> None:
     if _watch.rank > 0:
         time.sleep(_FIRST_RANK_ENDS)
     elif isinstance(error, RuntimeError):  # as which the connections of torch.distributed end
-        before = dict(_watch.known)
+        before = {rank: known for rank, known in _watch.known.items() if rank != _watch.rank}
         time.sleep(2 * _GRACE)
         if _watch.ending:
             time.sleep(2 * _LEAVING)
-        if gone := [one for one in before.values() if _watch.known[one.rank].pulse == one.pulse]:
+        if gone := [one for rank, one in before.items() if _watch.known[rank].pulse == one.pulse]:
             raise UserError(_watch.lost(gone)) from error  # that torchrun or Slurm had started
