@@ -55,7 +55,7 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
                 _say(str(stopped))
             sys.exit(128 + stopped.number)
         except Exception as error:
-            if not (reason := user_message(error)):
+            if not (reason := user_message(error, config_name)):
                 raise
             command = HydraConfig.get()
             job_number = f" in job {command.job.num}" if command.mode == RunMode.MULTIRUN else ""

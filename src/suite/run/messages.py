@@ -11,6 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from suite.arguments import arguments_of, fits
 from suite.errors import UserError, printable
 from suite.run.config import CONF, composing
+from suite.run.exhausted import exhausted
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # raised by a write, which knows no file name
 
 
-def user_message(error: BaseException) -> str | None:
+def user_message(error: BaseException, command: str = "") -> str | None:
     """Why the user's input can't work, as one line; None for an error that is not the user's.
 
-    Those are our own UserErrors, what OmegaConf says of a configuration, and files that can't be used.
+    Those are our own UserErrors, what OmegaConf says of a configuration, what a machine has too little of for the
+    command of that name, and files that can't be used.
     """
     from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -37,6 +39,8 @@ def user_message(error: BaseException) -> str | None:
             inner = inner.__cause__ or inner.__context__
         key = f"{error.full_key}: " if error.full_key else ""
         return key + str(error).splitlines()[0]  # below it stand OmegaConf's own types
+    if reason := exhausted(error, command):
+        return printable(reason)
     if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
         return f"{error.filename or 'a file could not be written'}: {error.strerror}"
     return None

@@ -4,15 +4,19 @@ A sampler yields (epoch, index) pairs. So the workers, which hold a copy of the 
 told the epoch, and a sample depends on (seed, epoch, index) and on nothing that happened before.
 """
 
+import errno
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing.queues import Queue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from suite.data.batch import Batch
 from suite.data.pictures.decode import workers_for
@@ -21,6 +25,10 @@ from suite.errors import UserError
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
+
+# Where there is no room for the locks between processes its iterator is never finished, and would say, at its end, that
+# it lacks this.
+_MultiProcessingDataLoaderIter._shutdown = True
 
 Place = tuple[int, int]  # epoch, index
 PlaceInTurn = tuple[int, int, int]  # epoch, index, turn
@@ -191,8 +199,23 @@ def _begin(distant: bool, worker: int) -> None:
     """Out of reach of signals to the run's process group: the run ends its workers itself, after its own work."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()
+    # What a full /dev/shm does to a worker is said by the run, in one line: not by the worker, too, nor by its queue,
+    # which would go on without that batch and have the run wait for it.
+    if hasattr(signal, "SIGBUS"):
+        signal.signal(signal.SIGBUS, signal.SIG_DFL)
+    Queue._on_queue_feeder_error = staticmethod(_end_where_no_room)  # type: ignore[attr-defined]
     if distant:
         end_with_parent()
+
+
+_say_error = Queue._on_queue_feeder_error  # type: ignore[attr-defined]
+
+
+def _end_where_no_room(error: Exception, batch: object) -> None:
+    """Called where a queue can't send a batch: end the worker, with a number that says why."""
+    if os.strerror(errno.ENOSPC) in str(error):
+        os._exit(errno.ENOSPC)
+    _say_error(error, batch)
 
 
 def collate(samples: list[dict[str, Any]]) -> Batch:
