@@ -363,7 +363,7 @@ def test_a_write_that_fails_leaves_nothing_half(model, photos, tmp_path, monkeyp
 
 
 def test_no_folder_can_be_made_there(run, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(translation, "forward", None)  # found before anything is translated
+    monkeypatch.setattr(translation, "_pass", None)  # found before anything is translated
     noise(photos / "x.png", 8, 8)
     (tmp_path / "file").write_text("")
     for target in ("file", "file/below"):
@@ -377,15 +377,16 @@ def test_no_folder_can_be_made_there(run, photos, tmp_path, monkeypatch):
 class Spy:
     """Stands before a model and notes the shapes that go through; `refuse` says which do not fit the memory."""
 
-    def __init__(self, model, refuse=lambda shape: False):
+    def __init__(self, model, refuse=lambda shape: False, error=None):
         self.model, self.refuse, self.shapes = model, refuse, []
+        self.error = error or torch.OutOfMemoryError("no")
 
     def __getattr__(self, name):
         return getattr(self.model, name)
 
     def translate(self, x, direction):
         if self.refuse(x.shape):
-            raise torch.OutOfMemoryError("no")
+            raise self.error
         self.shapes.append(tuple(x.shape))
         return self.model.translate(x, direction)
 
@@ -423,12 +424,21 @@ def test_few_pictures_are_held_at_a_time(model, photos, tmp_path, monkeypatch):
     assert first[0] <= 5 + 3
 
 
-def test_too_large_for_the_memory(model, photos, tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        MemoryError(),
+    ],
+    ids=["of a GPU", "of a CPU", "Python's"],
+)
+def test_too_large_for_the_memory(error, model, photos, tmp_path):
     """A batch that does not fit is halved; a picture that does not fit alone is named, the others are done."""
     for number in range(5):
         noise(photos / f"{number}.png", 16, 16)
     noise(photos / "huge.png", 64, 16)
-    spy = Spy(model, refuse=lambda shape: shape[0] > 2 or shape[-1] > 16)
+    spy = Spy(model, refuse=lambda shape: shape[0] > 2 or shape[-1] > 16, error=error)
     done = []
     failed = translate_files(spy, match_outputs(photos, tmp_path / "out"), on_done=lambda: done.append(1))
     assert list(failed) == [photos / "huge.png"]
@@ -436,6 +446,34 @@ def test_too_large_for_the_memory(model, photos, tmp_path):
     assert len(done) == 6
     for number in range(5):
         assert_same(tmp_path / "out" / f"{number}.png", applied(model, Image.open(photos / f"{number}.png")))
+
+
+@pytest.mark.parametrize("step", ["_read", "_write"])
+def test_a_picture_that_is_too_large_to_be_read_or_written(step, model, photos, tmp_path, monkeypatch):
+    inside = {"_read": "_fitted", "_write": "write_picture"}[step]
+    whole = getattr(translation, inside)
+
+    def too_large(picture, *arguments):
+        if picture.width == 64:
+            raise MemoryError
+        return whole(picture, *arguments)
+
+    noise(photos / "a.png", 64, 16)
+    noise(photos / "b.png", 16, 16)
+    monkeypatch.setattr(translation, inside, too_large)
+    done = []
+    failed = translate_files(model, match_outputs(photos, tmp_path / "out"), on_done=lambda: done.append(1))
+    assert list(failed) == [photos / "a.png"]
+    assert "too large for the memory" in failed[photos / "a.png"]
+    assert len(done) == 2
+    assert (tmp_path / "out" / "b.png").is_file()
+
+
+def test_other_errors_of_a_model_are_not_taken_for_it(model, photos, tmp_path):
+    noise(photos / "x.png", 16, 16)
+    spy = Spy(model, refuse=lambda shape: True, error=RuntimeError("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        translate_files(spy, match_outputs(photos, tmp_path / "out"))
 
 
 # The command ---------------------------------------------------------------------------------------------------------

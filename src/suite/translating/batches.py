@@ -21,7 +21,7 @@ from suite.data.catalog import PictureFile, flatten, is_transparent
 from suite.data.depth import Depth
 from suite.data.pictures.decode import Array, Fit
 from suite.data.pictures.headers import pages_of
-from suite.errors import UserError
+from suite.errors import UserError, is_out_of_memory
 from suite.files import make_folder, write_picture
 from suite.papers.base import Direction, Paper
 from suite.translating.fitting import Fitted, Fitting
@@ -29,6 +29,7 @@ from suite.translating.outputs import Pair
 
 _WAITING = 64 * 2**20  # bytes of pictures that wait for others of their shape; larger ones go in smaller batches
 _THREADS = 8  # at most
+_TOO_LARGE = "too large for the memory"
 
 
 def pick_device(name: str) -> torch.device:
@@ -116,7 +117,7 @@ def translate_files(
     fitting = Fitting.of(model, direction)
     read = partial(_read, fitting=fitting, size=size, depth=depth)
     threads = min(_THREADS, os.cpu_count() or 1)
-    writes: deque[Future[None]] = deque()
+    writes: deque[tuple[Path, Future[None]]] = deque()
     failed: dict[Path, str] = {}
 
     def fail(source: Path, reason: str) -> None:
@@ -133,19 +134,22 @@ def translate_files(
 
     def finish_writes(until: int) -> None:
         while len(writes) > until:
-            writes.popleft().result()
-            on_done()
+            source, write = writes.popleft()
+            try:
+                write.result()
+            except MemoryError:
+                fail(source, f"its translation is {_TOO_LARGE}; try size=1024")
+            else:
+                on_done()
 
     with ThreadPoolExecutor(threads) as pool:
         for batch in _in_batches(readable(pool), batch_size):
-            try:
-                translated = forward(model, torch.stack([picture.fitted.pixels for picture in batch]), direction, bf16)
-            except torch.OutOfMemoryError:
-                for source, _, (_, height, width), *_ in batch:
-                    fail(source, f"{width}x{height} is too large for the memory; try size=1024")
-                continue
-            for picture, result in zip(batch, translated, strict=True):
-                writes.append(pool.submit(_write, fitting, result, picture))
+            for picture, result in _translated(model, batch, direction, bf16):
+                if result is None:
+                    _, height, width = picture.fitted.pixels.shape
+                    fail(picture.source, f"{width}x{height} is {_TOO_LARGE}; try size=1024")
+                else:
+                    writes.append((picture.source, pool.submit(_write, fitting, result, picture)))
             finish_writes(until=2 * threads)
         finish_writes(until=0)
     return failed
@@ -159,6 +163,8 @@ def _read(pair: Pair, fitting: Fitting, size: int | None, depth: Depth) -> _Read
         fitted = fitting.fit(_fitted(loaded, fitting.channels, size, depth))
     except (OSError, ValueError) as error:
         return _Failed(source, _reason(error))
+    except MemoryError:
+        return _Failed(source, f"it is {_TOO_LARGE}")
     return _Read(source, target, fitted, pages_of(picture), is_transparent(loaded))
 
 
@@ -200,21 +206,45 @@ def _in_batches(pictures: Iterable[_Read], batch_size: int) -> Iterator[list[_Re
     yield from waiting.values()
 
 
+def _translated(
+    model: Paper, batch: list[_Read], direction: Direction, bf16: bool
+) -> Iterator[tuple[_Read, Tensor | None]]:
+    """The pictures of a batch, all of one shape, with their translations; None where one alone does not fit."""
+    results = None
+    try:
+        results = _pass(model, torch.stack([picture.fitted.pixels for picture in batch]), direction, bf16)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Not in the except block: there the failed pass still holds its memory.
+    if results is not None:
+        yield from zip(batch, results, strict=True)
+    elif len(batch) == 1:
+        yield batch[0], None
+    else:
+        half = len(batch) // 2
+        for part in (batch[:half], batch[half:]):
+            yield from _translated(model, part, direction, bf16)
+
+
 def forward(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
     """Translate uint8 (B, C, H, W) to uint8, both in main memory; of a size that the networks read.
 
-    A batch that does not fit the device is halved. Raises torch.OutOfMemoryError where a single picture does not.
+    A batch that does not fit the memory is halved. Raises what torch does where a single picture does not.
     """
     try:
-        x = images.unit_to_signed(images.uint8_to_unit(pixels.to(model.device)))
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
-            y = model.translate(x, direction)
-        return images.signed_to_uint8(y).cpu()
-    except torch.OutOfMemoryError:
-        if len(pixels) == 1:
+        return _pass(model, pixels, direction, bf16)
+    except (RuntimeError, MemoryError) as error:
+        if len(pixels) == 1 or not is_out_of_memory(error):
             raise
-    # Not in the except block: there the failed pass still holds its memory.
-    return torch.cat([forward(model, half, direction, bf16) for half in pixels.chunk(2)])
+    return torch.cat([forward(model, half, direction, bf16) for half in pixels.chunk(2)])  # as in `_translated`
+
+
+def _pass(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
+    x = images.unit_to_signed(images.uint8_to_unit(pixels.to(model.device)))
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+        y = model.translate(x, direction)
+    return images.signed_to_uint8(y).cpu()
 
 
 def _write(fitting: Fitting, result: Tensor, picture: _Read) -> None:

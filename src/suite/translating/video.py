@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from suite.data.pictures.decode import Array
 from suite.data.suffixes import ONLY_VIDEOS
 from suite.data.tools.video_faces import Box, Detector
-from suite.errors import UserError
+from suite.errors import UserError, is_out_of_memory
 from suite.papers.base import Direction, Paper
 from suite.translating.batches import forward
 from suite.translating.faces_in_frames import cut_out, face_squares, paste
@@ -168,7 +168,9 @@ class VideoTranslator:
                 try:
                     pixels = torch.stack([fitted[number].pixels for number in batch])
                     translated = forward(self.model, pixels, self.direction, self.bf16)
-                except torch.OutOfMemoryError as error:
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
                     height, width = fitted[batch[0]][1:]
                     raise UserError(f"{width}x{height} is too large for the memory; try size=256") from error
                 for number, result in zip(batch, translated, strict=True):
