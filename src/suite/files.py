@@ -65,7 +65,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise UserError(f"can't write {path}: {error.strerror}") from error
 
 
@@ -125,3 +126,15 @@ def remove_abandoned(folder: Path, name: str = "*") -> None:
             continue
         if time.time() - last_write > _ABANDONED_AFTER:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def free_bytes(folder: Path) -> int:
+    """What the disk of a folder, which need not be there yet, can still take."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), Path("."))
+    return shutil.disk_usage(there).free
+
+
+def readable_bytes(count: float) -> str:
+    """A number of bytes for people, as 310 MiB."""
+    mebi = count / 2**20
+    return f"{mebi / 2**10:.1f} GiB" if mebi >= 1000 else f"{mebi:.0f} MiB" if mebi >= 10 else f"{mebi:.1f} MiB"

@@ -1,13 +1,16 @@
 """What goes wrong in the middle of a run: it ends with one line, and what was saved before stays good."""
 
 import resource
+import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import suite
 from suite.losses.adversarial import AdversarialLoss
-from suite.run.checkpoints import AtomicCheckpointIO
+from suite.run.checkpoints import AtomicCheckpointIO, LastCheckpoint
 
 TINY = ["experiment=cyclegan_lsgan", "scale=smoke", "model.backbone.width=4", "model.discriminator.width=4"]
 THREE = ["trainer.max_epochs=3", "trainer.limit_train_batches=2", "trainer.log_every_n_steps=50"]
@@ -62,3 +65,42 @@ def test_a_full_disk_ends_a_run_and_not_its_checkpoint(command, tmp_path, capsys
     assert suite.load(run).steps == 2
     assert command("train", f"resume={run}") == 0
     assert suite.load(run).steps == 6
+
+
+def at_the_first_step(monkeypatch, happens):
+    begun = LastCheckpoint.on_train_start
+
+    def on_train_start(self, *arguments):
+        begun(self, *arguments)
+        happens()
+
+    monkeypatch.setattr(LastCheckpoint, "on_train_start", on_train_start)
+
+
+def test_a_run_whose_data_are_gone_goes_on_with_what_is_in_its_cache(command, tmp_path, capsys, monkeypatch):
+    root, run = tmp_path / "data", tmp_path / "run"
+    for number in range(12):
+        for side in ("photos", "paintings"):
+            (root / side).mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng([number, len(side)]).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(root / side / f"{number}.png")
+    at_the_first_step(monkeypatch, lambda: shutil.rmtree(root))
+    where = ["data=unpaired_folders", f"data.root={root}", "data.a=photos", "data.b=paintings"]
+    words = [*TINY, *where, "metrics=offline", "images.train=2", "trainer.limit_train_batches=1"]
+    assert command("train", *words, f"hydra.run.dir={run}") == 0
+    assert not root.exists()
+    assert "val/fd_random_vgg" in capsys.readouterr().out
+    assert (run / "images" / "train_a2b_epoch0001.png").is_file()
+
+
+def test_a_run_whose_folder_takes_no_more_ends_with_the_name_of_the_file(command, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "run"
+
+    def close():
+        (run / "metrics.csv").mkdir()  # which root can't write to either
+
+    at_the_first_step(monkeypatch, close)
+    assert command("train", *TINY, *THREE, "metrics=none", f"hydra.run.dir={run}") == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert told == [f"error: can't write {run / 'metrics.csv'}: Is a directory"]
+    assert not (run / "conclusion.txt").exists()

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
+from suite.errors import UserError
 from suite.papers.translation import Translation
 from suite.run.checkpoints import LastCheckpoint
 from suite.run.picture_grids import HEADER, PictureGrids, arrange, latest, written
@@ -97,11 +98,16 @@ def test_a_grids_columns_are_titled(run: Callable, toys: SimpleNamespace, tmp_pa
     assert all(min(title.tobytes()) < 64 for title in titles)  # there is something written
 
 
-def test_training_pictures_have_grids_of_their_own_and_are_read_once(
+def test_training_pictures_have_grids_of_their_own_and_are_read_once_as_training_begins(
     run: Callable, toys: SimpleNamespace, tmp_path: Path
 ) -> None:
     data = toys.TrainingPictures()
-    run(PictureGrids(tmp_path, count=1, every_n_validations=1, train=2), epochs=2, data=data)
+
+    class Gone(pl.Callback):
+        def on_train_batch_start(self, *_: Any) -> None:
+            data.first_batches = None
+
+    run(PictureGrids(tmp_path, count=1, every_n_validations=1, train=2), Gone(), epochs=2, data=data)
     names = {f"{grid}_epoch{epoch:04d}" for grid in ("a2b", "b2a", "train_a2b", "train_b2a") for epoch in (1, 2)}
     assert {path.stem for path in tmp_path.glob("*.png")} == names
     for epoch in (1, 2):
@@ -166,3 +172,9 @@ def test_the_latest_grid_is_the_first_of_the_last_validation(tmp_path: Path) -> 
 
 def test_one_picture_is_one_column() -> None:
     assert arrange(torch.zeros(1, 3, 4, 12)).shape == (3, 4, 12)
+
+
+def test_a_folder_that_can_no_longer_be_written_is_named(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "images").write_text("")
+    with pytest.raises(UserError, match=rf"^can't write to {tmp_path}/images: File exists"):
+        run(PictureGrids(tmp_path / "images", 1, 1))

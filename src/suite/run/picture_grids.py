@@ -13,7 +13,7 @@ from torch import Tensor
 
 from suite.arguments import Count, Positive
 from suite.data.batch import Batch
-from suite.files import write_picture
+from suite.files import make_folder, write_picture
 from suite.images import signed_to_uint8, to_pil, to_rgb
 from suite.papers.base import Paper
 
@@ -60,7 +60,12 @@ class PictureGrids(Callback):
         self.collected = 0
         self.grids: dict[str, Grid] = {}
         self.sheets: dict[str, Image.Image] = {}
-        self.training_pictures: list[Batch] | None = None  # uint8
+        self.training_pictures: list[Batch] = []  # uint8
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.train > 0 and trainer.is_global_zero:  # now: uncropped they are in no cache, and their files may go
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            self.training_pictures = list(data.first_batches("train", self.train))
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -88,7 +93,7 @@ class PictureGrids(Callback):
         if self.train > 0:
             self._add_training_pictures(trainer, pl_module)
         assert isinstance(pl_module, Paper)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         drawn = {name: (grid.draw(), grid.caption) for name, grid in self.grids.items()}
         drawn |= {name: (sheet, name) for name, sheet in self.sheets.items()}
         for name, (picture, caption) in drawn.items():
@@ -118,8 +123,6 @@ class PictureGrids(Callback):
     def _add_training_pictures(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """In the model's state of validation; what a model draws at random is given back."""
         device, data = pl_module.device, trainer.datamodule  # type: ignore[attr-defined]
-        if self.training_pictures is None:
-            self.training_pictures = list(data.first_batches("train", self.train))
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             for batch in self.training_pictures:
                 on_device = data.transfer_batch_to_device(batch, device, 0)

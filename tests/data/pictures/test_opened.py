@@ -1,5 +1,6 @@
 """What is said of a data set that lacks what the task needs, and that the way out that is named works."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,24 @@ def test_what_is_not_read_is_said_at_the_beginning(
     with caplog.at_level("INFO", "suite"):
         unpaired().setup()
     assert f"1 file below {tmp_path / 'set'} is not read: 1 psd" in caplog.messages
+
+
+def test_what_is_in_the_cache_needs_its_files_no_more(
+    unpaired: Callable[..., PictureData], paired: Callable[..., PictureData]
+) -> None:
+    for data in (unpaired(), paired(split={"train": 3, "val": 1, "test": 2})):
+        data.setup()
+        before = [data.fingerprint(split) for split in ("val", "test")]
+        shutil.rmtree(data.root)
+        assert [data.fingerprint(split) for split in ("val", "test")] == before
+        assert len(list(data.reals("val", "b"))) > 0
+        for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+            assert len(list(loader)) > 0
+
+
+def test_without_a_cache_the_file_that_is_gone_is_named(unpaired: Callable[..., PictureData]) -> None:
+    data = unpaired(cache=False)
+    data.setup()
+    shutil.rmtree(data.root)
+    with pytest.raises(UserError, match=r"testA/0\.png: no readable picture"):
+        next(iter(data.test_dataloader()))

@@ -9,6 +9,7 @@ from suite.data.pictures import store as cache
 from suite.data.pictures.copies import Placed, find_copies
 from suite.data.pictures.decode import MOST_BROKEN, Fit, broken
 from suite.data.pictures.headers import check_alike
+from suite.data.pictures.room import check_room
 from suite.data.pictures.tasks import PictureList
 from suite.data.splits import ServedSplits, Shown, Splits
 from suite.errors import UserError
@@ -32,15 +33,24 @@ class OpenedSplits:
     ) -> None:
         self.served, self.fit, self.folder, self.skip_broken, self.training = served, fit, folder, skip_broken, training
         self._check_shapes()
-        self.lists: dict[tuple[Split, Kind], PictureList] = {
-            (split, kind): self._open_split(split, kind)
+        opens = [
+            (split, kind)
             for split in served.names
             for kind in self._kinds(split)
             if kind in served.needs.kinds or split != "train"
-        }
+        ]
+        if folder is not None:
+            of_cache = (self._stored(*place) for place in opens if training or place[0] != "train")
+            wanted = (([shown.picture for shown in pictures], fit) for pictures, fit in of_cache)
+            check_room(wanted, folder, served.catalog.dataset)
+        self.lists: dict[tuple[Split, Kind], PictureList] = {place: self._open_split(*place) for place in opens}
         self._report_broken()
         self.copies = self._leave_out_copies()
         self.records: Splits = {split: self._readable(split) for split in served.names}
+        self._fingerprints: dict[str, str] = {}
+        for split in served.names:
+            if folder is not None and split != "train":
+                self.fingerprint(split)  # now: from here on, a run that has all in its cache needs the files no more
 
     def _check_shapes(self) -> None:
         """Raises UserError where the two of a pair would be cut apart."""
@@ -67,6 +77,8 @@ class OpenedSplits:
 
     def reals(self, split: str, kind: Kind) -> PictureList:
         """Those of one kind as in evaluation, also of the train split, and with `all` of every record."""
+        if split != "all" and (of := self.served.resolve(split)) != "train" and (of, kind) in self.lists:
+            return self.lists[of, kind]  # open already: the files may be gone by now
         found = self._open(self.served.pictures(split, kind), self.fit(kind, False), build=False)
         return found.without(self._copies(split))
 
@@ -85,12 +97,15 @@ class OpenedSplits:
         return names | {IN_NO_SPLIT: [called[id(record)] for record in there if id(record) not in used]}
 
     def fingerprint(self, split: str) -> str:
-        """A hash that changes when what `reals` gives of any kind does."""
-        hashes = []
-        for kind in self._kinds(split):
-            shown = [one for one in self.served.pictures(split, kind) if one.scene not in self._copies(split)]
-            hashes.append(cache.fingerprint([one.picture for one in shown], self.fit(kind, False)))
-        return "-".join(hashes)
+        """A hash that changes when what `reals` gives of any kind does, of the files as they were when first asked."""
+        split = split if split == "all" else self.served.resolve(split)
+        if split not in self._fingerprints:
+            hashes = []
+            for kind in self._kinds(split):
+                shown = [one for one in self.served.pictures(split, kind) if one.scene not in self._copies(split)]
+                hashes.append(cache.fingerprint([one.picture for one in shown], self.fit(kind, False)))
+            self._fingerprints[split] = "-".join(hashes)
+        return self._fingerprints[split]
 
     def _copies(self, split: str) -> set[int]:
         return set() if split == "all" else self.copies.get(self.served.resolve(split), set())
@@ -101,11 +116,14 @@ class OpenedSplits:
         return (*needs.kinds, needs.truth) if needs.truth is not None and self.served.has_truth(split) else needs.kinds
 
     def _open_split(self, split: Split, kind: Kind) -> PictureList:
-        of_train = split == "train"
-        pictures, fit = self.served.pictures(split, kind, of_train), self.fit(kind, of_train)
-        if of_train and not self.training:
+        pictures, fit = self._stored(split, kind)
+        if split == "train" and not self.training:
             return self._listed(pictures, cache.DecodedStore([shown.picture for shown in pictures], fit))
         return self._open(pictures, fit, build=True)
+
+    def _stored(self, split: Split, kind: Kind) -> tuple[list[Shown], Fit]:
+        of_train = split == "train"
+        return self.served.pictures(split, kind, of_train), self.fit(kind, of_train)
 
     def _open(self, pictures: list[Shown], fit: Fit, build: bool) -> PictureList:
         """Reads through the cache; without `build`, only where it is there or is needed to find the broken ones."""

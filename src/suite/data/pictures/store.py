@@ -112,11 +112,16 @@ def fingerprint(pictures: Sequence[Picture], fit: Fit) -> str:
     return digest.hexdigest()[:16]
 
 
+def cache_place(pictures: Sequence[Picture], fit: Fit, folder: Path, dataset: str) -> Path:
+    """The folder that the cache of these pictures has, or will have."""
+    return folder / f"{dataset}-{fingerprint(pictures, fit)}"
+
+
 def find_cache(
     pictures: Sequence[Picture], fit: Fit, folder: Path, dataset: str, skip_broken: bool
 ) -> CachedStore | None:
     """The cache of these pictures, if it is there."""
-    place = folder / f"{dataset}-{fingerprint(pictures, fit)}"
+    place = cache_place(pictures, fit, folder, dataset)
     if not place.is_dir():
         return None
     store = CachedStore(place)
@@ -133,7 +138,7 @@ def open_cache(pictures: Sequence[Picture], fit: Fit, folder: Path, dataset: str
     """
     if (store := find_cache(pictures, fit, folder, dataset, skip_broken)) is not None:
         return store
-    place = folder / f"{dataset}-{fingerprint(pictures, fit)}"
+    place = cache_place(pictures, fit, folder, dataset)
     try:
         _build(pictures, fit, place, skip_broken)
     except OSError as error:
