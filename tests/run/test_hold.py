@@ -55,3 +55,14 @@ def test_nobody_is_kept_out_by_a_file_that_was_removed(tmp_path: Path, monkeypat
     hold(tmp_path)
     assert (tmp_path / LOCK).is_file()
     let_go(tmp_path)
+
+
+def test_a_folder_that_can_no_longer_be_written_is_let_go_of_all_the_same(tmp_path: Path) -> None:
+    hold(tmp_path)
+    (tmp_path / LOCK).unlink()
+    (tmp_path / LOCK).mkdir()  # which can't be removed as a file
+    let_go(tmp_path)
+    (tmp_path / LOCK).rmdir()
+    hold(tmp_path)
+    assert (tmp_path / LOCK).is_file()
+    let_go(tmp_path)

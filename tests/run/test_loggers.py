@@ -71,3 +71,16 @@ def test_a_row_of_no_number_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("batch\n²\n", encoding="utf-8")
     MetricsCSV(tmp_path, resumed_batch=5).log_metrics({"G": 1.0}, step=6)
     assert [row["batch"] for row in rows(tmp_path)] == ["6"]
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["on a full disk", "where it may not be written"])
+def test_a_file_that_takes_no_row_is_named(full: bool, tmp_path: Path) -> None:
+    logger = MetricsCSV(tmp_path)
+    logger.log_metrics({"epoch": 0}, step=1)
+    (tmp_path / "metrics.csv").unlink()
+    if full:
+        (tmp_path / "metrics.csv").symlink_to("/dev/full")
+    else:
+        (tmp_path / "metrics.csv").mkdir()
+    with pytest.raises(UserError, match=rf"^can't write {tmp_path}/metrics\.csv: (No space left|Is a directory)"):
+        logger.log_metrics({"epoch": 0}, step=2)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -54,5 +55,6 @@ def hold(run: Path) -> None:
 def let_go(run: Path) -> None:
     """Give the folder up, with no trace of having held it."""
     if file := _held.pop(run.resolve(), None):
-        (run / LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that can't be written any more something else is told
+            (run / LOCK).unlink()
         file.close()

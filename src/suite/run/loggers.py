@@ -27,7 +27,7 @@ class MetricsCSV(Logger):
 
     Rows past `resumed_batch` belong to an epoch that the resumed run trains again; they are dropped with the first row
     that it writes. Lightning's own CSV logger deletes the file of a resumed run. Raises UserError where another program
-    has changed the file.
+    has changed the file, and where it can't be written.
     """
 
     name, version = "csv", ""
@@ -53,9 +53,12 @@ class MetricsCSV(Logger):
             earlier = read_metrics(self.path.parent)
             self.columns += new
             self._write([*earlier, row])
-        else:
+            return
+        try:
             with self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
+        except OSError as error:  # of a full disk, which knows no file name, too
+            raise UserError(f"can't write {self.path}: {error.strerror}") from error
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: config.yaml has them."""
