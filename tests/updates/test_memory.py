@@ -1,16 +1,18 @@
 """Memory that training takes, against counts by hand and of the layout at full width."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from suite.files import readable_bytes
 from suite.papers.sketch_to_image import SketchToImage
 from suite.run.config import compose, defaults_of, instantiate, plain
-from suite.run.summary import memory
+from suite.run.needs import needs
 from suite.updates.alternating import AlternatingUpdates
-from suite.updates.memory import memory_of
+from suite.updates.memory import lasting_memory, memory_of
 
 GiB = 2**30
 IN, WIDTH, COUNT = 64, 1000, 500
@@ -20,9 +22,10 @@ WEIGHTS = IN * WIDTH + WIDTH
 class Chain(AlternatingUpdates):
     """Two layers with a ReLU between them, G, and one like them, kept as features."""
 
-    def __init__(self, ema_decay: float = 0.0) -> None:
-        shared: dict[str, Any] = {"optimizer": "adam", "lr": 0.1, "betas": (0.5, 0.9), "epochs": 1, "decay_epochs": 0}
-        super().__init__(**shared, steps=None, decay_steps=0, clip_norm=0.0, ema_decay=ema_decay, freeze=[])
+    def __init__(self, ema_decay: float = 0.0, optimizer: str = "adam") -> None:
+        shared: dict[str, Any] = {"optimizer": optimizer, "lr": 0.1, "betas": (0.5, 0.9), "epochs": 1}
+        shared |= {"decay_epochs": 0, "steps": None, "decay_steps": 0, "clip_norm": 0.0, "freeze": []}
+        super().__init__(**shared, ema_decay=ema_decay)
         self.G = nn.Sequential(nn.Linear(IN, WIDTH, bias=False), nn.ReLU(), nn.Linear(WIDTH, 1, bias=False))
         self.held["features"] = nn.Linear(IN, WIDTH, bias=False)
         self.assemble()
@@ -52,6 +55,22 @@ def test_the_parts_are_those_that_a_hand_counts() -> None:
     # On the way back what the ReLU let through, its gradient, and that of what came in.
     assert found.step == pytest.approx(4 * (3 * COUNT * WIDTH + COUNT * IN), rel=0.01)
     assert found.total == sum(found)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_what_lasts_is_known_without_a_step(optimizer: str) -> None:
+    model = Chain(ema_decay=0.9, optimizer=optimizer)
+    assert lasting_memory(model) == memory_of(model, batch, half=False)._replace(step=0)
+    model.G[2].requires_grad_(False)
+    fewer = lasting_memory(model)
+    assert fewer.gradients == 4 * IN * WIDTH
+    assert fewer.optimizers == (2 * 4 * IN * WIDTH + 4 if optimizer == "adam" else 0)
+
+
+def test_it_is_the_same_where_the_model_is_on_another_device() -> None:
+    elsewhere = Chain(ema_decay=0.9).to("meta")
+    assert memory_of(elsewhere, batch, half=False) == memory_of(Chain(ema_decay=0.9), batch, half=False)
+    assert elsewhere.device.type == "meta"
 
 
 def test_autocast_halves_what_it_makes() -> None:
@@ -93,20 +112,22 @@ def test_1024_pixels_in_batches_of_12_fit_24_gib(refiner: Any, monkeypatch: pyte
 def test_every_stage_says_it_where_pictures_are_large(stage: str) -> None:
     words = ["experiment=sketch_to_image_faces", "scale=smoke", f"stage={stage}", "trainer=cpu", "start_from=x"]
 
-    def said(size: int) -> dict[str, str]:
+    def said(size: int) -> str:
         config = compose("train", [*words, f"data.size={size}", f"data.load_size={size}"])
         model: Any
         model, _ = instantiate(config)
         model.hold_features()
-        return memory(config, model)
+        return needs(config, model.to("meta"), Path("run"))["memory"]  # as on another device
 
-    assert said(64) == {}
-    (line,) = said(256).values()
-    assert line.startswith("0.")
-    assert "a step of 2 0." in line
+    assert said(64).startswith("at least ")
+    assert "MiB by calculation: weights " in (line := said(256))
+    assert "a step of 2 " in line
 
 
-def test_a_paper_that_has_no_example_says_nothing() -> None:
+def test_of_a_paper_that_has_no_example_the_least_is_said() -> None:
     config = compose("train", ["experiment=cyclegan_lsgan", "trainer=cpu"])
     assert plain(config.data)["size"] == 256
-    assert memory(config, instantiate(config)[0]) == {}
+    model, _ = instantiate(config)
+    bare = 4 * sum(weight.numel() for weight in model.parameters())
+    said = needs(config, model, Path("run"))["memory"]
+    assert said.startswith(f"at least {readable_bytes(4 * bare)}: weights {readable_bytes(bare)}, gradients ")

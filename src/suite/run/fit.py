@@ -123,7 +123,8 @@ def _fit(
         folder.unfinish(run)  # a longer duration may have been asked for
         console.keep(memory, run / "log.txt")
         so_far = f"epoch {done['epochs']}, step {done['steps']}" if config.resume else ""
-        log.info(summary(config, model, run, so_far, started_from, data.holds_out))
+        batches = trainer.num_training_batches if trainer and not trained else None
+        log.info(summary(config, model, run, so_far, started_from, data.holds_out, batches))
 
     def how() -> str:
         begun = (run / "config.yaml").is_file()

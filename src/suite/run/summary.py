@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from suite.metrics.table import SET_METRICS, rows_of
 from suite.run.config import plain
+from suite.run.needs import needs
 from suite.run.request import several_devices
 from suite.run.trainer import precision
 from suite.run.words import command, say
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
 
     from suite.papers.base import Paper
 
-_SCARCE_FROM = 256  # pixels; below, a calculation of seconds is not worth its while
-
 
 def summary(
-    config: DictConfig, model: "Paper", run: Path, done: str, started_from: dict[str, str], holds_out: bool = True
+    config: DictConfig,
+    model: "Paper",
+    run: Path,
+    done: str,
+    started_from: dict[str, str],
+    holds_out: bool = True,
+    batches: float | None = None,
 ) -> str:
     """What is about to run, on one screen; the whole configuration is in the file it names.
 
     done: what a resumed run has behind it, else empty. started_from: further lines, by title.
-    holds_out: whether there are pictures to validate on.
+    holds_out: whether there are pictures to validate on. batches: of an epoch, where that is known.
     """
     data, trainer = config.data, config.trainer
     single = {key: value for key, value in plain(config.model).items() if key != "paper"}
@@ -46,25 +51,11 @@ def summary(
         "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
         "training": f"{duration(config, model)}, {precision(config)}, seed {config.seed}",
-        **memory(config, model),
         "metrics": measured if holds_out else "none: no pictures are held out",
+        **needs(config, model, run, holds_out, batches),
         "config": f"{run / 'config.yaml'}",
     }
     return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
-
-
-def memory(config: DictConfig, model: "Paper") -> dict[str, str]:
-    """The line on the memory that training takes of a device, where it may be scarce and the paper can say it."""
-    count, size, kind = config.data.batch_size, config.data.size, precision(config)
-    if size < _SCARCE_FROM or model.example(1, 1) is None:
-        return {}
-    from suite.updates.memory import memory_of
-
-    found = memory_of(model, lambda: model.example(count, size) or {}, half=kind != "32-true")
-    parts = {"weights": found.weights, "their average": found.average, "gradients": found.gradients}
-    parts |= {"the optimizers": found.optimizers, f"a step of {count}": found.step}
-    shares = ", ".join(f"{name} {part / 2**30:.1f}" for name, part in parts.items())
-    return {"memory": f"{found.total / 2**30:.1f} GiB by calculation: {shares}; kernels' own work space not counted"}
 
 
 def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float, holds_out: bool = True) -> str:

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from suite.data.batch import Batch
 from suite.updates.alternating import AlternatingUpdates
+from suite.updates.freezing import learnt
 
 
 class Memory(NamedTuple):
@@ -38,8 +39,11 @@ def memory_of(model: AlternatingUpdates, batch: Callable[[], Batch], half: bool)
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode  # seconds, which no other run should wait
 
     mode = FakeTensorMode()
+    with mode:  # on the CPU, as the batch is, wherever the model is
+        copies = {id(tensor): _without_content(tensor) for tensor in _weights(model)}
     with FakeCopyMode(mode):
-        twin = copy.deepcopy(model)
+        twin = copy.deepcopy(model, copies)
+    twin._device = torch.device("cpu")  # what `device` says; `to` would not take its weights for there already
     alive = _Alive(besides=_weights(twin))
     with torch.random.fork_rng(devices=[]), mode, alive:
         for _ in range(2):  # gradients and optimizers have their places from the second on
@@ -48,10 +52,27 @@ def memory_of(model: AlternatingUpdates, batch: Callable[[], Batch], half: bool)
                 twin.train().training_step(batch(), 0)
     gradients = [w.grad for network in twin.networks().values() for w in network.parameters() if w.grad is not None]
     known = [value for of in twin.optimizers() for state in of.state.values() for value in state.values()]
-    average = 0 if model.ema is None else _bytes(_tensors(model.ema))
+    weights, average = _weights_and_average(model)
     lasting = _bytes(gradients) + _bytes(known)
-    weights = _bytes(_weights(model)) - average
     return Memory(weights, average, _bytes(gradients), _bytes(known), step=alive.most - lasting)
+
+
+def lasting_memory(model: AlternatingUpdates) -> Memory:
+    """What is there all along, at once and without a step, which counts 0."""
+    weights, average = _weights_and_average(model)
+    by_optimizer = [
+        {id(weight): weight for network in group.values() for weight in learnt(network)}
+        for group in model.trained().values()
+    ]
+    gradients = {name: weight for group in by_optimizer for name, weight in group.items()}
+    moments, counter = {"adam": (2, 4), "sgd": (0, 0)}[model.optimizer]
+    of_optimizers = sum(moments * w.nbytes + counter for group in by_optimizer for w in group.values())
+    return Memory(weights, average, _bytes(list(gradients.values())), of_optimizers, step=0)
+
+
+def _weights_and_average(model: AlternatingUpdates) -> tuple[int, int]:
+    average = 0 if model.ema is None else _bytes(_tensors(model.ema))
+    return _bytes(_weights(model)) - average, average
 
 
 class _Alive(TorchDispatchMode):
@@ -79,6 +100,11 @@ class _Alive(TorchDispatchMode):
 
     def _forget(self, name: int) -> None:
         self.now -= self._known.pop(name)
+
+
+def _without_content(tensor: Tensor) -> Tensor:
+    empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+    return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
 
 
 def _weights(model: AlternatingUpdates) -> list[Tensor]:
