@@ -136,5 +136,7 @@ def free_bytes(folder: Path) -> int:
 
 def readable_bytes(count: float) -> str:
     """A number of bytes for people, as 310 MiB."""
-    mebi = count / 2**20
-    return f"{mebi / 2**10:.1f} GiB" if mebi >= 1000 else f"{mebi:.0f} MiB" if mebi >= 10 else f"{mebi:.1f} MiB"
+    kibi, mebi = count / 2**10, count / 2**20
+    if mebi >= 1000:
+        return f"{mebi / 2**10:.1f} GiB"
+    return f"{kibi:.0f} KiB" if mebi < 1 else f"{mebi:.1f} MiB" if mebi < 10 else f"{mebi:.0f} MiB"

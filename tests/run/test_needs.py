@@ -73,7 +73,7 @@ def test_what_lacks_is_a_line_of_the_summary(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(module, "free_bytes", lambda folder: 0)
     (line,) = (line for line in summary(config, model, tmp_path, "", {}).splitlines() if "warning" in line)
     assert " of memory for it: lower data.batch_size or set trainer.precision=bf16-mixed; " in line
-    assert f"the disk of {tmp_path} has 0.0 MiB free: " in line
+    assert f"the disk of {tmp_path} has 0 KiB free: " in line
     (tmp_path / "checkpoints").mkdir()
     with (tmp_path / "checkpoints" / "last.ckpt").open("wb") as file:
         file.truncate(2**40)  # a resumed run writes over what is there

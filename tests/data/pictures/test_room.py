@@ -33,7 +33,7 @@ def test_of_windows_to_be_cut_it_is_the_least(
 ) -> None:
     with caplog.at_level("INFO", "suite"):
         unpaired(resize="cover").setup()
-    assert ": at least 0.0 MiB on disk" in caplog.messages[0]
+    assert ": at least 5 KiB on disk" in caplog.messages[0]
 
 
 def test_without_room_no_picture_is_decoded(
@@ -52,7 +52,8 @@ def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(0, "0.0 MiB"), (5.6 * 2**20, "5.6 MiB"), (310 * 2**20, "310 MiB"), (1.5 * 2**30, "1.5 GiB")]
+    ("count", "said"),
+    [(0, "0 KiB"), (99 * 2**10, "99 KiB"), (5.6 * 2**20, "5.6 MiB"), (310 * 2**20, "310 MiB"), (2**30, "1.0 GiB")],
 )
 def test_bytes_for_people(count: float, said: str) -> None:
     assert readable_bytes(count) == said
