@@ -7,9 +7,9 @@ A step is fit to be recorded (as a CUDA graph): what is decided by chance comes 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -21,21 +21,21 @@ from suite.updates.draws import Draws
 from suite.updates.ema import EMA
 from suite.updates.freezing import freeze, learning_alone, learnt
 from suite.updates.halting import Halt
-from suite.updates.loss_log import LossLog, is_loss
 from suite.updates.optimizer import OptimizerName, forget, in_groups, make_optimizer, norm_of_gradients
 from suite.updates.rates import LearningRates
+from suite.updates.recording import Recorded, Recorder, name_of, recorder_on_gpu
 from suite.updates.replay import ReplayPool
+from suite.updates.reporting import Report, ReportedLosses
 from suite.updates.schedule import Schedule
 
-Report = dict[str, Tensor]  # of a step: losses by name, and what else is seen, by section/name
 Step = Callable[[Batch, dict[str, Tensor]], Report]
 
 
-class AlternatingUpdates(pl.LightningModule):
+class AlternatingUpdates(ReportedLosses):
     """A LightningModule whose step makes one update after the other, each of some networks.
 
-    A loss or gradient that is not finite reaches no weight: nothing moves from there on, see `Halt`. Raises UserError
-    that names it and the step at the next look at the losses, and before a checkpoint is saved.
+    A loss or gradient that is not finite reaches no weight: nothing moves from there on, see `Halt`, and the next look
+    at the losses ends the training.
     """
 
     batches_per_step = 1  # training batches for a step
@@ -54,6 +54,7 @@ class AlternatingUpdates(pl.LightningModule):
         ema_decay: ShareBelowOne,
         freeze: list[str],
         d_lr: NonNegative | None = None,  # checkpoints of before it was there have none
+        recorded: Recorded = "auto",  # here, too
         stage: str | None = None,
     ) -> None:
         super().__init__()
@@ -69,13 +70,12 @@ class AlternatingUpdates(pl.LightningModule):
         self.ema: EMA | None = None
         # Networks that nobody trains, as of features, by name: on the model's device, and in no checkpoint.
         self.held: dict[str, nn.Module] = {}
-        # Lightning's global_step counts every optimizer's step. These are kept in the checkpoint.
-        self.steps = 0  # updates of the generator, or of the network that is trained where there is none
-        self.batches = 0  # training batches
         self.draws = Draws(stage)  # what is random in a training step
         self.halt = Halt()
-        self._losses = LossLog()
         self._norms: Report = {}  # of the gradients of this step
+        self._updates = 0  # of this step
+        self.recorded = recorded
+        self._recorder: Recorder | None = None
         self._moving: list[str] = []  # the optimizers that have something to learn
         self._updating = ""  # whose step is being made
         self._resting: list[nn.Module] = []  # networks of earlier stages
@@ -177,21 +177,30 @@ class AlternatingUpdates(pl.LightningModule):
         """What is decided is decided here; the step itself is tensors alone."""
         self.before_step(batch)
         self.write_rates()
-        self._norms = {}
         step, counts = self.next_step()
-        reported = self.make_step(step, batch, self.draw(batch))
+        make = partial(self.make_step, step)
+        if recorder := self.recorder():
+            reported, uncounted = recorder.make(name_of(step), make, batch, self.draw(batch))
+            self.count_updates(uncounted)
+        else:
+            reported, _ = make(batch, self.draw(batch))
         self.batches += 1
         self.steps += counts
-        if self._attached and self.schedule.unit == "step" and self.steps >= self.schedule.total:
+        if self.attached and self.schedule.unit == "step" and self.steps >= self.schedule.total:
             self.trainer.should_stop = True
-        self.report(reported | self._norms)
+        self.report(reported)
 
-    def make_step(self, step: Step, batch: Batch, drawn: dict[str, Tensor]) -> Report:
-        """One step, with what it draws, of which nothing stays where a loss or gradient is not finite."""
+    def make_step(self, step: Step, batch: Batch, drawn: dict[str, Tensor]) -> tuple[Report, int]:
+        """One step, with what it draws: all of it that is recorded. What it reports, and how many updates it made.
+
+        Nothing of it stays where a loss or gradient is not finite.
+        """
+        self._norms, self._updates = {}, 0
         changed = self.networks() if self.ema is None else self.networks() | {"ema": self.ema}
         buffers = {id(buffer): buffer for network in changed.values() for buffer in network.buffers()}
         with self.halt.keeping(buffers.values()):
-            return step(batch, drawn)
+            reported = step(batch, drawn)
+        return reported | self._norms, self._updates
 
     @contextmanager
     def learning(self, name: str) -> Iterator[None]:
@@ -207,12 +216,13 @@ class AlternatingUpdates(pl.LightningModule):
         self._updating, optimizer = name, self._optimizers()[self._moving.index(name)]
         optimizer.zero_grad(set_to_none=False)  # gradients stay where they are
         loss = self.halt.checked(torch.stack(list(losses.values())).sum())
-        if self._attached:
+        if self.attached:
             self.manual_backward(loss)
         else:
             loss.backward()
             self.on_before_optimizer_step(optimizer)
         optimizer.step()
+        self._updates += 1
         self.after_update(name)
 
     def after_update(self, name: str) -> None:
@@ -225,7 +235,7 @@ class AlternatingUpdates(pl.LightningModule):
         """Note the norm of the gradients, and clip it; where it is not finite, have the optimizer leave all alone."""
         # Here the gradients are already unscaled; clipping in a step would clip a 16-mixed run's scaled ones.
         norm = self._norms[f"norms/{self._updating}"] = norm_of_gradients(optimizer, self.clip_norm)
-        if not self._scaled:  # else the scaler does, and scales less
+        if not self.scaled:  # else the scaler does, and scales less
             self.halt.see(norm)
             optimizer.found_inf = self.halt.flag(norm.device)  # type: ignore[attr-defined]
 
@@ -234,7 +244,7 @@ class AlternatingUpdates(pl.LightningModule):
         slowed = self.slowed()
         assert slowed.keys() <= self.networks().keys()
         groups = {name: in_groups(self.trained()[name], slowed) for name in self._moving}
-        return [make_optimizer(self.optimizer, groups[name], *self.rates(name), self._scaled) for name in self._moving]
+        return [make_optimizer(self.optimizer, groups[name], *self.rates(name), self.scaled) for name in self._moving]
 
     def rates(self, name: str) -> tuple[float, tuple[float, float]]:
         """The learning rate and the betas of that optimizer: those of the model, where a paper has none for each."""
@@ -252,7 +262,7 @@ class AlternatingUpdates(pl.LightningModule):
 
     def optimizers(self, use_pl_optimizer: bool = True) -> Any:
         """Lightning's in a run. Outside of one the model's own, so that a step can be made by hand."""
-        if self._attached:
+        if self.attached:
             return super().optimizers(use_pl_optimizer)
         if not self._own_optimizers:
             self._own_optimizers = self.configure_optimizers()
@@ -262,71 +272,49 @@ class AlternatingUpdates(pl.LightningModule):
         found = self.optimizers()
         return found if isinstance(found, list) else [found]
 
-    @property
-    def _attached(self) -> bool:
-        return self._trainer is not None
+    # Recorded steps -------------------------------------------------------------------------------------------------
 
-    @property
-    def _scaled(self) -> bool:
-        """Whether gradients are scaled, as in 16-mixed: they are infinite at times, and such steps are left out."""
-        return self._attached and getattr(self.trainer.precision_plugin, "scaler", None) is not None
+    def recorder(self) -> Recorder | None:
+        """What makes the steps where they are recorded; None where each is made as it is written."""
+        if self._recorder is None and self.recorded is not False and self.not_recorded() is None:
+            self._recorder = recorder_on_gpu()
+        return self._recorder
 
-    # What a run shows -----------------------------------------------------------------------------------------------
+    def not_recorded(self) -> str | None:
+        """Why steps are not recorded; None where they are."""
+        if self.recorded is False:
+            return "as model.recorded=false"
+        device = self.trainer.strategy.root_device if self.attached else next(self.parameters()).device
+        if device.type != "cuda":
+            return "as only those of a GPU are"
+        if self.attached and self.trainer.world_size > 1:
+            return "as several devices wait for each other in them"
+        if self.scaled:
+            return "as trainer.precision=16-mixed looks at the gradients of each"
+        return None
 
-    def report(self, seen: Report) -> None:
-        """Note the losses of this step, each with its weight, and what else was seen; tensors, that nobody waits for.
+    def count_updates(self, count: int) -> None:
+        """Count updates that a recording has made, as Lightning counts those of its optimizers."""
+        if self.attached:
+            progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+            for _ in range(count):
+                progress.increment_ready()
+                progress.increment_completed()
 
-        Every `trainer.log_every_n_steps` batches their means go to the loggers. And at the end of an epoch: before it
-        is validated, and shown.
-        """
-        self._losses.add(seen, self.batches)
-        if not self._attached:
-            return
-        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if self.batches % every == 0 or self.trainer.is_last_batch or self.trainer.should_stop:
-            self._log_losses()
+    # In a run -------------------------------------------------------------------------------------------------------
 
-    def _log_losses(self) -> None:
-        means = self._losses.flush(self._most_over_ranks, gradients=not self._scaled)
-        if not means:
-            return
-        # On the CPU: Lightning reads what a progress bar shows after every step, and would wait for the device.
-        losses = {name: torch.tensor(mean) for name, mean in means.items() if is_loss(name)}
-        self.log_dict(losses, prog_bar=True, logger=False)
-        metrics = {f"train/{name}" if is_loss(name) else name: mean for name, mean in means.items()}
-        metrics["train/lr"] = self.lr * self._rates.factor
-        if self.d_lr is not None:
-            metrics["train/d_lr"] = self.d_lr * self._rates.factor
-        self.to_loggers(metrics)
+    def rates_now(self) -> dict[str, float]:
+        rates = {"lr": self.lr * self._rates.factor}
+        return rates if self.d_lr is None else rates | {"d_lr": self.d_lr * self._rates.factor}
 
-    def _most_over_ranks(self, value: Tensor) -> Tensor:
-        most: Tensor = self.trainer.strategy.reduce(value, reduce_op="max")
-        return most
-
-    def to_loggers(self, metrics: dict[str, float]) -> None:
-        """Show figures where training is now. Lightning would drop those that are not of the very steps that it picks,
-        and count a validation's by batches from 0.
-        """
-        for logger in self.trainer.loggers:
-            logger.log_metrics(metrics | {"epoch": self.current_epoch, "step": self.steps}, step=self.batches)
-
-    def on_train_epoch_end(self) -> None:
-        self._log_losses()
-        means = {f"epoch/{name}": mean for name, mean in self._losses.end_epoch().items()}
-        self.log_dict(means, sync_dist=True, logger=False)  # for callbacks, such as `StopEarly`
+    def on_fit_start(self) -> None:
+        """Raises UserError where steps that are to be recorded can't be."""
+        if self.recorded is True and (why := self.not_recorded()):
+            raise UserError(f"model.recorded=true: steps can't be recorded, {why}; set model.recorded=auto")
 
     def on_train_start(self) -> None:
         """Give the optimizers the settings of this run."""
         self._rates.renew(self.trainer.optimizers, self.configure_optimizers())
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raises UserError where a loss or gradient since the last look was not finite: it is in the weights by now."""
-        if self._attached:
-            self._losses.check(self._most_over_ranks, gradients=not self._scaled)
-        # What is saved while an epoch ends is of the whole epoch, though Lightning counts it a moment later.
-        epochs: int = self.trainer.fit_loop.epoch_progress.current.processed if self._attached else 0  # type: ignore[attr-defined]
-        checkpoint["done"] = {"epochs": epochs, "steps": self.steps, "batches": self.batches}
-        checkpoint["losses"] = self._losses.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises UserError where the checkpoint's optimizers know other weights than this model's."""
@@ -335,9 +323,7 @@ class AlternatingUpdates(pl.LightningModule):
             raise UserError(
                 f"model.freeze={self.freeze_names}: the checkpoint has {before}, and a resumed run keeps it"
             )
-        self.steps, self.batches = checkpoint["done"]["steps"], checkpoint["done"]["batches"]
-        if "losses" in checkpoint:  # imported weights have none
-            self._losses.load_state_dict(checkpoint["losses"])
+        super().on_load_checkpoint(checkpoint)
 
 
 def is_discriminator(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Optimizers whose step can be recorded: one kernel for all weights, learning rates that keep their places."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +44,10 @@ def make_optimizer(
     parts = [{"params": weights, "lr": rate(), "network": network} for network, weights in groups.items()]
     if name == "sgd":
         return SGD(parts, lr=rate(), fused=not scaled)
-    how: dict[str, Any] = {"capturable": device.type == "cuda"} if scaled else {"fused": True}
-    return Adam(parts, lr=rate(), betas=betas, **how)
+    how = {"capturable": device.type == "cuda"} | ({} if scaled else {"fused": True})  # else it refuses to be recorded
+    adam = Adam(parts, lr=rate(), betas=betas, **how)
+    adam._warned_capturable_if_run_uncaptured = True  # it would, of every eager step
+    return adam
 
 
 def norm_of_gradients(optimizer: Optimizer, clip_norm: float) -> Tensor:

@@ -12,10 +12,14 @@ from torch._subclasses.fake_tensor import (
     DynamicOutputShapeException,
     FakeTensorMode,
 )
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from suite.data.batch import Batch
 from suite.papers.base import Paper, Report
 from suite.run.config import CONF
+from suite.updates import recording
+from suite.updates.recording import Recorder, name_of
 from suite.updates.replay import ReplayPool
 
 
@@ -26,46 +30,70 @@ def test_every_paper_has_a_case(cases: dict) -> None:
 # Everything comes in --------------------------------------------------------------------------------------------------
 
 
-def copied(into: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """The values, where the first ones were."""
-    for name, value in values.items():
-        if isinstance(value, Tensor):
-            into.setdefault(name, torch.empty_like(value)).copy_(value)
-        else:
-            into[name] = value
-    return into
+class Tape(TorchDispatchMode):
+    """`Graph` of a CPU: the operations of a step, each on the memory that it had when it was noted."""
+
+    def __init__(self, memory: Callable[[], dict[str, Tensor]]) -> None:
+        super().__init__()
+        self.memory = memory
+        self.noted: list[tuple[Any, Any, Any, Any]] = []
+
+    def record(self, step: Callable[[], Any]) -> Any:
+        before = {name: value.clone() for name, value in self.memory().items()}
+        with self:
+            made = step()
+        for name, value in self.memory().items():  # on a CPU it has been done
+            value.copy_(before[name])
+        return made
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.noted.append((func, args, kwargs or {}, made))
+        return made
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        for func, args, kwargs, made in self.noted:
+            for place, value in zip(tree_leaves(made), tree_leaves(func(*args, **kwargs)), strict=True):
+                if isinstance(place, Tensor) and place.data_ptr() != value.data_ptr():
+                    place.copy_(value)
+
+    @property
+    def draws(self) -> bool:
+        return any(torch.Tag.nondeterministic_seeded in func.tags for func, *_ in self.noted)
 
 
-def test_a_step_on_memory_that_is_used_again_is_a_training_step(case: tuple, memory_of: Callable) -> None:
+def test_a_recorded_step_is_a_training_step(case: tuple, memory_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     make, batches = case
+    monkeypatch.setattr(recording, "EAGER", 1)
     model, twin = make(), make()
-    model.optimizers()  # are there before a step
-    expected: list[Report] = []
-    twin.report = expected.append
-    buffers: dict[str, Any] = {}
-    drawn_buffers: dict[str, Any] = {}
-    for number, batch in enumerate(batches):
-        torch.manual_seed(number)
-        twin.training_step(batch, 0)
+    tapes: list[Tape] = []
 
-        torch.manual_seed(number)
-        model.before_step(batch)
-        model.write_rates()
-        step, counts = model.next_step()
-        drawn = copied(drawn_buffers, model.draw(batch))
-        luck = torch.get_rng_state()
-        reported = model.make_step(step, copied(buffers, batch), drawn)
-        # Dropout alone, and the like, draws within a step, from torch's own generator, which a graph knows.
-        drops = any(isinstance(module, nn.Dropout) for module in model.modules())
-        assert torch.equal(torch.get_rng_state(), luck) is not drops
-        model.batches, model.steps = model.batches + 1, model.steps + counts
-        for name, value in reported.items():
-            assert torch.equal(value, expected[number][name]), name
-        assert all(name in reported or name.startswith("norms/") for name in expected[number])
-    ours, theirs = memory_of(model), memory_of(twin)
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        assert torch.equal(value, theirs[name]), name
+    def new_tape() -> Tape:
+        tapes.append(Tape(lambda: memory_of(model)))
+        return tapes[-1]
+
+    model._recorder = Recorder(new_tape)
+    kinds: set[Any] = set()
+    ours: list[Report] = []
+    theirs: list[Report] = []
+    for one, reports in ((model, ours), (twin, theirs)):
+        one.report = lambda seen, to=reports: to.append({name: value.clone() for name, value in seen.items()})
+        for number, batch in enumerate(batches):
+            torch.manual_seed(number)
+            kinds.add(name_of(one.next_step()[0]))  # as one of the critic alone, and one of all
+            one.training_step(batch, 0)
+    assert len(tapes) == len(kinds)
+    # Dropout alone, and the like, draws within a step, from torch's own generator, which a graph knows.
+    drops = any(isinstance(module, nn.Dropout) for module in model.modules())
+    assert {tape.draws for tape in tapes} == {drops}
+    assert (model.steps, model.batches) == (twin.steps, twin.batches)
+    for seen, expected in zip(ours, theirs, strict=True):
+        assert seen.keys() == expected.keys()
+        assert [name for name, value in seen.items() if not torch.equal(value, expected[name])] == []
+    found, expected = memory_of(model), memory_of(twin)
+    assert found.keys() == expected.keys()
+    assert [name for name, value in found.items() if not torch.equal(value, expected[name])] == []
 
 
 # Nothing is read back -------------------------------------------------------------------------------------------------
@@ -98,7 +126,7 @@ def fake_steps(model: Paper, twin: Paper, batches: list[Batch]) -> None:
                 pool.allocate(given["a"])
             model.before_step(given)
             step, counts = model.next_step()
-            reported = model.make_step(step, given, drawn)
+            reported, _ = model.make_step(step, given, drawn)
         assert all(value.shape == () and value.fake_mode is mode for value in reported.values())
         model.batches, model.steps = model.batches + 1, model.steps + counts
 
