@@ -62,6 +62,7 @@ def measure(
     from suite.bench.shares import shares_of_networks
     from suite.run.fit import settle
     from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
+    from suite.updates.recording import EAGER
 
     settings = {
         "accelerator": find_device(config.trainer.accelerator, "trainer.accelerator"),
@@ -93,9 +94,12 @@ def measure(
     if config.start_from is None and "sketch_sets" in config.data:
         config.data.sketch_sets = None  # no stage came before that would have drawn them: the data's own drawings
     model, data = instantiate(config)
+    device = bare_trainer().strategy.root_device
+    recorded = device.type == "cuda" and model.recorded is not False
+    if recorded:
+        warmup = max(warmup, (EAGER + 1) * model.batches_per_step)
     # Whole rounds of critic steps, or turns would hold unequally many generator steps.
     steps, warmup = (-(-number // model.batches_per_step) * model.batches_per_step for number in (steps, warmup))
-    device = bare_trainer().strategy.root_device
 
     say(f"{timing.name_of(device)}: {warmup} + {steps} steps fed by {config.data.source}")
     waiting, batch = timing.time_loader(model, data, warmup, steps, bare_trainer)
@@ -121,6 +125,7 @@ def measure(
         for way, time_it in ways.items():
             turns[way].append(time_it())
     seconds = {way: median(times) for way, times in turns.items()}
+    bare.stop_recording()
     # Compiled networks are called by no name.
     shares = None if config.model.compile else shares_of_networks(bare, bare_step, batch, autocast)
 
@@ -128,6 +133,7 @@ def measure(
         "device": timing.name_of(device),
         "precision": precision(config),
         "compile": bool(config.model.compile),
+        "recorded": recorded,
         "data": config.data.source,
         "size": config.data.size,
         "batch": config.data.batch_size,

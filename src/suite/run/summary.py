@@ -52,10 +52,19 @@ def summary(
         + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
         "training": f"{duration(config, model)}, {precision(config)}, seed {config.seed}",
         "metrics": measured if holds_out else "none: no pictures are held out",
+        **_recording(model),
         **needs(config, model, run, holds_out, batches),
         "config": f"{run / 'config.yaml'}",
     }
     return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
+
+
+def _recording(model: "Paper") -> dict[str, str]:
+    """The line on how steps are made, where it could be either way."""
+    if model.device.type != "cuda":
+        return {}
+    why = model.not_recorded()
+    return {"steps": "recorded as CUDA graphs" if why is None else f"made one operation at a time, {why}"}
 
 
 def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float, holds_out: bool = True) -> str:

@@ -277,7 +277,7 @@ class AlternatingUpdates(ReportedLosses):
     def recorder(self) -> Recorder | None:
         """What makes the steps where they are recorded; None where each is made as it is written."""
         if self._recorder is None and self.recorded is not False and self.not_recorded() is None:
-            self._recorder = recorder_on_gpu()
+            self._recorder = recorder_on_gpu(must=self.recorded is True)
         return self._recorder
 
     def not_recorded(self) -> str | None:
@@ -292,6 +292,10 @@ class AlternatingUpdates(ReportedLosses):
         if self.scaled:
             return "as trainer.precision=16-mixed looks at the gradients of each"
         return None
+
+    def stop_recording(self) -> None:
+        """Make each step from now on one operation at a time, as a profile wants them."""
+        self.recorded, self._recorder = False, None
 
     def count_updates(self, count: int) -> None:
         """Count updates that a recording has made, as Lightning counts those of its optimizers."""
@@ -309,6 +313,7 @@ class AlternatingUpdates(ReportedLosses):
 
     def on_fit_start(self) -> None:
         """Raises UserError where steps that are to be recorded can't be."""
+        self._recorder = None  # it knows other optimizers
         if self.recorded is True and (why := self.not_recorded()):
             raise UserError(f"model.recorded=true: steps can't be recorded, {why}; set model.recorded=auto")
 

@@ -4,6 +4,7 @@ A replay reads and writes the memory that the recording did, and runs no Python:
 its place (`Places`), and what is counted is counted by who replays.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
@@ -11,6 +12,10 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
+
+from suite.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 Recorded = bool | Literal["auto"]
 Values = Mapping[str, Any]
@@ -80,11 +85,14 @@ class Recorder:
     """Makes the steps of a model: of each kind the first few as they are written, the others from a recording.
 
     A kind of step is the method that makes it, with the shapes of what it reads; those of too many kinds are made as
-    they are written. new_graph: makes what one is recorded in. stream: where the steps are made that are not replayed.
+    they are written, as are all where one can't be recorded. new_graph: makes what one is recorded in. stream: where
+    the steps are made that are not replayed. must: raise UserError where one can't be recorded, rather than say so.
     """
 
-    def __init__(self, new_graph: Callable[[], Graph], stream: torch.cuda.Stream | None = None) -> None:
-        self.new_graph, self.stream = new_graph, stream
+    def __init__(
+        self, new_graph: Callable[[], Graph], stream: torch.cuda.Stream | None = None, must: bool = False
+    ) -> None:
+        self.new_graph, self.stream, self.must, self.failed = new_graph, stream, must, False
         self._made: Counter[Any] = Counter()
         self._recordings: dict[Any, _Recording] = {}
 
@@ -98,10 +106,21 @@ class Recorder:
         if recording := self._recordings.get(kind):
             return recording.replay(seen, drawn), recording.updates
         self._made[kind] += 1
-        if self._made[kind] <= EAGER or len(self._recordings) == AT_MOST:
-            return self._aside(lambda: step(batch, drawn))[0], 0
-        recording = self._recordings[kind] = _Recording(self.new_graph(), step, seen, drawn)
-        return recording.replay(seen, drawn), 0
+        due = self._made[kind] > EAGER and len(self._recordings) < AT_MOST and not self.failed
+        if due and (recording := self._record(kind, step, seen, drawn)):
+            return recording.replay(seen, drawn), 0
+        return self._aside(lambda: step(batch, drawn))[0], 0
+
+    def _record(self, kind: Hashable, step: Step, batch: Values, drawn: Values) -> _Recording | None:
+        try:
+            self._recordings[kind] = _Recording(self.new_graph(), step, batch, drawn)
+        except RuntimeError as error:
+            why = str(error).partition("\n")[0]
+            if self.must:
+                raise UserError(f"model.recorded=true: a step can't be recorded ({why}); set it to auto") from error
+            self.failed = True
+            _log.warning("steps are not recorded, but made one operation at a time: %s", why)
+        return self._recordings.get(kind)
 
     def _aside(self, step: Callable[[], T]) -> T:
         """On the stream of the recordings: what autograd remembers of streams is then the same in both."""
@@ -114,11 +133,11 @@ class Recorder:
         return made
 
 
-def recorder_on_gpu() -> Recorder:
+def recorder_on_gpu(must: bool) -> Recorder:
     """Of the current GPU; its recordings share their memory, as one is replayed at a time."""
     stream = torch.cuda.Stream()
     pool = torch.cuda.graph_pool_handle()
-    return Recorder(lambda: CUDAGraph(stream, pool), stream)
+    return Recorder(lambda: CUDAGraph(stream, pool), stream, must)
 
 
 def name_of(step: Callable[..., Any]) -> Hashable:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import (
@@ -14,8 +15,10 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.data import DataLoader
 
 from suite.data.batch import Batch
+from suite.errors import UserError
 from suite.papers.base import Paper, Report
 from suite.run.config import CONF
 from suite.updates import recording
@@ -94,6 +97,55 @@ def test_a_recorded_step_is_a_training_step(case: tuple, memory_of: Callable, mo
     found, expected = memory_of(model), memory_of(twin)
     assert found.keys() == expected.keys()
     assert [name for name, value in found.items() if not torch.equal(value, expected[name])] == []
+
+
+def test_a_trainer_counts_updates_that_are_replayed(
+    make_cyclegan: Callable, make_batches: Callable, memory_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Lightning's global_step does, which goes into checkpoints: 2 of the critic for each of the generator."""
+    monkeypatch.setattr(recording, "EAGER", 1)
+    counted = []
+    for tapes in (False, True):
+        model = make_cyclegan(adversarial={"loss": "wgan", "weight_clip": 0.01, "critic_steps": 2})
+        if tapes:
+            recorder = Recorder(lambda of=model: Tape(lambda: memory_of(of)))
+            monkeypatch.setattr(model, "recorder", lambda made=recorder: made)
+        trainer = pl.Trainer(
+            accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False, enable_progress_bar=False
+        )
+        trainer.fit(model, DataLoader(make_batches(8), batch_size=None))
+        counted.append((trainer.global_step, model.steps, model.batches))
+    assert counted == [(24, 8, 16)] * 2
+
+
+def test_what_can_not_be_recorded_is_made_as_it_is_written(
+    make_cyclegan: Callable, make_batches: Callable, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    class Broken:
+        def record(self, step: Callable) -> Any:
+            raise RuntimeError("operation not permitted when stream is capturing\nand hints")
+
+    model, twin = make_cyclegan(), make_cyclegan()
+    model._recorder = Recorder(Broken)
+    batches = make_batches(recording.EAGER + 2)
+    for batch in batches:
+        model.training_step(batch, 0)
+        twin.training_step(batch, 0)
+    assert all(torch.equal(*pair) for pair in zip(model.parameters(), twin.parameters(), strict=True))
+    (told,) = [record.getMessage() for record in caplog.records if "not recorded" in record.getMessage()]
+    assert told.endswith(": operation not permitted when stream is capturing")
+    model._recorder = Recorder(Broken, must=True)
+    for batch in batches[: recording.EAGER]:
+        model.training_step(batch, 0)
+    with pytest.raises(UserError, match=r"model.recorded=true: a step can't be recorded \(operation not permitted"):
+        model.training_step(batches[0], 0)
+
+
+def test_a_cpu_records_nothing(make_cyclegan: Callable, make_batches: Callable) -> None:
+    assert make_cyclegan().recorder() is None
+    trainer = pl.Trainer(accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False)
+    with pytest.raises(UserError, match=r"can't be recorded, as only those of a GPU are; set model.recorded=auto"):
+        trainer.fit(make_cyclegan(recorded=True), DataLoader(make_batches(1), batch_size=None))
 
 
 # Nothing is read back -------------------------------------------------------------------------------------------------
