@@ -122,6 +122,8 @@ def find_device(accelerator: str, key: str = "accelerator") -> str:
     import torch
 
     one_of(key, accelerator, ("auto", "cpu", "gpu", "cuda", "mps", "tpu"))
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")  # TF32, as torch's convolutions have it; Lightning would advise it
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UserError(f"{key}={accelerator}: no GPU is found here; {key}=cpu runs anywhere")
     return accelerator
