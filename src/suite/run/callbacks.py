@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 
-from suite.arguments import Name, NonNegative, Positive
+from suite.arguments import Count, Name, NonNegative, Positive, check_types
 from suite.errors import UserError
 from suite.papers.base import Paper
+from suite.run.contents import check_moments
 from suite.run.folder import SPLITS_FILE
 
 log = logging.getLogger(__name__)
@@ -19,13 +21,18 @@ log = logging.getLogger(__name__)
 class RunFiles(Callback):
     """Has a run begin its files, and writes down, once, which pictures it trains and is measured on: splits.json.
 
-    When everything is built: what can't work was refused by then, and leaves the folder as it was.
+    When everything is built: what can't work was refused by then, and leaves the folder as it was. `begun`: that is
+    behind it.
     """
+
+    begun = False
 
     def __init__(self, run: Path, begin: Callable[[], None]) -> None:
         self.run, self.begin = run, begin
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        check_moments(trainer.optimizers)
+        self.begun = True
         if not trainer.is_global_zero:
             return
         self.begin()
@@ -42,6 +49,14 @@ class StepSeeds(Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Paper)
         pl_module.draws.begin(self.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
+
+
+class _StopEarlyState(TypedDict, total=False):
+    """What Lightning keeps of it in a checkpoint, and reads back as it is."""
+
+    wait_count: Count
+    stopped_epoch: Count
+    best_score: torch.Tensor
 
 
 class StopEarly(EarlyStopping):
@@ -66,6 +81,7 @@ class StopEarly(EarlyStopping):
             )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        check_types("callbacks.StopEarly.", _StopEarlyState, state_dict)
         patience = self.patience
         super().load_state_dict(state_dict)
         self.patience = patience  # that of this command: a resumed run may be told to wait longer

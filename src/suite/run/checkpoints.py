@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from suite.arguments import Positive
+from suite.arguments import Positive, check_value
 from suite.errors import UserError
 from suite.papers.base import Paper
 from suite.run.loggers import read_metrics
@@ -190,4 +190,5 @@ class BestCheckpoint(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if state_dict["monitor"] == self.monitor:  # else the resumed run was told to watch another metric
+            check_value("callbacks.BestCheckpoint.best", state_dict["best"], float | None)
             self.best = state_dict["best"]

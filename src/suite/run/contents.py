@@ -1,15 +1,17 @@
 """What a checkpoint holds, which may be anyone's: data alone, and what is odd about it is one line."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from suite.arguments import Count, fits
+from suite.arguments import Count, fits, shown
 from suite.errors import UserError
 
 if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
     from suite.papers.base import Paper
 
 _DONE = ("epochs", "steps", "batches")
@@ -47,9 +49,49 @@ def built(paper: "type[Paper]", settings: dict[str, Any], path: Path) -> "Paper"
     try:
         return paper(**settings)
     except Exception as error:  # whatever a constructor makes of values of any kind
-        raise UserError(f"{path} can't be used: {_reason(error)}") from error
+        raise UserError(f"{path} can't be used: {reason(error)}") from error
     finally:
         hook.remove()
+
+
+def check_training(content: dict[str, Any], path: Path) -> None:
+    """Hold what a resumed training goes on with to its kinds. Raises UserError.
+
+    Lightning takes values of any kind for its progress, and fails at whatever first counts with them.
+    """
+    kinds = {"loops": dict[str, Any], "optimizer_states": list[dict[str, Any]], "callbacks": dict[str, dict[str, Any]]}
+    for part, kind in kinds.items():
+        if not fits(content.get(part), kind):
+            raise UserError(f"{path} can't be gone on with: its {part} are {shown(content.get(part))}")
+    if odd := _odd_progress(content["loops"], "loops"):
+        raise UserError(f"{path} can't be gone on with: its {odd}")
+
+
+def _odd_progress(node: Any, name: str) -> str:
+    """Where progress is no count, and what stands there; empty where all is well."""
+    if isinstance(node, dict):
+        # The states of loaders, where they have any, are their own.
+        return next(
+            filter(None, (_odd_progress(node[key], f"{name}.{key}") for key in node if key != "combined_loader")), ""
+        )
+    return "" if isinstance(node, bool) or fits(node, Count) else f"{name} is {shown(node)}"
+
+
+def check_moments(optimizers: "Sequence[Optimizer]") -> None:
+    """Hold what optimizers remember of each weight to what they make of one themselves. Raises ValueError."""
+    import torch
+
+    for optimizer in optimizers:
+        weight = torch.nn.Parameter(torch.zeros(1))
+        weight.grad = torch.zeros(1)
+        fresh = type(optimizer)([weight], **optimizer.defaults)
+        fresh.step()
+        for own, state in optimizer.state.items():
+            if not isinstance(state, dict) or (state and state.keys() != fresh.state[weight].keys()):
+                raise ValueError(f"an optimizer remembers {shown(state)} of a weight")
+            for name, value in state.items():
+                if not isinstance(value, torch.Tensor) or value.numel() not in (1, own.numel()):
+                    raise ValueError(f"an optimizer's {name} is not of its weight")
 
 
 @contextmanager
@@ -60,10 +102,11 @@ def one_line(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{path} can't be used: {_reason(error)}") from error
+        raise UserError(f"{path} can't be used: {reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What is said of it, on one line."""
     if isinstance(error, UserError):
         return str(error)
     return textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" …")

@@ -14,6 +14,8 @@ from suite.errors import UserError
 from suite.run import cli, console, folder
 from suite.run.checkpoints import refuse_lost, step_name
 from suite.run.config import check_labels, instantiate
+from suite.run.contents import check_training, reason
+from suite.run.exhausted import exhausted
 from suite.run.hold import hold, let_go
 from suite.run.interrupts import stopped_by
 from suite.run.request import to_go_on
@@ -77,6 +79,8 @@ def _fit(
     if resumed and not resumed.get("optimizer_states"):
         instead = say("start_from", str(resumed_from))
         raise UserError(f"{resumed_from} has no optimizers to go on with: train a fresh run with {instead}")
+    if resumed and resumed_from:
+        check_training(resumed, resumed_from)
     done = resumed["done"] if resumed else {"epochs": 0, "steps": 0, "batches": 0}
     settle(config.seed, config.threads)
     if config.resume and (said := said_places(config.data)):
@@ -164,18 +168,24 @@ def _fit(
 
 
 def train(trainer: "pl.Trainer", model: "Paper", data: "PictureData", resumed_from: Path | None) -> None:
-    """Raises UserError for what Lightning refuses of the trainer's settings and the length of the data."""
+    """Raises UserError for what Lightning refuses of the trainer's settings, the data's length, and a checkpoint."""
     from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+    from suite.run.callbacks import RunFiles
     from suite.run.ranks import wait_for_the_cause
 
     try:
         trainer.fit(model, datamodule=data, ckpt_path=resumed_from, weights_only=True)
     except MisconfigurationException as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+    except UserError:
+        raise
     except Exception as error:
         wait_for_the_cause(error)
-        raise
+        begun = any(isinstance(one, RunFiles) and one.begun for one in trainer.callbacks)  # type: ignore[attr-defined]
+        if resumed_from is None or begun or exhausted(error, "train"):
+            raise
+        raise UserError(f"{resumed_from} can't be gone on with: {reason(error)}") from error
 
 
 def check_reached(start: str, config: DictConfig, model: "Paper", data: "PictureData") -> None:

@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor
 
-from suite.arguments import Count, Positive
+from suite.arguments import Count, Positive, check_value
 from suite.data.batch import Batch
 from suite.files import make_folder, write_picture
 from suite.images import signed_to_uint8, to_pil, to_rgb
@@ -107,6 +107,7 @@ class PictureGrids(Callback):
         return {"validations": self.validations}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        check_value("callbacks.PictureGrids.validations", state_dict["validations"], Count)
         self.validations = state_dict["validations"]
 
     def _due(self, trainer: pl.Trainer) -> bool:

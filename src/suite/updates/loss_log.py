@@ -7,8 +7,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from suite.arguments import Count, Positive, check_types
 from suite.errors import UserError
 
+_KINDS: Mapping[str, Any] = {  # of a checkpoint
+    "sums": list[tuple[list[str], Tensor, Count, Tensor]],
+    "epoch": dict[str, tuple[float, Positive]],
+}
 _NORMS = "norms/"
 NEVER = torch.iinfo(torch.int64).max
 
@@ -99,6 +104,11 @@ class LossLog:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises UserError for what is of another kind."""
+        check_types("losses.", _KINDS, state)
+        for names, *values in state["sums"]:
+            if any(isinstance(value, Tensor) and value.shape != (len(names),) for value in values):
+                raise UserError(f"losses.sums: there are {len(names)} names, and not as many values")
         self._sums = {tuple(names): _Sums(total, steps, bad) for names, total, steps, bad in state["sums"]}
         self._epoch = {name: (total, steps) for name, (total, steps) in state["epoch"].items()}
 
