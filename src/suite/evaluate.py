@@ -102,6 +102,11 @@ def of_run(config: DictConfig, run: Path) -> DictConfig:
     saved = folder.read_config(run)
     check_keys(saved, only=("data", "model", "metrics", "logger"))
     check_values(saved, only=("metrics",))
+    if config.get("metrics"):
+        typed = saved.copy()
+        typed.metrics = config.metrics
+        check_keys(typed, only=("metrics",))
+        check_values(typed, only=("metrics",))
     weights = plain(config.metrics)["weights"] if config.get("metrics") else {}
     stored.take_own(saved, stored.Own(config.cache_dir, stored.own_mode(), weights=weights))
     if config.get("metrics"):

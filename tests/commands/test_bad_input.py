@@ -112,6 +112,19 @@ def test_damaged_and_foreign_checkpoints(run, command, tmp_path, capsys):
     assert "config.yaml is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("metrics.names=5", "metrics.names=5: give "),
+        ("metrics.weights=abc", "metrics.weights=abc: give "),
+        ("+metrics.nmes=[kid]", "unknown key metrics.nmes: did you mean metrics.names?"),
+    ],
+)
+def test_odd_metrics_of_an_evaluation_are_named(word, told, run, command, capsys):
+    assert command("evaluate", f"run={run}", "metrics=offline", word) == 2
+    assert f"error: {told}" in capsys.readouterr().err
+
+
 def test_missing_weights_stop_before_a_run_is_made(command, tmp_path, capsys, monkeypatch):
     def unreachable(*_args, **_more):
         raise OSError("no route to host")
