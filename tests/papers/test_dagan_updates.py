@@ -71,6 +71,13 @@ def test_the_encoder_is_one_network_with_a_state_of_adam_for_each_of_its_optimiz
 # Order and counts -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["inv_steps", "g_steps", "d_steps"])
+def test_an_iteration_has_so_many_updates_at_most(name: str, make_dagan: Callable) -> None:
+    """Each is listed: as many as a count may be would be memory and time without end."""
+    with pytest.raises(UserError, match=f"^model.{name}={2**31 - 1}: give a whole number from . to 1000"):
+        make_dagan(**{name: 2**31 - 1})
+
+
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [

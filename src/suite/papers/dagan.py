@@ -7,12 +7,12 @@ D:      DA-Net     tells rho_T from rho_S, and E learns that it can't
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from suite.arguments import Count, NonNegative, Positive, ShareBelowOne
+from suite.arguments import NonNegative, Positive, Range, ShareBelowOne
 from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.losses import domain
@@ -27,6 +27,7 @@ from suite.papers.perceptual import PerceptualPaper
 from suite.papers.reference import ReferenceDAGAN
 
 Update = Literal["Inv", "G", "D"]  # lines 3, 5 and 7 of Algorithm 1; G is the paper's name for the encoder
+_Updates = Annotated[int, Range(least=0, most=1000)]  # of a kind in an iteration, each of which is listed
 
 
 class DAGAN(PerceptualPaper):
@@ -60,9 +61,9 @@ class DAGAN(PerceptualPaper):
         lambda_kl: NonNegative,
         lambda_tv: NonNegative,
         reduction: Reduction,
-        inv_steps: Positive,
-        g_steps: Count,
-        d_steps: Count,
+        inv_steps: Annotated[int, Range(least=1, most=1000)],
+        g_steps: _Updates,
+        d_steps: _Updates,
         lr_g: NonNegative,
         lr_d: NonNegative,
         betas_adversarial: tuple[ShareBelowOne, ShareBelowOne],
