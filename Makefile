@@ -8,7 +8,7 @@ UV_VERSION := 0.13.8
 SETUP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test attack lint bench lock clean
 
 help: ## Show these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: $(SETUP) ## Train CycleGAN on built-in faces: minutes on a laptop's CPU, a
 # Compiled modules are kept, whatever the environment says: without them each of the many processes compiles torch anew.
 test: $(SETUP) ## Run the tests, in two processes of one thread: the networks in them are small
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
+
+attack: $(SETUP) ## Attack the commands with odd values, kills, flipped bits and hostile run folders, and count: half an hour
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python tests/attack
 
 lint: $(SETUP) ## Check format, lint and types
 	$(BIN)/ruff format --check .
