@@ -34,6 +34,10 @@ def test_a_kill(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     kills.attack(0, Random(0), ground, Trial(tmp_path))
 
 
+def test_a_run_of_it_has_every_folder(ground: Ground) -> None:
+    assert 600 < len(folders.cases(ground)) <= folders.COUNT
+
+
 # What it finds --------------------------------------------------------------------------------------------------------
 
 TRACE = "Traceback (most recent call last):\n  File …\nKeyError: 'x'\n"

@@ -96,7 +96,8 @@ class Trial:
         typed = shlex.join(("python", "-m", f"suite.{command}", *words))
         self.ran.append(typed)
         out, err = self.folder / "stdout", self.folder / "stderr"
-        sys.stdout.flush(), sys.stderr.flush()
+        sys.stdout.flush()  # else the child would print it once more
+        sys.stderr.flush()
         began = time.monotonic()
         pid = os.fork()
         if pid == 0:

@@ -101,7 +101,9 @@ def attack(number: int, random: Random, ground: Ground, trial: Trial) -> None:
     keys = keys_of_run(ground.run) if victim.words == RESUMED else keys_of(victim.command, victim.words)
     key = random.choice([key for key in keys if not victim.only or key.startswith(victim.only)])
     value = random.choice(VALUES[random.choice(list(VALUES))])
-    try_value(victim, key, value, ground, trial, real=number % _REAL == _REAL - 1)
+    # A run of several processes starts the program anew that it is.
+    real = number % _REAL == _REAL - 1 or key == "trainer.devices"
+    try_value(victim, key, value, ground, trial, real)
 
 
 def try_value(victim: Victim, key: str, value: str, ground: Ground, trial: Trial, real: bool = False) -> Ended:

@@ -258,6 +258,8 @@ RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=cpu"]
         ("data.split={train:0.9,test:0.2}", "data.split={train: 0.9, test: 0.2}: the fractions sum to 1.1"),
         ("model.backbone.blocks=1000000000000", "model.backbone.blocks=1000000000000: give a whole number from 1 "),
         ("trainer.deterministic=abc", "trainer.deterministic=abc: give true or false"),
+        ("metrics.names=a\rerror: b", r"can't read 'metrics.names=a\rerror: b'"),
+        ("metrics.names=[\x1b[2J", r"can't read 'metrics.names=[\x1b[2J'"),
         ("metrics.monitor=[1,2]", "metrics.monitor=[1,2]: give a name or null"),
         ("+trainer.max_steps=3", "trainer.max_steps: Lightning can't where updates alternate; use model.steps"),
         ("model.paper=os.system", "model.paper=os.system: there is no such paper"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from suite.errors import printable
 from suite.run import interrupts
 from suite.run import words as command_line
 from suite.run.config import CONF, register_resolvers
@@ -111,6 +112,7 @@ def _rank() -> int:
 
 
 def _say(sentence: str) -> None:
+    sentence = printable(sentence)  # whatever was typed: a line end in it, or a terminal's command, would be more lines
     if _rank() > 0:
         time.sleep(_FIRST_RANK_ENDS)
     print(sentence, file=sys.stderr)
