@@ -32,7 +32,8 @@ class Halt:
     def checked(self, loss: Tensor) -> Tensor:
         """The loss; where it is not finite, or the flag is set, its gradients are not: every rank is sent those."""
         self.see(loss)
-        return loss * torch.where(self.flag(loss.device) > 0, torch.nan, 1.0)
+        flag = self.flag(loss.device)
+        return loss * torch.ones_like(flag).masked_fill_(flag > 0, torch.nan)
 
     @contextmanager
     def keeping(self, buffers: Iterable[Tensor]) -> Iterator[None]:

@@ -73,7 +73,7 @@ class ReplayPool(nn.Module):
         new = pictures.index_select(0, (returned - self.size).clamp(min=0))
         from_pool = (returned < self.size).view(-1, 1, 1, 1)
         sound = pictures.isfinite().flatten(1).all(1) & (self.halt.flag(pictures.device) == 0)
-        self.stored.index_copy_(0, torch.where(sound, kept, self.size), pictures)
+        self.stored.index_copy_(0, kept.masked_fill(~sound, self.size), pictures)
         return torch.where(from_pool, old, new)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
