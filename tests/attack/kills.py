@@ -37,11 +37,7 @@ def attack(number: int, random: Random, ground: Ground, trial: Trial) -> None:
         if ended.code in (0, 2):
             break
         words = go_on(run)
-    if ended.code == 2 and "last.ckpt is missing, and was there" in ended.errors[0]:
-        # Killed between the figures of its first validation and its first checkpoint; docs/trust.md says so.
-        run = trial.folder / "again"
-        trial.run("train", *WORDS, "hydra.run.dir=again").check(0)
-    elif ended.code == 2 and "to train on, raise" not in ended.errors[0]:
+    if ended.code == 2 and "to train on, raise" not in ended.errors[0]:
         raise Failure("wrong", f"it is not resumed: {ended.errors[0]}")
     compare(run, whole)
 
