@@ -176,6 +176,7 @@ def test_what_is_the_persons_own_is_never_read_from_it(
         assert config.cache_dir == config.data.cache_dir == config.metrics.cache_dir == "/mine"
         assert config.metrics.weights.get("inception") is None
         assert config.metrics.weights.get("alexnet") == alexnet
+    caplog.clear()  # a command that ran before has the suite say it at once
     with caplog.at_level(logging.INFO, "suite"):
         evaluated(run)
         assert "metrics.weights.inception=/theirs/inception.pth is of the run and not read" in caplog.text
