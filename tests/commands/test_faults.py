@@ -36,6 +36,7 @@ def test_a_bad_loss_is_named_with_its_step_and_never_saved(bad_step, bad, comman
     assert command("train", *TINY, *THREE, f"hydra.run.dir={run}") == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
     assert line.startswith(f"error: the loss 'D_b' was not finite in batch {bad_step}: ")
+    assert f"with that, go on with: python -m suite.train resume={run}" in line
     assert line in (run / "log.txt").read_text()
     for name in ("last", "best"):
         assert torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["done"]["batches"] == 2

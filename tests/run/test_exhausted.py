@@ -54,6 +54,14 @@ def test_memory(error: Exception, said: str) -> None:
     assert "\n" not in told
 
 
+def test_a_worker_that_crashes_is_a_fault_of_its_own() -> None:
+    """As torch tells it: of the signal in the cause."""
+    error = RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly")
+    assert "the system ended a loader worker" in str(exhausted(error, "train"))
+    error.__cause__ = RuntimeError("DataLoader worker (pid 12) is killed by signal: Segmentation fault. ")
+    assert exhausted(error, "train") is None
+
+
 def test_what_led_to_an_error_counts() -> None:
     wrapped, besides = ValueError("wrapped"), ValueError("while it was handled")
     wrapped.__cause__ = besides.__context__ = torch.OutOfMemoryError(ON_GPU)

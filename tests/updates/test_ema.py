@@ -44,8 +44,8 @@ def test_each_network_has_its_own_average() -> None:
     ema = EMA(nets, decay=0.0)
     nets["G"][0].weight.data.fill_(1)
     ema.average(nets, Halt())
-    assert ema["G"][0].weight.eq(1).all()
-    assert torch.equal(ema["F"][0].weight, nets["F"][0].weight)
+    torch.testing.assert_close(ema["G"][0].weight, torch.ones_like(ema["G"][0].weight))
+    torch.testing.assert_close(ema["F"][0].weight, nets["F"][0].weight)
 
 
 def test_averages_stay_in_eval_mode_and_take_no_gradient() -> None:

@@ -95,8 +95,7 @@ def measure(
         config.data.sketch_sets = None  # no stage came before that would have drawn them: the data's own drawings
     model, data = instantiate(config)
     device = bare_trainer().strategy.root_device
-    recorded = device.type == "cuda" and model.recorded is not False
-    if recorded:
+    if device.type == "cuda" and model.recorded is not False:
         warmup = max(warmup, (EAGER + 1) * model.batches_per_step)
     # Whole rounds of critic steps, or turns would hold unequally many generator steps.
     steps, warmup = (-(-number // model.batches_per_step) * model.batches_per_step for number in (steps, warmup))
@@ -125,6 +124,8 @@ def measure(
         for way, time_it in ways.items():
             turns[way].append(time_it())
     seconds = {way: median(times) for way, times in turns.items()}
+    recorder = bare.recorder()
+    recorded = recorder is not None and recorder.records
     bare.stop_recording()
     # Compiled networks are called by no name.
     shares = None if config.model.compile else shares_of_networks(bare, bare_step, batch, autocast)

@@ -151,12 +151,10 @@ class Paper(AlternatingUpdates):
         """The step as it was published, on copies of the networks; None: nothing published does what this is set to."""
         return None
 
-    def example(self, count: int, size: int) -> Batch | None:
-        """A training batch of so many samples without content, to calculate from what memory a step takes.
-
-        None: this is not calculated.
-        """
-        return None
+    def example(self, count: int, size: int) -> Batch:
+        """A training batch of so many samples without content, to calculate from what memory a step takes."""
+        a, b = (torch.empty(count, self.hparams[f"channels_{side}"], size, size) for side in "ab")
+        return {"a": a, "b": b, "paired": "paired" in self.tasks}
 
     def summary(self) -> dict[str, str]:
         """What the model is, for people: lines by title."""

@@ -114,6 +114,10 @@ class DAGAN(PerceptualPaper):
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferenceDAGAN.step_of(self)
 
+    def example(self, count: int, size: int) -> Batch:
+        batch = super().example(count, size)
+        return batch | {"target": torch.empty_like(batch["a"])}
+
     # Algorithm 1 ----------------------------------------------------------------------------------------------------
 
     def next_step(self) -> tuple[Step, bool]:

@@ -180,9 +180,9 @@ class SketchToImage(StyledPaper):
     def published_step(self, batch: Batch) -> Callable[[Batch], object] | None:
         return ReferenceSketchToImage.step_of(self)
 
-    def example(self, count: int, size: int) -> Batch | None:
-        a, b = (torch.empty(count, self.hparams[f"channels_{side}"], size, size) for side in "ab")
-        batch: Batch = {"a": a, "b": b}
+    def example(self, count: int, size: int) -> Batch:
+        batch = super().example(count, size)
+        a, b = batch["a"], batch["b"]
         if self.stage in ("autoencoder", "joint"):
             batch |= {"drawings": a.new_empty(count, 4, *a.shape[1:]), "sibling": torch.empty_like(a)}
             if (classes := self.hparams["classes"]) is not None:
@@ -282,9 +282,11 @@ class SketchToImage(StyledPaper):
         gradients = [weight.grad for weight in weights]
         for weight in weights:
             weight.grad = None
-        yield
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient  # where it was
+        try:
+            yield
+        finally:
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient  # where it was
 
     def self_supervised(self, batch: Batch, drawn: dict[str, Tensor]) -> tuple[Tensor, Report]:
         """I_ae, and the first three terms of Eq. 12, each with its weight, on a batch of the whole set."""

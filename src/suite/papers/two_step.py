@@ -102,6 +102,11 @@ class TwoStep(Paper):
 
     # Step 1: an auxiliary classifier GAN (section 3.1) --------------------------------------------------------------
 
+    def example(self, count: int, size: int) -> Batch:
+        a = super().example(count, size)["a"]
+        pictures = {"a": a, "label": torch.zeros(count, dtype=torch.int64)} if self.trains_on_pictures else {}
+        return {"index": torch.arange(count), "paired": False} | pictures
+
     def draw(self, batch: Batch) -> dict[str, Tensor]:
         """z (B, latent) of the prior; and for the encoder's stage labels c (B,), each as likely."""
         index = batch["index"]

@@ -19,7 +19,7 @@ from suite.run.messages import check_words, composition_message, user_message
 
 # As a rule, every process of a DDP run meets the same bad input. The first says so and ends the others in that time; a
 # message that is still there then is one that only this process has.
-_FIRST_RANK_ENDS = 20  # seconds
+FIRST_RANK_ENDS = 20  # seconds
 
 
 class Stopped(Exception):  # noqa: N818  # it went well
@@ -114,7 +114,7 @@ def _rank() -> int:
 def _say(sentence: str) -> None:
     sentence = printable(sentence)  # whatever was typed: a line end in it, or a terminal's command, would be more lines
     if _rank() > 0:
-        time.sleep(_FIRST_RANK_ENDS)
+        time.sleep(FIRST_RANK_ENDS)
     print(sentence, file=sys.stderr)
     if (log := logging.getLogger("suite")).hasHandlers():
         log.error(sentence)

@@ -84,7 +84,8 @@ def check_moments(optimizers: "Sequence[Optimizer]") -> None:
     for optimizer in optimizers:
         weight = torch.nn.Parameter(torch.zeros(1))
         weight.grad = torch.zeros(1)
-        fresh = type(optimizer)([weight], **optimizer.defaults)
+        of_gpu = {"capturable": False} if "capturable" in optimizer.defaults else {}  # which a CPU refuses
+        fresh = type(optimizer)([weight], **optimizer.defaults | of_gpu | {"lr": 0.0})
         fresh.step()
         for own, state in optimizer.state.items():
             if not isinstance(state, dict) or (state and state.keys() != fresh.state[weight].keys()):

@@ -32,6 +32,7 @@ _NO_SHARED_MEMORY = re.compile(
     r"|unable to write to file </torch_|exited unexpectedly with exit code 28\b"
 )
 _KILLED = re.compile(r"DataLoader worker .*(killed by signal: Killed|exited unexpectedly(?! with exit code))")
+_CRASHED = re.compile(r"DataLoader worker .*killed by signal: (?!Killed)")  # a fault of its own
 _OF_COMPILER = ("torch._inductor", "torch._dynamo", "torch._functorch", "triton")
 
 
@@ -47,8 +48,10 @@ def exhausted(error: BaseException, command: str) -> str | None:
         return f"{bus_error}: {_room(command)}"
     for one in filter(is_out_of_memory, chain):
         where = "the GPU is out of memory" if _of_gpu(one) else "out of memory"
-        return f"{where}{_wanted(one)}: {_less(command)}"
-    if any(isinstance(one, RuntimeError) and _KILLED.search(str(one)) for one in chain):
+        of_steps = ", or model.recorded=false, which leaves a step's memory to others" if command == "train" else ""
+        return f"{where}{_wanted(one)}: {_less(command)}{of_steps if _of_gpu(one) else ''}"
+    crashed = any(_CRASHED.search(str(one)) for one in chain)
+    if not crashed and any(isinstance(one, RuntimeError) and _KILLED.search(str(one)) for one in chain):
         fewer = "set data.workers=0, or " if command in _WITH_LOADERS else ""
         return f"the system ended a loader worker, as it does when memory runs out: {fewer}{_less(command)}"
     for one in reversed(chain):  # the first cause says most

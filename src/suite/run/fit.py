@@ -70,6 +70,7 @@ def _fit(
     from suite.data.splits import split_said
     from suite.run.loggers import finish_wandb
     from suite.run.ranks import end_other_processes, watch_over
+    from suite.updates.loss_log import NotFinite
 
     if config.resume and on_rank_zero():
         hold(run)
@@ -152,6 +153,10 @@ def _fit(
             folder.finish(run, said)
             log.info(said)
         exit_code = 0
+    except NotFinite as error:
+        there = folder.resumed_checkpoint(run)
+        with_it = f"go on with: {to_go_on(to_resume)}" if there else "no checkpoint was saved yet, so train anew"
+        raise UserError(f"{error}; with that, {with_it}") from error
     except (SystemExit, KeyboardInterrupt) as stop:  # the first is how Lightning leaves after a signal
         if trainer is None or not (run / "config.yaml").is_file():
             raise KeyboardInterrupt from stop  # before it was a run

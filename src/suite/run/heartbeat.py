@@ -2,7 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+
+if TYPE_CHECKING:
+    from suite.run.ranks import Watch
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,65 @@ class Judge:
             since = now
         self.since[what, rank] = value, since
         return now - since >= self.timeout
+
+
+class Heartbeat(Callback):
+    """Notes how far the training loop has come.
+
+    Preparation, figures of metrics and picture grids may take any time: a rank rests there.
+    """
+
+    def __init__(self, watch: "Watch") -> None:
+        self.watch = watch
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.watch.connect(trainer)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.watch.own.at[1] > 0:  # else its workers start
+            self.note(f"before the first batch of epoch {trainer.current_epoch + 1}")
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        stage = self.watch.own.at[0]
+        at = (stage, trainer.fit_loop.total_batch_idx + 1, 0)
+        self.watch.own = replace(self.watch.own, at=at, resting=False, where=f"in {self._batch(trainer)}")
+
+    def on_before_backward(self, *_: Any) -> None:
+        self.note()
+
+    def on_after_backward(self, *_: Any) -> None:
+        self.note()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        self.note(f"behind {self._batch(trainer)}")
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.note(f"in the validation of epoch {trainer.current_epoch + 1}")
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        self.watch.own = replace(self.watch.own, beats=self.watch.own.beats + 1)  # one may have more of them
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.note(f"in the metrics of epoch {trainer.current_epoch + 1}", resting=True)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.note("behind its training", resting=True)
+        self.watch.trained = True
+
+    def note(self, where: str = "", resting: bool = False) -> None:
+        own = self.watch.own
+        stage, batch, mark = own.at
+        self.watch.own = replace(own, at=(stage, batch, mark + 1), where=where or own.where, resting=resting)
+
+    def _batch(self, trainer: pl.Trainer) -> str:
+        return f"batch {trainer.fit_loop.epoch_loop.batch_idx + 1} of epoch {trainer.current_epoch + 1}"
+
+
+class HeartbeatBehind(Callback):
+    """Behind all other callbacks: the training loop goes on."""
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self.heartbeat = heartbeat
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.heartbeat.note(f"behind the validation of epoch {trainer.current_epoch + 1}")

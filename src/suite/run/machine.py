@@ -15,7 +15,8 @@ def free_memory(device: "torch.device") -> int:
     if device.type == "cuda":
         import torch
 
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for what comes
+        return torch.cuda.mem_get_info(device)[0] + kept
     return free_main_memory()
 
 

@@ -22,15 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
 
 from suite.errors import UserError
-from suite.run.cli import on_terminal
-from suite.run.heartbeat import Judge, Standing, read, written
+from suite.run.cli import FIRST_RANK_ENDS, on_terminal
+from suite.run.heartbeat import Heartbeat, HeartbeatBehind, Judge, Standing, read, written
 
 _EVERY = 0.5  # seconds between two looks at the others
 _GRACE = 2  # seconds in which a process that saw the same ends by itself, and says why
-_FIRST_RANK_ENDS = 20  # seconds in which the first process has ended the others, or nobody will
 _LEAVING = 20  # seconds for log and W&B, which a dead disk would keep waiting
 _FIRST = "SUITE_FIRST_PROCESS"  # what tells the processes that the first one starts which that is
 
@@ -53,12 +51,13 @@ class Watch(threading.Thread):
         self.over = threading.Event()
         self.socket: socket.socket | None = None
         self.token = ""  # nobody else's datagrams count
+        self.trained = False  # a rank may leave now, and is waited for by nobody
         self.refused = False  # nobody listens any more where the first process did
         self.ending = False
 
     def goes_on(self, run: Path, how: Callable[[], str]) -> None:
         """Before each stage. run: what this process holds. how: what to say of how to go on."""
-        self.folder, self.how = run, how
+        self.folder, self.how, self.trained = run, how, False
         self.own = replace(self.own, at=(self.own.at[0] + 1, 0, 0), resting=True, where="its preparation")
 
     def connect(self, trainer: pl.Trainer) -> None:
@@ -69,10 +68,7 @@ class Watch(threading.Thread):
         family, _, _, _, address = socket.getaddrinfo(environment.main_address, 0, type=socket.SOCK_DGRAM)[0]
         link = socket.socket(family, socket.SOCK_DGRAM)
         if self.rank == 0:
-            try:
-                link.bind(address)
-            except OSError:  # a name for this host that is none of its own addresses, as behind a cluster's service
-                link.bind(("", 0))
+            link.bind(("", 0))  # any of its addresses: a host may know itself by another one than the others do
         port, self.token = trainer.strategy.broadcast((link.getsockname()[1], secrets.token_hex(8)))
         if self.rank > 0:
             link.connect((address[0], port, *address[2:]))
@@ -129,28 +125,25 @@ class Watch(threading.Thread):
                     link.sendto(written(list(self.known.values()), self.token), sender)
                 wait = 0  # those that wait to be read
         except ConnectionRefusedError:
-            self.refused = True
+            self.refused = 0 in self.known  # else it was never heard
         except OSError:  # nothing more to read, or no network for now
             pass
 
     def _judge(self, judge: Judge) -> None:
-        if not (hanging := judge.hanging(list(self.known.values()), time.monotonic())):
+        if self.trained or not (hanging := judge.hanging(list(self.known.values()), time.monotonic())):
             return
         first_is_silent = self.rank > 0 and 0 in judge.silent
         if first_is_silent:  # through which they hear of each other: nothing is known of the rest
             hanging = [self.known[0]]
         stand = ", ".join(f"{self._who(one.rank, one.pid)} stands {one.where}" for one in hanging)
         speaks = self.rank == (1 if first_is_silent else 0)
-        if not speaks and self.over.wait(_FIRST_RANK_ENDS):
+        if not speaks and self.over.wait(FIRST_RANK_ENDS):
             return
         self._end(f"no progress for timeout={self.timeout:g} minutes: {stand}", speaks)
 
     def _who(self, rank: int, pid: int) -> str:
         known = self.known.get(rank, replace(self.own, pid=pid))
         return f"rank {rank} (process {known.pid} on {known.host})"
-
-    def lost(self, gone: Sequence[Standing]) -> str:
-        return f"{', '.join(self._who(one.rank, one.pid) for one in gone)} ended {gone[0].where}; {self.how()}"
 
     def _where(self, rank: int) -> str:
         return f" {self.known[rank].where}" if rank in self.known else " before it began to train"
@@ -189,6 +182,10 @@ class Watch(threading.Thread):
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
+    def lost(self, gone: Sequence[Standing]) -> str:
+        """What is said of ranks that ended, where this process has started none."""
+        return f"{', '.join(self._who(one.rank, one.pid) for one in gone)} ended {gone[0].where}; {self.how()}"
+
     def end_others(self) -> None:
         """Without this process they would wait for ever."""
         if self.ending:  # by the thread, which has said why
@@ -205,58 +202,7 @@ class Watch(threading.Thread):
         self.over.set()
         for process in self.others:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(_FIRST_RANK_ENDS)
-
-
-class Heartbeat(Callback):
-    """Notes how far the training loop has come.
-
-    Preparation, figures of metrics and picture grids may take any time: a rank rests there.
-    """
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self.watch.connect(trainer)
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.watch.own.at[1] > 0:  # else its workers start
-            self._note(f"before the first batch of epoch {trainer.current_epoch + 1}")
-
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        stage = self.watch.own.at[0]
-        at = (stage, trainer.fit_loop.total_batch_idx + 1, 0)
-        self.watch.own = replace(self.watch.own, at=at, resting=False, where=f"in {self._batch(trainer)}")
-
-    def on_before_backward(self, *_: Any) -> None:
-        self._note()
-
-    def on_after_backward(self, *_: Any) -> None:
-        self._note()
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        self._note(f"behind {self._batch(trainer)}")
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._note(f"in the validation of epoch {trainer.current_epoch + 1}")
-
-    def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        self.watch.own = replace(self.watch.own, beats=self.watch.own.beats + 1)  # one may have more of them
-
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._note(f"in the metrics of epoch {trainer.current_epoch + 1}", resting=True)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._note("behind its training", resting=True)
-
-    def _note(self, where: str = "", resting: bool = False) -> None:
-        own = self.watch.own
-        stage, batch, mark = own.at
-        self.watch.own = replace(own, at=(stage, batch, mark + 1), where=where or own.where, resting=resting)
-
-    def _batch(self, trainer: pl.Trainer) -> str:
-        return f"batch {trainer.fit_loop.epoch_loop.batch_idx + 1} of epoch {trainer.current_epoch + 1}"
+                process.wait(FIRST_RANK_ENDS)
 
 
 _watch: Watch | None = None  # of this process: its run may have several stages, in the same processes
@@ -274,7 +220,8 @@ def watch_over(trainer: pl.Trainer, timeout: float | None, run: Path, how: Calla
         _watch = Watch(trainer, timeout)
         atexit.register(_watch.stop)
     _watch.goes_on(run, how)
-    trainer.callbacks.insert(0, Heartbeat(_watch))  # type: ignore[attr-defined]
+    heartbeat = Heartbeat(_watch)
+    trainer.callbacks[:] = [heartbeat, *trainer.callbacks, HeartbeatBehind(heartbeat)]  # type: ignore[attr-defined]
     if not _watch.is_alive():
         _watch.start()
 
@@ -293,7 +240,7 @@ def wait_for_the_cause(error: Exception) -> None:
     if _watch is None or isinstance(error, UserError):  # which `suite.run.cli` has wait
         return
     if _watch.rank > 0:
-        time.sleep(_FIRST_RANK_ENDS)
+        time.sleep(FIRST_RANK_ENDS)
     elif isinstance(error, RuntimeError):  # as which the connections of torch.distributed end
         before = {rank: known for rank, known in _watch.known.items() if rank != _watch.rank}
         time.sleep(2 * _GRACE)

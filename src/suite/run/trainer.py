@@ -122,8 +122,6 @@ def find_device(accelerator: str, key: str = "accelerator") -> str:
     import torch
 
     one_of(key, accelerator, ("auto", "cpu", "gpu", "cuda", "mps", "tpu"))
-    if torch.cuda.is_available():
-        torch.set_float32_matmul_precision("high")  # TF32, as torch's convolutions have it; Lightning would advise it
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UserError(f"{key}={accelerator}: no GPU is found here; {key}=cpu runs anywhere")
     return accelerator
@@ -154,9 +152,10 @@ def quiet_lightning() -> None:
 
 
 class _Unhelpful(logging.Filter):
+    # Of Tensor Cores: nearly all work is in convolutions, which use them, and products of metrics are to be in fp32.
     HINTS = (
-        "💡", "distributed_backend=", "GPU available", "TPU available", "was configured so 100%", "Restor",
-        "`max_epochs=",
+        "💡", "has Tensor Cores", "distributed_backend=", "GPU available", "TPU available", "was configured so 100%",
+        "Restor", "`max_epochs=",
     )  # fmt: skip
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -23,7 +23,7 @@ from suite.updates.freezing import freeze, learning_alone, learnt
 from suite.updates.halting import Halt
 from suite.updates.optimizer import OptimizerName, forget, in_groups, make_optimizer, norm_of_gradients
 from suite.updates.rates import LearningRates
-from suite.updates.recording import Recorded, Recorder, name_of, recorder_on_gpu
+from suite.updates.recording import Recorded, Recorder, name_of, of_step, recorder_on_gpu
 from suite.updates.replay import ReplayPool
 from suite.updates.reporting import Report, ReportedLosses
 from suite.updates.schedule import Schedule
@@ -178,12 +178,11 @@ class AlternatingUpdates(ReportedLosses):
         self.before_step(batch)
         self.write_rates()
         step, counts = self.next_step()
-        make = partial(self.make_step, step)
+        seen, drawn = of_step(batch), self.draw(batch)
         if recorder := self.recorder():
-            reported, uncounted = recorder.make(name_of(step), make, batch, self.draw(batch))
-            self.count_updates(uncounted)
+            reported = self.make_recorded(recorder, step, seen, drawn)
         else:
-            reported, _ = make(batch, self.draw(batch))
+            reported, _ = self.make_step(step, seen, drawn)
         self.batches += 1
         self.steps += counts
         if self.attached and self.schedule.unit == "step" and self.steps >= self.schedule.total:
@@ -297,13 +296,17 @@ class AlternatingUpdates(ReportedLosses):
         """Make each step from now on one operation at a time, as a profile wants them."""
         self.recorded, self._recorder = False, None
 
-    def count_updates(self, count: int) -> None:
-        """Count updates that a recording has made, as Lightning counts those of its optimizers."""
+    def make_recorded(self, recorder: Recorder, step: Step, batch: Batch, drawn: dict[str, Tensor]) -> Report:
+        """One step by its recording; Lightning counts it, whose own count misses a replay, and not a vain attempt."""
+        trackers: list[Any] = []
         if self.attached:
             progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-            for _ in range(count):
-                progress.increment_ready()
-                progress.increment_completed()
+            trackers = [progress.total, progress.current]
+        before = [tracker.completed for tracker in trackers]
+        reported, updates = recorder.make(name_of(step), partial(self.make_step, step), batch, drawn)
+        for tracker, done in zip(trackers, before, strict=True):
+            tracker.ready = tracker.completed = done + updates
+        return reported
 
     # In a run -------------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,10 @@ class EMA(nn.ModuleDict):
         for name, network in networks.items():
             averages: list[Tensor] = list(self[name].parameters())
             weights: list[Tensor] = list(network.parameters())
-            share = ((1 - halt.flag(averages[0].device)) * (1 - self.decay)).to(averages[0].dtype)
-            torch._foreach_lerp_(averages, weights, [share] * len(averages))
+            # Not lerp: with a share that is a tensor it is a kernel a weight.
+            share = (1 - halt.flag(averages[0].device)) * (1 - self.decay)
+            moves = torch._foreach_sub(weights, averages)
+            torch._foreach_mul_(moves, share)
+            torch._foreach_add_(averages, moves)
             for average, value in zip(self[name].buffers(), network.buffers(), strict=True):
                 average.copy_(value)

@@ -18,6 +18,10 @@ _NORMS = "norms/"
 NEVER = torch.iinfo(torch.int64).max
 
 
+class NotFinite(UserError):  # noqa: N818  # what there is, as of any UserError
+    """A loss or gradient that no training goes on with; its first, and when."""
+
+
 def is_loss(name: str) -> bool:
     return "/" not in name
 
@@ -62,7 +66,7 @@ class LossLog:
         """Look whether all losses since the last flush were finite, and with `gradients` their norms: this waits.
 
         `most_over_ranks` gives the largest values on any rank, so that every rank learns of a bad loss of one.
-        Raises UserError where one was not, naming the first such loss and its step.
+        Raises NotFinite where one was not, naming the first such loss and its step.
         """
         bad: list[tuple[int, bool, str]] = []
         for names, of_names in self._sums.items():
@@ -74,9 +78,9 @@ class LossLog:
             # The first is the cause: one update with it, and every later loss is bad, too.
             step, of_gradient, name = min(bad, key=lambda found: found[:2])
             what = f"gradient of {name.removeprefix(_NORMS)}" if of_gradient else f"loss '{name}'"
-            raise UserError(
-                f"the {what} was not finite in batch {step}: go on with resume=<the run's folder> "
-                "and a lower model.lr, model.clip_norm=1 or trainer.precision=32-true"
+            raise NotFinite(
+                f"the {what} was not finite in batch {step}: lower model.lr, or set model.clip_norm=1 or "
+                "trainer.precision=32-true"
             )
 
     def flush(self, most_over_ranks: Callable[[Tensor], Tensor], gradients: bool = False) -> dict[str, float]:

@@ -4,6 +4,7 @@ import copy
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from suite.data.batch import Batch
 from suite.updates.alternating import AlternatingUpdates
 from suite.updates.freezing import learnt
+from suite.updates.replay import ReplayPool
 
 
 class Memory(NamedTuple):
@@ -31,7 +33,7 @@ class Memory(NamedTuple):
 
 
 def memory_of(model: AlternatingUpdates, batch: Callable[[], Batch], half: bool) -> Memory:
-    """Of two steps of a model as it stands before its run, which is left as it is.
+    """Of two rounds of steps of a model as it stands before its run, which is left as it is.
 
     batch: makes one, of whatever content. half: under autocast to bfloat16. The numbers are those of tensors: what
     kernels need to work in, what an allocator rounds up or leaves unused, and what a GPU's driver takes, come on top.
@@ -43,14 +45,21 @@ def memory_of(model: AlternatingUpdates, batch: Callable[[], Batch], half: bool)
         copies = {id(tensor): _without_content(tensor) for tensor in _weights(model)}
     with FakeCopyMode(mode):
         twin = copy.deepcopy(model, copies)
+    for part in twin.modules():
+        if isinstance(part, ReplayPool):
+            part.draw = partial(_not_drawn, part)  # type: ignore[method-assign]  # which reads its numbers
     twin._device = torch.device("cpu")  # what `device` says; `to` would not take its weights for there already
     alive = _Alive(besides=_weights(twin))
     with torch.random.fork_rng(devices=[]), mode, alive:
-        for _ in range(2):  # gradients and optimizers have their places from the second on
-            alive.most = alive.now
+        for number in range(2 * twin.batches_per_step):
+            if number == twin.batches_per_step:  # gradients and optimizers have their places from here on
+                alive.most = alive.now
             with torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
                 twin.train().training_step(batch(), 0)
-    gradients = [w.grad for network in twin.networks().values() for w in network.parameters() if w.grad is not None]
+    trained = {
+        id(w): w for network in twin.networks().values() for w in network.parameters()
+    }  # E of two optimizers once
+    gradients = [w.grad for w in trained.values() if w.grad is not None]
     known = [value for of in twin.optimizers() for state in of.state.values() for value in state.values()]
     weights, average = _weights_and_average(model)
     lasting = _bytes(gradients) + _bytes(known)
@@ -73,6 +82,12 @@ def lasting_memory(model: AlternatingUpdates) -> Memory:
 def _weights_and_average(model: AlternatingUpdates) -> tuple[int, int]:
     average = 0 if model.ema is None else _bytes(_tensors(model.ema))
     return _bytes(_weights(model)) - average, average
+
+
+def _not_drawn(pool: ReplayPool, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    if pool.size:
+        pool.allocate(like)
+    return torch.zeros(2, len(like), dtype=torch.int64)
 
 
 class _Alive(TorchDispatchMode):

@@ -45,9 +45,7 @@ def make_optimizer(
     if name == "sgd":
         return SGD(parts, lr=rate(), fused=not scaled)
     how = {"capturable": device.type == "cuda"} | ({} if scaled else {"fused": True})  # else it refuses to be recorded
-    adam = Adam(parts, lr=rate(), betas=betas, **how)
-    adam._warned_capturable_if_run_uncaptured = True  # it would, of every eager step
-    return adam
+    return Adam(parts, lr=rate(), betas=betas, **how)
 
 
 def norm_of_gradients(optimizer: Optimizer, clip_norm: float) -> Tensor:

@@ -14,18 +14,23 @@ import torch
 from torch import Tensor
 
 from suite.errors import UserError
+from suite.updates.reporting import Report
 
 _log = logging.getLogger(__name__)
 
 Recorded = bool | Literal["auto"]
 Values = Mapping[str, Any]
-Report = dict[str, Tensor]
 Step = Callable[[Any, Any], tuple[Report, int]]  # what it reports, how many updates it makes
 T = TypeVar("T")
 
 EAGER = 3  # steps of a kind before it is recorded: optimizers make their state in them, cuDNN chooses its kernels
 AT_MOST = 6  # kinds of steps: a recording keeps the memory that its step takes
-_READ = ("paired", "drawing_side", "classes")  # what a step may read of a batch beside tensors
+_READ = ("paired", "drawing_side", "classes")
+
+
+def of_step(batch: Values) -> dict[str, Any]:
+    """What a step may read of a batch: tensors, and what is alike in all batches of a kind."""
+    return {key: value for key, value in batch.items() if isinstance(value, Tensor) or key in _READ}
 
 
 class Graph(Protocol):
@@ -97,19 +102,21 @@ class Recorder:
         self._recordings: dict[Any, _Recording] = {}
 
     def make(self, name: Hashable, step: Step, batch: Values, drawn: Values) -> tuple[Report, int]:
-        """One step of that name: what it reports, and how many updates it made that its Python did not count.
+        """One step of that name: what it reports, and how many updates it made.
 
         The tensors are overwritten by the next step of the same kind.
         """
-        seen = {key: value for key, value in batch.items() if isinstance(value, Tensor) or key in _READ}
-        kind = (name, _form(seen), _form(drawn))
-        if recording := self._recordings.get(kind):
-            return recording.replay(seen, drawn), recording.updates
+        kind = (name, _form(batch), _form(drawn))
         self._made[kind] += 1
         due = self._made[kind] > EAGER and len(self._recordings) < AT_MOST and not self.failed
-        if due and (recording := self._record(kind, step, seen, drawn)):
-            return recording.replay(seen, drawn), 0
-        return self._aside(lambda: step(batch, drawn))[0], 0
+        if recording := self._recordings.get(kind) or (self._record(kind, step, batch, drawn) if due else None):
+            return recording.replay(batch, drawn), recording.updates
+        return self._aside(lambda: step(batch, drawn))
+
+    @property
+    def records(self) -> bool:
+        """Whether steps have been recorded."""
+        return bool(self._recordings)
 
     def _record(self, kind: Hashable, step: Step, batch: Values, drawn: Values) -> _Recording | None:
         try:
