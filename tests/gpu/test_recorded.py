@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from suite.train import main
+from suite.updates import alternating
+from suite.updates.recording import Recorder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -23,7 +25,15 @@ EXPERIMENTS = (
     "sketch_to_image_faces",
 )
 STEPS = 50
-DEVICE = "gpu"
+
+
+@pytest.fixture
+def recorders(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
+    """Those that the runs of a test make."""
+    made: list[Recorder] = []
+    make = alternating.recorder_on_gpu
+    monkeypatch.setattr(alternating, "recorder_on_gpu", lambda must: made.append(make(must)) or made[-1])
+    return made
 
 
 @pytest.fixture
@@ -40,11 +50,13 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
 
 @pytest.fixture
 def train(command: Callable[..., None], tmp_path: Path) -> Callable[..., Path]:
-    def run(name: str, experiment: str, *words: str) -> Path:
+    """A run of so many batches, an epoch."""
+
+    def run(name: str, experiment: str, *words: str, precision: str = "32-true") -> Path:
         folder = tmp_path / name
-        own = [f"experiment={experiment}", "scale=smoke", f"trainer={DEVICE}", "trainer.precision=32-true"]
-        of_run = ["metrics=none", "images.count=0", f"trainer.limit_train_batches={STEPS}", f"hydra.run.dir={folder}"]
-        command(*own, *of_run, *words)
+        own = [f"experiment={experiment}", "scale=smoke", "trainer=gpu", f"trainer.precision={precision}"]
+        long = ["data.batch_size=2", f"data.epoch_length={2 * STEPS}", f"trainer.limit_train_batches={STEPS}"]
+        command(*own, *long, "metrics=none", "images.count=0", f"hydra.run.dir={folder}", *words)
         return folder
 
     return run
@@ -63,27 +75,42 @@ def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_recorded_steps_are_no_further_apart_than_others(experiment: str, train: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_recorded_steps_are_no_further_apart_than_others(
+    experiment: str, precision: str, train: Callable[..., Path], recorders: list[Recorder]
+) -> None:
     """Two runs of the same steps differ, too: ReflectionPad2d's way back adds in no fixed order."""
-    once, again = (weights(train(name, experiment, "model.recorded=false")) for name in ("once", "again"))
-    recorded = weights(train("recorded", experiment, "model.recorded=true"))
-    assert apart(recorded, once) <= max(2 * apart(once, again), 1e-6)
+    eager = [
+        weights(train(name, experiment, "model.recorded=false", precision=precision)) for name in ("once", "again")
+    ]
+    assert not recorders
+    recorded = weights(train("recorded", experiment, "model.recorded=true", precision=precision))
+    assert recorders
+    assert all(recorder.records for recorder in recorders)
+    assert apart(recorded, eager[0]) <= max(2 * apart(*eager), 1e-6)
+
+
+def test_compiled_networks_are_recorded(train: Callable[..., Path], recorders: list[Recorder]) -> None:
+    train("compiled", "pix2pix_final", "model.recorded=true", "model.compile=true")
+    assert all(recorder.records for recorder in recorders)
 
 
 def test_a_resumed_run_records_anew(train: Callable[..., Path], command: Callable[..., None]) -> None:
     """pix2pix has dropout, which draws within its steps, and no padding whose way back has no fixed order."""
-    words = ["backbone=unet", "trainer.deterministic=true"]
+    words = ["backbone=unet", "trainer.deterministic=true", "model.recorded=true"]
     whole = weights(train("whole", "pix2pix_final", "trainer.max_epochs=2", *words))
-    stopped = train("stopped", "pix2pix_final", *words)
+    stopped = train("stopped", "pix2pix_final", "trainer.max_epochs=1", *words)
     command(f"resume={stopped}", "trainer.max_epochs=2")
     assert apart(weights(stopped), whole) <= 1e-6
 
 
-def test_a_recording_takes_little_more_memory(train: Callable[..., Path]) -> None:
+def test_a_recording_takes_little_more_memory(train: Callable[..., Path], recorders: list[Recorder]) -> None:
+    """Also with a validation, which can't use the memory of a recording."""
     peaks = []
     for recorded in ("false", "true"):
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        train(recorded, "cyclegan_lsgan", f"model.recorded={recorded}", "data.batch_size=8")
-        peaks.append(torch.cuda.max_memory_allocated())
-    assert peaks[1] < 1.5 * peaks[0]
+        train(recorded, "cyclegan_lsgan", f"model.recorded={recorded}", "metrics=offline", "images.count=4")
+        peaks.append(torch.cuda.max_memory_reserved())
+    assert recorders[0].records
+    assert peaks[1] < 2 * peaks[0]

@@ -11,7 +11,7 @@ import pytest
 
 from suite.errors import UserError
 from suite.run import ranks
-from suite.run.heartbeat import Judge, Standing, read, written
+from suite.run.heartbeat import Heartbeat, HeartbeatBehind, Judge, Standing, read, written
 
 TIMEOUT = 60.0
 
@@ -131,6 +131,55 @@ def test_the_first_process_hears_of_the_others(watch: Callable[[int], ranks.Watc
     second._exchange(second.socket)
     assert second.refused
     second.socket.close()
+
+
+def test_one_that_was_never_heard_has_not_died(watch: Callable[[int], ranks.Watch]) -> None:
+    """As where a host's own name leads to another of its addresses than it has for the others."""
+    first, second = watch(0), watch(1)
+    assert first.socket is not None
+    assert second.socket is not None
+    first.socket.close()
+    for _ in range(2):
+        second._exchange(second.socket)
+    assert not second.refused
+    second.socket.close()
+
+
+def test_one_that_has_left_after_its_training_does_not_hang(
+    watch: Callable[[int], ranks.Watch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While the first one makes what the next stage needs, for as long as that takes."""
+    first, ended = watch(0), []
+    assert first.socket is not None
+    first.socket.close()
+    first.goes_on(tmp_path, lambda: "go on with: a command")
+    first.known[1] = Standing(1, 11, "there", where="behind its training")
+    monkeypatch.setattr(first, "_end", lambda what, speaks: ended.append(what))
+    clock = iter(range(0, 10_000, 5))
+    monkeypatch.setattr(ranks.time, "monotonic", lambda: float(next(clock)))
+    assert first.judge is not None
+    Heartbeat(first).on_train_end(None, None)  # type: ignore[arg-type]
+    for pulse in range(100):
+        first.known[0] = replace(first.own, pulse=pulse)
+        first._judge(first.judge)
+    assert ended == []
+    first.goes_on(tmp_path, lambda: "go on with: a command")
+    for pulse in range(100, 120):
+        first.known[0] = replace(first.own, pulse=pulse)
+        first._judge(first.judge)
+    assert "rank 1 (process 11 on there) stands behind its training" in ended[0]
+
+
+def test_the_loop_goes_on_behind_a_validation(watch: Callable[[int], ranks.Watch]) -> None:
+    one = watch(1)
+    assert one.socket is not None
+    one.socket.close()
+    trainer: Any = SimpleNamespace(current_epoch=0)
+    heartbeat = Heartbeat(one)
+    heartbeat.on_validation_epoch_end(trainer, None)  # type: ignore[arg-type]
+    assert one.own.resting
+    HeartbeatBehind(heartbeat).on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert not one.own.resting
 
 
 def test_who_was_killed_is_the_cause_and_not_who_noticed(watch: Callable[[int], ranks.Watch]) -> None:
