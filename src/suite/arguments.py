@@ -93,7 +93,7 @@ AboveZero = Annotated[float, Range(above=0, below=math.inf)]
 Share = Annotated[float, Range(least=0, most=1)]
 ShareBelowOne = Annotated[float, Range(least=0, below=1)]
 ShareAboveZero = Annotated[float, Range(above=0, most=1)]
-Size = Annotated[int, Range(least=1, most=2**14)]  # pixels, a side: a gigabyte as a picture
+Size = Annotated[int, Range(least=1, most=2**13)]  # pixels, a side: 200 MB as a picture, seconds to bring it there
 
 Name = Annotated[str, Filled("a name")]
 File = Annotated[str | os.PathLike[str], Filled("a path")]  # of a file or folder

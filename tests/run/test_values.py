@@ -250,7 +250,7 @@ RUN = ["experiment=cyclegan_lsgan", "scale=smoke", "trainer=cpu"]
         ("model.backbone=1", "model.backbone=1: it has keys of its own, as in model.backbone.name=…"),
         ("~images.count", "images.count is not set: say images.count=…"),
         ("model.epochs=abc", "model.epochs=abc: give a whole number"),
-        ("data.size=abc", "data.size=abc: give a whole number from 1 to 16384"),
+        ("data.size=abc", "data.size=abc: give a whole number from 1 to 8192"),
         ("cache_dir=", "cache_dir=: give a path"),
         ("metrics.monitor=5", "metrics.monitor=5: give a name or null, a number in quotes: \"metrics.monitor='5'\""),
         # What a shell makes of data.split={train:0.9,test:0.1}: two words, of which the last one counts.

@@ -71,7 +71,7 @@ class GlobalDiscriminator(Discriminator):
     def __init__(
         self,
         in_channels: int,
-        size: Annotated[int, Range(least=20, most=2**14)] = 256,
+        size: Annotated[int, Range(least=20, most=2**13)] = 256,
         width: Width = 64,
         norm: Norm = "instance",
     ) -> None:

@@ -9,7 +9,7 @@ from suite.errors import UserError
 
 Norm = Literal["instance", "batch", "none"]
 
-# What networks may measure. Published ones have widths of 64 to 256; sizes end at 2**14 pixels, and so do halvings.
+# What networks may measure. Published ones have widths of 64 to 256; sizes end at 2**13 pixels.
 Width = Annotated[int, Range(least=1, most=1024)]  # channels
 Halvings = Annotated[int, Range(least=1, most=14)]
 
