@@ -3,6 +3,8 @@
 The same updates on the same batch are made in three ways: under Lightning, as a run makes them; bare, by the same
 training step without Lightning; and as the published algorithm has them, written plainly (`suite.papers.reference`).
 The ways take turns, because a machine's speed drifts, and the median of the turns counts, because it jumps.
+
+With `bench.loader=true` the loader alone is measured, see `suite.bench.loader`.
 """
 
 import contextlib
@@ -49,10 +51,12 @@ def check(config: DictConfig, options: dict[str, Any]) -> None:
         raise UserError(f"trainer.devices={config.trainer.devices}: suite.bench measures one device, trainer.devices=1")
     if precision(config) not in ("32-true", "bf16-mixed"):
         raise UserError(f"trainer.precision={precision(config)}: suite.bench measures 32-true and bf16-mixed")
+    if options["loader"] and config.data.task not in ("unpaired", "paired"):
+        raise UserError(f"data.task={config.data.task}: bench.loader=true measures the tasks unpaired and paired")
 
 
 def measure(
-    config: DictConfig, steps: Positive, warmup: Positive, repeats: Positive, reference: bool
+    config: DictConfig, steps: Positive, warmup: Positive, repeats: Positive, reference: bool, loader: bool
 ) -> dict[str, Any]:
     """The figures of conf/bench.yaml's help, and what they were measured with."""
     import pytorch_lightning as pl
@@ -88,6 +92,10 @@ def measure(
     quiet_lightning()
     warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")
     settle(config.seed, config.threads)
+    if loader:
+        from suite.bench.loader import measure_loader
+
+        return measure_loader(config, bare_trainer(), steps, warmup, repeats, reference)
     config.model.steps, config.model.decay_steps = None, 0  # a short schedule would end a turn
     if "features" in config.model:
         config.model.features = "random_vgg"  # as much work as the published ones, which would have to be there
