@@ -38,10 +38,10 @@ from suite.data.pictures.loading import (
     TrainSampler,
     WithoutPictures,
     batches_done,
-    collate,
     make_loader,
 )
 from suite.data.pictures.opened import OpenedSplits
+from suite.data.pictures.packed import collate
 from suite.data.pictures.self_supervised import SelfSupervisedPictures
 from suite.data.pictures.tasks import (
     EpochLength,

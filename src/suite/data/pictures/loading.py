@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from suite.data.batch import Batch
 from suite.data.pictures.decode import workers_for
+from suite.data.pictures.packed import Packed, collate_to_send
 from suite.data.pictures.processes import context_for, end_with_parent
 from suite.errors import UserError
 
@@ -33,7 +34,6 @@ _MultiProcessingDataLoaderIter._shutdown = True
 Place = tuple[int, int]  # epoch, index
 PlaceInTurn = tuple[int, int, int]  # epoch, index, turn
 _THREADS = 16  # samples of a batch that one worker fetches at once, at most
-_OF_BATCH = ("paired", "drawing_side", "classes", "turn")
 _ORDER = 3  # keeps this use of the seed apart from the others, see splits.py and tasks.py
 
 
@@ -159,7 +159,8 @@ class Loader(DataLoader[Any]):
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         try:
-            yield from super().__iter__()
+            for batch in super().__iter__():
+                yield batch.unpacked() if isinstance(batch, Packed) else batch
             return
         except UserError as error:
             told = str(error)
@@ -188,7 +189,7 @@ def make_loader(
         multiprocessing_context=context_for(distant) if workers else None,
         persistent_workers=workers > 0,
         pin_memory=pin_memory,
-        collate_fn=collate,
+        collate_fn=collate_to_send,
         worker_init_fn=partial(_begin, distant),
         # Its own: making an iterator draws a number, which would shift the global generator's stream.
         generator=torch.Generator(),
@@ -216,12 +217,6 @@ def _end_where_no_room(error: Exception, batch: object) -> None:
     if os.strerror(errno.ENOSPC) in str(error):
         os._exit(errno.ENOSPC)
     _say_error(error, batch)
-
-
-def collate(samples: list[dict[str, Any]]) -> Batch:
-    """Stacks the samples; what is one word or number for the whole batch stays one."""
-    batch: Batch = default_collate(samples)
-    return batch | {key: samples[0][key] for key in _OF_BATCH if key in batch}
 
 
 def by_all_cores(items: Dataset[Any], distant: bool = False) -> Iterator[Any]:

@@ -93,7 +93,8 @@ class PictureList:
         if (window := view.window) is not None:
             top, left = view.corner(*pixels.shape[1:])
             pixels = pixels[:, top : top + window, left : left + window]
-        return torch.from_numpy((pixels[..., ::-1] if view.mirrored else pixels).copy())
+        picture = torch.from_numpy(pixels.copy())
+        return picture.flip(-1) if view.mirrored else picture  # by torch: NumPy copies backwards byte by byte
 
 
 @dataclass(frozen=True)
