@@ -14,6 +14,12 @@ def test_every_value_survives_the_way_there_and_back():
     assert torch.equal(images.signed_to_uint8(signed), ALL)
 
 
+def test_the_short_way_to_the_signed_range_gives_the_same_numbers_and_leaves_the_picture():
+    given = ALL.clone()
+    assert torch.equal(images.uint8_to_signed(given), images.unit_to_signed(ALL.float() / 255))
+    assert torch.equal(given, ALL)
+
+
 def test_rounds_to_nearest():
     between = (ALL[:-1] + torch.tensor([[0.49], [0.51]])) / 127.5 - 1
     assert torch.equal(images.signed_to_uint8(between), torch.stack([ALL[:-1], ALL[1:]]))

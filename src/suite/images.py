@@ -18,12 +18,18 @@ _SHORTEST = 8  # pixels; networks that halve twice and then reflect can't do wit
 
 def uint8_to_unit(pictures: Tensor) -> Tensor:
     """uint8 0..255 to float32 0..1, any shape."""
-    return pictures.to(torch.float32) / 255
+    # In place, here and below: of a large batch each copy takes longer than the arithmetic, as its memory is new.
+    return pictures.to(torch.float32, copy=True).div_(255)
 
 
 def unit_to_signed(pictures: Tensor) -> Tensor:
     """float 0..1 to -1..1, any shape."""
     return pictures * 2 - 1
+
+
+def uint8_to_signed(pictures: Tensor) -> Tensor:
+    """uint8 0..255 to float32 -1..1, any shape: by way of 0..1, to the last bit."""
+    return uint8_to_unit(pictures).mul_(2).sub_(1)
 
 
 def signed_to_unit(pictures: Tensor) -> Tensor:

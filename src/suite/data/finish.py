@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample
 
 from suite.data.batch import Batch
 from suite.data.keys import DataKeys
-from suite.images import uint8_to_unit, unit_to_signed, unit_to_uint8
+from suite.images import uint8_to_signed, uint8_to_unit, unit_to_signed, unit_to_uint8
 from suite.sketching import bold, erase, simulate
 
 _PICTURES = ("a", "b", "drawings", "target", "target_truth", "sibling", "subset", "subset_drawing", "style")
@@ -80,6 +80,8 @@ class Finish:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Batch:
+        if self.sketch is None and not {"erased", "view"} & batch.keys():
+            return batch | {key: uint8_to_signed(batch[key]) for key in _PICTURES if key in batch}
         pictures = {key: uint8_to_unit(batch[key]) for key in _PICTURES if key in batch}
         if "view" in batch:
             batch = dict(batch)
