@@ -3,6 +3,7 @@ import pickle
 import pytest
 import torch
 from torch.utils.data import Dataset
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from suite.data.pictures import packed
 from suite.data.pictures.loading import EvalSampler, make_loader
@@ -19,8 +20,8 @@ class Samples(Dataset):
         return sample | {"erased": torch.arange(4) * index, "view": torch.tensor([0.5, index]), "drawing_side": "b"}
 
 
-def batches(workers, count=5, pin_memory=False):
-    return list(make_loader(Samples(), EvalSampler(count), 2, workers, drop_last=False, pin_memory=pin_memory))
+def batches(workers):
+    return list(make_loader(Samples(), EvalSampler(5), 2, workers, drop_last=False, pin_memory=False))
 
 
 def same(one, other):
@@ -54,3 +55,12 @@ def test_what_came_in_a_message_can_be_written_to(monkeypatch):
     there["a"] += 1
     assert not torch.equal(there["a"], sent.unpacked()["a"])
     assert there["index"].tolist() == [1]  # no tensor reaches into another
+
+
+def test_the_loader_pins_a_batch_for_a_gpu_in_one_piece(monkeypatch):
+    monkeypatch.setattr(packed, "get_worker_info", lambda: "some")
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor.clone())
+    sent = packed.collate_to_send([Samples()[0, 1], Samples()[0, 2]])
+    same(pin_memory(sent).unpacked(), sent.unpacked())
+    assert [tensor.data_ptr() for tensor in pinned] == [sent.memory.data_ptr()]
