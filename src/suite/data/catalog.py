@@ -3,9 +3,11 @@
 root ─► source ─► Catalog(records, problems)
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, Protocol
@@ -70,11 +72,23 @@ class PictureFile:
 
     def identity(self) -> str:
         stat = self.path.stat()
-        return f"{self.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{self.half}"
+        return f"{_real(self.path)}:{stat.st_size}:{stat.st_mtime_ns}:{self.half}"
 
     @property
     def name(self) -> str:
         return str(self.path)
+
+
+def _real(path: Path) -> str:
+    """What `path.resolve()` gives, for a file that is there; of a folder's many files the folder is looked up once."""
+    if path.is_symlink():
+        return str(path.resolve())
+    return os.path.join(_real_folder(os.path.join(os.getcwd(), path.parent)), path.name)
+
+
+@lru_cache(maxsize=256)
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def upright(file: Path | BytesIO) -> Image.Image:

@@ -91,6 +91,26 @@ def test_many_pictures_are_decoded_by_processes_in_order(tmp_path, monkeypatch):
         np.testing.assert_array_equal(cached.read(position), decoded.read(position))
 
 
+def test_each_file_is_opened_once_and_every_process_has_its_part(tmp_path, picture, monkeypatch):
+    monkeypatch.setattr(decode, "_cores", lambda: 2)
+    opened, really = tmp_path / "opened", Image.open
+
+    def noted(file, **options):
+        with opened.open("a") as log:  # one short write of each, whichever process it is in
+            log.write(f"{os.getpid()} {file}\n")
+        return really(file, **options)
+
+    files = [PictureFile(picture(f"in/{number}.png", seed=number)) for number in range(IN_PARALLEL)]
+    monkeypatch.setattr(Image, "open", noted)
+    store = open_(files, tmp_path / "cache")
+    processes, names = zip(*(line.split() for line in opened.read_text().splitlines()), strict=True)
+    assert sorted(names) == sorted(file.name for file in files)
+    assert len(set(processes) - {str(os.getpid())}) == 2
+    for position in range(len(files)):
+        store.read(position)
+    assert len(opened.read_text().splitlines()) == len(files)
+
+
 def test_a_second_run_decodes_nothing(tmp_path, files, monkeypatch):
     first = open_(files, tmp_path / "cache")
     monkeypatch.setattr(Fit, "flat", lambda *_: pytest.fail("decoded again"))

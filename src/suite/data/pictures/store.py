@@ -121,7 +121,10 @@ def find_cache(
     pictures: Sequence[Picture], fit: Fit, folder: Path, dataset: str, skip_broken: bool
 ) -> CachedStore | None:
     """The cache of these pictures, if it is there."""
-    place = cache_place(pictures, fit, folder, dataset)
+    return _found(pictures, cache_place(pictures, fit, folder, dataset), skip_broken)
+
+
+def _found(pictures: Sequence[Picture], place: Path, skip_broken: bool) -> CachedStore | None:
     if not place.is_dir():
         return None
     store = CachedStore(place)
@@ -136,9 +139,9 @@ def open_cache(pictures: Sequence[Picture], fit: Fit, folder: Path, dataset: str
     Two builders at once both succeed. Raises UserError for a broken picture unless `skip_broken`, and where the
     folder can't be written.
     """
-    if (store := find_cache(pictures, fit, folder, dataset, skip_broken)) is not None:
-        return store
     place = cache_place(pictures, fit, folder, dataset)
+    if (store := _found(pictures, place, skip_broken)) is not None:
+        return store
     try:
         _build(pictures, fit, place, skip_broken)
     except OSError as error:
