@@ -34,6 +34,9 @@ _MultiProcessingDataLoaderIter._shutdown = True
 Place = tuple[int, int]  # epoch, index
 PlaceInTurn = tuple[int, int, int]  # epoch, index, turn
 _THREADS = 16  # samples of a batch that one worker fetches at once, at most
+# Items that each process makes ahead of who writes them down, in order: with torch's two it waits where one item takes
+# long, or the writer is not given a core at once.
+_AHEAD = 8
 _ORDER = 3  # keeps this use of the seed apart from the others, see splits.py and tasks.py
 
 
@@ -230,6 +233,7 @@ def by_all_cores(items: Dataset[Any], distant: bool = False) -> Iterator[Any]:
         batch_size=None,
         collate_fn=_as_it_is,
         num_workers=workers,
+        prefetch_factor=_AHEAD if workers else None,
         multiprocessing_context=context_for(distant) if workers else None,
         worker_init_fn=partial(_begin, distant),
         # Its own: a run that builds the cache draws the same random numbers afterwards as one that finds it.
