@@ -57,3 +57,24 @@ def test_without_pictures_held_out_those_of_training_are_what_can_be_measured(tm
     _, model = composed()
     trainer: Any = SimpleNamespace(current_epoch=1, callback_metrics={})
     assert line(conclude(trainer, model, tmp_path, 5.0, holds_out=False), "evaluate").endswith(" split=train")
+
+
+def test_a_processor_that_has_bfloat16_is_told_of_it_where_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, model = composed()
+    avx512, amx, neither = {"avx512_bf16": True}, {"amx_bf16": True}, {"avx512_f": True, "amx_bf16": False}
+    for processor, precision, told in (
+        (avx512, "auto", True),
+        (amx, "32-true", True),
+        (neither, "auto", False),
+        ({"architecture": "aarch64", "bf16": True}, "auto", False),  # where nothing was measured
+        (avx512, "bf16-mixed", False),
+    ):
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda of=processor: of, raising=False)
+        config.trainer.precision = precision
+        said = summary(config, model, Path("run"), "", {})
+        assert ("\n  faster " in said) == told, (processor, precision)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: avx512, raising=False)
+    config.trainer.precision = "32-true"
+    assert "trainer.precision=bf16-mixed" in line(summary(config, model, Path("run"), "", {}), "faster")
+    monkeypatch.setattr(Paper, "device", torch.device("meta"))  # as on a GPU
+    assert "\n  faster " not in summary(config, model, Path("run"), "", {})

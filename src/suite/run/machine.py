@@ -1,13 +1,21 @@
-"""What a machine has left: memory of a GPU, main memory within a container's limit."""
+"""What a machine has: memory that is left, of a GPU and within a container's limit; a processor that knows bfloat16."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies in bfloat16, by AVX-512 or AMX."""
+    import torch
+
+    known: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # public in newer torch alone
+    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def free_memory(device: "torch.device") -> int:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from suite.metrics.table import SET_METRICS, rows_of
 from suite.run.config import plain
+from suite.run.machine import has_bf16
 from suite.run.needs import needs
 from suite.run.request import several_devices
 from suite.run.trainer import precision
@@ -53,6 +54,7 @@ def summary(
         "training": f"{duration(config, model)}, {precision(config)}, seed {config.seed}",
         "metrics": measured if holds_out else "none: no pictures are held out",
         **_recording(model),
+        **_faster(config, model),
         **needs(config, model, run, holds_out, batches),
         "config": f"{run / 'config.yaml'}",
     }
@@ -65,6 +67,14 @@ def _recording(model: "Paper") -> dict[str, str]:
         return {}
     why = model.not_recorded()
     return {"steps": "recorded as CUDA graphs" if why is None else f"made one operation at a time, {why}"}
+
+
+def _faster(config: DictConfig, model: "Paper") -> dict[str, str]:
+    """The line on bfloat16, where a processor has it and is not asked for it."""
+    if model.device.type != "cpu" or precision(config) != "32-true" or not has_bf16():
+        return {}
+    took = "a step of CycleGAN took 0.54 to 0.61 of the time"
+    return {"faster": f"perhaps with trainer.precision=bf16-mixed, which this processor has: {took}"}
 
 
 def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float, holds_out: bool = True) -> str:
