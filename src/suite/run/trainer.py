@@ -61,7 +61,7 @@ def build_trainer(
     from suite.run.signals import Signals
 
     around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run, begin), callbacks.StepSeeds(config.seed)]
-    around.append(RichProgressBar() if on_terminal() else callbacks.EpochLines())
+    around.append(RichProgressBar(refresh_rate=10) if on_terminal() else callbacks.EpochLines())
     metrics = metrics_callback(config) if holds_out else None
     if metrics:
         around.append(metrics)
