@@ -31,8 +31,28 @@ def test_an_experiment_says_its_command_and_only_what_differs(name):
     lines = (CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith(f"# python -m suite.train experiment={name}")
     assert len(lines) <= 30
-    model = compose("train", [f"experiment={name}", "data.root=/nowhere"]).model
-    assert set(model) - {"paper", "stage"} == set(arguments_of(find_paper(model.paper))) - {"stage"}
+    config = compose("train", [f"experiment={name}", "data.root=/nowhere"])
+    assert set(config.model) - {"paper", "stage"} == set(arguments_of(find_paper(config.model.paper))) - {"stage"}
+    check_shown(config, name)
+
+
+@pytest.mark.parametrize("name", ["two_step_faces", "sketch_to_image_faces"])
+def test_every_stage_is_shown_with_the_papers_networks(name):
+    for stage in find_paper(compose("train", [f"experiment={name}"]).model.paper).stages:
+        words = [f"stage={stage}", "start_from=x"]
+        check_shown(compose("train", [f"experiment={name}", *words]), name, *words)
+
+
+def check_shown(config, name, *words):
+    """scale=show is the paper's model, for so many steps, on built-in faces. config: of the paper's own scale."""
+    shown = compose("train", [f"experiment={name}", "scale=show", *words])
+    said, of_paper = (OmegaConf.to_container(one.model, resolve=False) for one in (shown, config))
+    assert {key for key in said if said[key] != of_paper[key]} <= {"steps", "decay_steps"}
+    assert (shown.data.source, shown.data.size, shown.validation.every_n_steps) == ("faces", 128, None)
+    assert shown.data.load_size >= 128
+    if words or shown.stages is None:
+        assert 0 < shown.model.steps < 100_000
+        assert all(step <= shown.model.steps for step in shown.checkpoint.at_steps)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
