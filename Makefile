@@ -8,10 +8,10 @@ UV_VERSION := 0.13.8
 SETUP := .venv/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test attack lint bench lock clean
+.PHONY: help setup demo test attack lint bench bench-gpu lock clean
 
 help: ## Show these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Make .venv with the locked packages and the suite in it
 
@@ -42,6 +42,9 @@ bench: $(SETUP) ## Time a training step against a bare loop
 	$(BIN)/python -m suite.bench experiment=cyclegan_lsgan
 	$(BIN)/python -m suite.bench experiment=pix2pix_final data.batch_size=1
 	$(BIN)/python -m suite.bench experiment=pix2pix_unet data.batch_size=1
+
+bench-gpu: $(SETUP) ## Measure the tables of docs/speed.md on one GPU, as Markdown: nine minutes
+	@$(BIN)/python -m suite.bench.sheet gpu
 
 lock: $(SETUP) ## Pin the newest packages that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras --upgrade pyproject.toml -o requirements.lock

@@ -9,6 +9,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from suite.bench import check, measure
+from suite.bench.phases import KINDS, OTHER
 from suite.errors import UserError
 from suite.run.config import CONF, plain, register_resolvers
 
@@ -42,7 +43,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 def test_one_line_of_figures_and_nothing_left_behind(tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
-    done = run(here, *SMALL, f"cache_dir={tmp_path / 'cache'}")
+    done = run(here, *SMALL, f"cache_dir={tmp_path / 'cache'}", "bench.profile=true", "model.ema_decay=0.9")
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     figures = json.loads(line)
@@ -57,7 +58,15 @@ def test_one_line_of_figures_and_nothing_left_behind(tmp_path: Path) -> None:
     assert figures["lightning_share"] == pytest.approx(1 - figures["s_per_step_bare"] / figures["s_per_step"], abs=1e-2)
     assert 0 < figures["data_wait_share"] < 1
     assert figures["peak_memory_mb"] > 100
+    assert figures["s_first_step"] > 0
     assert set(figures["shares"]) == {"G", "F", "D_A", "D_B"}
+    ahead = {f"forward {name}" for name in figures["shares"]}
+    after = {"losses", "backward", "gradient norm", "optimizer", "average"}
+    assert set(figures["profile"]["phases"]) == ahead | after
+    assert set(figures["profile"]["kinds"]) == {*KINDS, OTHER}
+    for of in ("phases", "kinds"):
+        assert sum(figures["profile"][of].values()) == pytest.approx(1, abs=1e-3)
+    assert "ms of a step" in done.stderr
     assert not list(here.iterdir())
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.bench.shares import shares_of_networks
+from suite.bench.trace import trace_steps
 
 
 class Two(nn.Module):
@@ -26,7 +27,7 @@ def test_the_way_back_counts_for_the_network_that_went_forth() -> None:
 
     step(batch)
     off = torch.autocast("cpu", torch.bfloat16, enabled=False)
-    measured = [shares_of_networks(model, step, batch, off) for _ in range(11)]  # type: ignore[arg-type]
+    measured = [shares_of_networks(trace_steps(model, step, batch, off)) for _ in range(11)]  # type: ignore[arg-type]
     # The middle one: beside other work a single step of milliseconds is now and then interrupted within one network.
     shares = sorted(measured, key=lambda shares: shares["large"] / shares["small"])[len(measured) // 2]
     assert set(shares) == {"large", "small"}

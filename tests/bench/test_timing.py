@@ -220,8 +220,9 @@ def test_waiting_for_the_loader_is_measured_across_epochs(make_trainer: Callable
             return timing.DataLoader(SlowRows(), batch_size=None)
 
     model = Sleepy.make(long=2)
-    share, batch = timing.time_loader(model, Data(), 2, 5, make_trainer)
+    share, first, batch = timing.time_loader(model, Data(), 2, 5, make_trainer)
     assert model.batches == 7
+    assert 0.2 <= first < 0.4
     assert batch["a"].item() == 0  # the seventh
     assert share == pytest.approx(0.06 / 0.08, abs=0.15)
 

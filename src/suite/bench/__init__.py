@@ -56,14 +56,21 @@ def check(config: DictConfig, options: dict[str, Any]) -> None:
 
 
 def measure(
-    config: DictConfig, steps: Positive, warmup: Positive, repeats: Positive, reference: bool, loader: bool
+    config: DictConfig,
+    steps: Positive,
+    warmup: Positive,
+    repeats: Positive,
+    reference: bool,
+    loader: bool,
+    profile: bool,
 ) -> dict[str, Any]:
     """The figures of conf/bench.yaml's help, and what they were measured with."""
     import pytorch_lightning as pl
     import torch
 
-    from suite.bench import timing
+    from suite.bench import phases, timing
     from suite.bench.shares import shares_of_networks
+    from suite.bench.trace import trace_steps
     from suite.run.fit import settle
     from suite.run.trainer import find_device, make_trainer, precision, quiet_lightning
     from suite.updates.recording import EAGER
@@ -109,7 +116,7 @@ def measure(
     steps, warmup = (-(-number // model.batches_per_step) * model.batches_per_step for number in (steps, warmup))
 
     say(f"{timing.name_of(device)}: {warmup} + {steps} steps fed by {config.data.source}")
-    waiting, batch = timing.time_loader(model, data, warmup, steps, bare_trainer)
+    waiting, first, batch = timing.time_loader(model, data, warmup, steps, bare_trainer)
     memory = timing.peak_memory(device)  # of one model in training, before the others are there
 
     bare = type(model)(**model.hparams).to(device).train()  # a step of a model outside of a Trainer needs none
@@ -135,8 +142,10 @@ def measure(
     recorder = bare.recorder()
     recorded = recorder is not None and recorder.records
     bare.stop_recording()
-    # Compiled networks are called by no name.
-    shares = None if config.model.compile else shares_of_networks(bare, bare_step, batch, autocast)
+    trace = trace_steps(bare, bare_step, batch, autocast, bare.batches_per_step)  # those of a round are of two kinds
+    times = phases.times_of(trace) if profile else {}
+    if times:
+        say(phases.table_of(times))
 
     return {
         "device": timing.name_of(device),
@@ -150,11 +159,20 @@ def measure(
         "s_per_step": rounded(seconds["lightning"]),
         "s_per_step_bare": rounded(seconds["bare"]),
         "s_per_step_reference": rounded(seconds.get("reference")),
+        "s_first_step": rounded(first),
         "peak_memory_mb": rounded(memory),
         "data_wait_share": rounded(waiting),
         "lightning_share": rounded(1 - seconds["bare"] / seconds["lightning"]),
         "reference_over_ours": rounded(seconds["reference"] / seconds["bare"] if published else None),
-        "shares": shares and {name: rounded(share) for name, share in shares.items()},
+        # Operations of compiled networks have no numbers, by which the way back is known for theirs.
+        "shares": None if config.model.compile else rounded_each(shares_of_networks(trace)),
+        "profile": {
+            "ms": rounded(sum(times.values())),
+            "phases": rounded_each(phases.shares_by(times, 0)),
+            "kinds": rounded_each(phases.shares_by(times, 1)),
+        }
+        if profile
+        else None,
         "steps": steps,
         "repeats": repeats,
     }
@@ -163,6 +181,10 @@ def measure(
 def rounded(value: float | None) -> float | None:
     """Four digits: more would be noise."""
     return None if value is None else float(f"{value:.4g}")
+
+
+def rounded_each(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: rounded(value) for name, value in values.items()}
 
 
 def say(what: str) -> None:

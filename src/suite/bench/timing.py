@@ -36,19 +36,26 @@ def time_steps(step: Step, batch: Batch, warmup: int, steps: int, autocast: torc
 class Stopwatch(Callback):
     """Times whole steps of a run, from the end of its step `warmup` to the end of the one `steps` later, and ends it.
 
-    `in_step`: wait for the device after every step, so that what follows is not hidden behind its work.
+    `in_step`: wait for the device after every step, so that what follows is not hidden behind its work. `first`:
+    seconds of the first step, in which networks are compiled, and kernels chosen.
     """
 
     def __init__(self, warmup: int, steps: int, in_step: bool = False) -> None:
         self.warmup, self.steps, self.in_step = warmup, steps, in_step
         self.done = 0
-        self.seconds = 0.0
+        self.seconds = self.first = 0.0
         self.batch: Batch = {}
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Batch, batch_idx: int) -> None:
+        if self.done == 0:
+            self.first = -time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int):
         self.done += 1
         if self.in_step or self.done in (self.warmup, self.warmup + self.steps):
             wait_for_device()
+        if self.done == 1:
+            self.first += time.perf_counter()
         if self.done == self.warmup:
             self.seconds = -time.perf_counter()
         elif self.done == self.warmup + self.steps:
@@ -82,11 +89,11 @@ def time_lightning(model: Paper, batch: Batch, warmup: int, steps: int, make_tra
 
 def time_loader(
     model: Paper, data: pl.LightningDataModule, warmup: int, steps: int, make_trainer: MakeTrainer
-) -> tuple[float, Batch]:
-    """The share of the time that training on the real data waits for its loader, and the last batch."""
+) -> tuple[float, float, Batch]:
+    """The share of the time that training on the real data waits for its loader, seconds of its first step, a batch."""
     watch, fetches = Stopwatch(warmup, steps, in_step=True), Fetches()
     make_trainer(callbacks=[watch], profiler=fetches).fit(model, datamodule=data)
-    return sum(fetches.seconds[warmup : warmup + steps]) / watch.seconds, watch.batch
+    return sum(fetches.seconds[warmup : warmup + steps]) / watch.seconds, watch.first, watch.batch
 
 
 # The machine ----------------------------------------------------------------------------------------------------------

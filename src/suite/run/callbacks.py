@@ -1,6 +1,7 @@
 """What happens around a training run: its splits written down, seeds per step, an early end, lines of progress."""
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
@@ -49,6 +50,29 @@ class StepSeeds(Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Paper)
         pl_module.draws.begin(self.seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
+
+
+class CompileTime(Callback):
+    """Says how long the first step took, in which torch.compile makes the networks, and how long the next: seconds.
+
+    A step is a whole round of batches, where a game has several critic updates.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Paper)
+        of_round = pl_module.batches_per_step
+        if len(self.seconds) == 2 * of_round:
+            return
+        self.seconds.append(time.perf_counter() - self._began)
+        if len(self.seconds) == 2 * of_round and trainer.is_global_zero:
+            first, second = sum(self.seconds[:of_round]), sum(self.seconds[of_round:])
+            log.info("compiled: the first step took %.1f s, the next %.1f s", first, second)
 
 
 class _StopEarlyState(TypedDict, total=False):

@@ -180,7 +180,7 @@ def check_values(config: DictConfig, only: Sequence[str] = ()) -> None:
 
 def check_config(config: DictConfig) -> None:
     """All that can be said of the configuration of a run before anything is made of it. Raises UserError."""
-    from suite.run.compiler import check_compiler
+    from suite.run.compiler import check_compiler, keep_compiled
     from suite.run.trainer import find_device
 
     check_keys(config)
@@ -198,6 +198,7 @@ def check_config(config: DictConfig) -> None:
         )
     find_device(config.trainer.accelerator, "trainer.accelerator")  # before the data is decoded
     if config.model.compile:
+        keep_compiled(config.cache_dir)  # first, as torch looks for its compiler there, too
         check_compiler(config.trainer.accelerator)
 
 

@@ -1,4 +1,7 @@
-"""Whether `torch.compile` can work on this machine: without a compiler it fails late, or waits without end."""
+"""Whether `torch.compile` can work on this machine: without a compiler it fails late, or waits without end.
+
+And where it keeps what it makes, so that the next run need not wait for it again.
+"""
 
 import os
 import shutil
@@ -23,6 +26,21 @@ def check_compiler(accelerator: str) -> None:
         lacking = "Python's headers, Python.h (on Debian the package python3-dev)"
     if lacking is not None:
         raise UserError(f"model.compile=true needs {lacking}, which is not here; set model.compile=false")
+
+
+def keep_compiled(cache_dir: str) -> None:
+    """Have inductor keep its code in `<cache_dir>/compiled`, and Triton within; not where the user names a folder.
+
+    It is run as it is found there, so that the folder must be this user's own; elsewhere torch has one in /tmp.
+    """
+    folder = Path(cache_dir).expanduser().absolute() / "compiled"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+    except OSError:
+        return
+    if own and os.access(folder, os.W_OK):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def _lacking_on_cpu() -> str | None:

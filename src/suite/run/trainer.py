@@ -62,6 +62,8 @@ def build_trainer(
 
     around: list[pl.Callback] = [Signals(), callbacks.RunFiles(run, begin), callbacks.StepSeeds(config.seed)]
     around.append(RichProgressBar(refresh_rate=10) if on_terminal() else callbacks.EpochLines())
+    if config.model.compile:
+        around.append(callbacks.CompileTime())
     metrics = metrics_callback(config) if holds_out else None
     if metrics:
         around.append(metrics)

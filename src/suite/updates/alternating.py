@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.profiler import record_function
 
 from suite.arguments import Count, NonNegative, ShareBelowOne
 from suite.data.batch import Batch
@@ -213,14 +214,18 @@ class AlternatingUpdates(ReportedLosses):
         if name not in self._moving:
             return  # all that it would move is frozen
         self._updating, optimizer = name, self._optimizers()[self._moving.index(name)]
-        optimizer.zero_grad(set_to_none=False)  # gradients stay where they are
-        loss = self.halt.checked(torch.stack(list(losses.values())).sum())
-        if self.attached:
-            self.manual_backward(loss)
-        else:
-            loss.backward()
-            self.on_before_optimizer_step(optimizer)
-        optimizer.step()
+        # The names are for profiles: on the CPU alone, so that a recording holds nothing of them.
+        with record_function("suite/backward"):
+            optimizer.zero_grad(set_to_none=False)  # gradients stay where they are
+            loss = self.halt.checked(torch.stack(list(losses.values())).sum())
+            if self.attached:
+                self.manual_backward(loss)
+            else:
+                loss.backward()
+        with record_function("suite/optimizer"):
+            if not self.attached:  # else Lightning calls it
+                self.on_before_optimizer_step(optimizer)
+            optimizer.step()
         self._updates += 1
         self.after_update(name)
 
@@ -228,15 +233,17 @@ class AlternatingUpdates(ReportedLosses):
         """What follows a step of that optimizer: the averages of the generators that it moved, move."""
         if self.ema is not None:
             moved = {of: network for of, network in self.trained()[name].items() if of in self.ema}
-            self.ema.average(moved, self.halt)
+            with record_function("suite/average"):
+                self.ema.average(moved, self.halt)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Note the norm of the gradients, and clip it; where it is not finite, have the optimizer leave all alone."""
         # Here the gradients are already unscaled; clipping in a step would clip a 16-mixed run's scaled ones.
-        norm = self._norms[f"norms/{self._updating}"] = norm_of_gradients(optimizer, self.clip_norm)
-        if not self.scaled:  # else the scaler does, and scales less
-            self.halt.see(norm)
-            optimizer.found_inf = self.halt.flag(norm.device)  # type: ignore[attr-defined]
+        with record_function("suite/gradient norm"):
+            norm = self._norms[f"norms/{self._updating}"] = norm_of_gradients(optimizer, self.clip_norm)
+            if not self.scaled:  # else the scaler does, and scales less
+                self.halt.see(norm)
+                optimizer.found_inf = self.halt.flag(norm.device)  # type: ignore[attr-defined]
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One for each entry of `trained` that has something to learn, in that order."""
