@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from suite.bench import check, measure
+from suite.bench import check, measure, sheet
 from suite.bench.phases import KINDS, OTHER
 from suite.errors import UserError
 from suite.run.config import CONF, plain, register_resolvers
@@ -40,13 +39,18 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_one_line_of_figures_and_nothing_left_behind(tmp_path: Path) -> None:
+def test_one_line_of_figures_and_nothing_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     here = tmp_path / "here"
     here.mkdir()
-    done = run(here, *SMALL, f"cache_dir={tmp_path / 'cache'}", "bench.profile=true", "model.ema_decay=0.9")
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    figures = json.loads(line)
+    monkeypatch.chdir(here)
+    words = (*SMALL, f"cache_dir={tmp_path / 'cache'}", "bench.profile=true", "model.ema_decay=0.9")
+    figures, why = sheet.measured(words, limit=600)
+    assert why == ""
+    said = capfd.readouterr()
+    assert said.out == ""  # the line was all of it
+    assert "ms of a step" in said.err
     assert figures["experiment"] == "cyclegan_lsgan"
     assert (figures["precision"], figures["compile"], figures["data"]) == ("32-true", False, "faces")
     assert (figures["size"], figures["batch"], figures["steps"]) == (32, 2, 2)
@@ -66,7 +70,13 @@ def test_one_line_of_figures_and_nothing_left_behind(tmp_path: Path) -> None:
     assert set(figures["profile"]["kinds"]) == {*KINDS, OTHER}
     for of in ("phases", "kinds"):
         assert sum(figures["profile"][of].values()) == pytest.approx(1, abs=1e-3)
-    assert "ms of a step" in done.stderr
+    row = sheet.row(figures)
+    assert row.startswith("| `cyclegan_lsgan` | 32² | 2 | 32-true | plain | ")
+    assert row.count("|") == sheet.HEAD.partition("\n")[0].count("|")
+    profile = sheet.profile_line(figures)
+    assert profile.startswith("- `cyclegan_lsgan` 32², batch 2, 32-true, plain, ")
+    assert "convolutions" in profile
+    assert "gradient norm" in profile
     assert not list(here.iterdir())
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,24 +10,17 @@ from suite.bench import sheet
 from suite.bench.sheet import Plan, Variant
 from suite.errors import UserError
 
-SMALL = ("data.size=32", "data.load_size=36", "data.workers=0", "model.backbone.width=4", "model.discriminator.width=4")
-QUICK = ("trainer=cpu", "bench.steps=1", "bench.warmup=1", "bench.repeats=1", "bench.profile=true")
+# Of a variant that is measured: tests/bench/test_bench.py, beside all else that one command says.
 
 
-def test_a_variant_is_a_row_and_one_that_fails_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SUITE_CACHE", str(tmp_path))
-    one = Variant(("experiment=cyclegan_lsgan", "data.batch_size=1", *SMALL), 120)
+def test_a_variant_that_fails_is_named_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = Variant(("experiment=no_such_paper",), 120)
-    assert sheet.measure_all(Plan((one, wrong), 240), QUICK) == 1
-    head, _, first, second, _, profile = capsys.readouterr().out.splitlines()
-    assert first.startswith("| `cyclegan_lsgan` | 32² | 1 | 32-true | plain | ")
-    assert first.count("|") == second.count("|") == head.count("|")
-    assert second.startswith("| not measured (exit code 2): `experiment=no_such_paper trainer=cpu")
-    assert profile.startswith("- `cyclegan_lsgan` 32², batch 1, 32-true, plain, ")
-    assert "convolutions" in profile
-    assert "gradient norm" in profile
+    assert sheet.measure_all(Plan((wrong, wrong), 240), ["trainer=cpu"]) == 2
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2
+    for row in rows:
+        assert row.startswith("| not measured (exit code 2): `experiment=no_such_paper trainer=cpu` |")
+        assert row.count("|") == head.count("|")
 
 
 def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,7 +120,8 @@ def measured(words: Sequence[str], limit: float) -> tuple[dict[str, Any], str]:
     if done.returncode != 0:
         return {}, f"exit code {done.returncode}"
     stage = next((word.partition("=")[2] for word in words if word.startswith("stage=")), "")
-    return {"stage": stage} | json.loads(done.stdout), ""
+    (line,) = done.stdout.splitlines()
+    return {"stage": stage} | json.loads(line), ""
 
 
 def row(figures: dict[str, Any]) -> str:
