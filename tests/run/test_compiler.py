@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from suite.run.callbacks import CompileTime
 from suite.run.compiler import keep_compiled
@@ -24,6 +25,14 @@ def test_it_is_kept_where_nobody_else_writes(tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "compiled"
     assert os.environ[NAME] == str(folder)
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_torchs_own_folder_which_an_import_names_is_not_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, default_cache_dir())  # as importing Lightning does
+    keep_compiled(str(tmp_path))
+    assert os.environ[NAME] == str(tmp_path / "compiled")
 
 
 def test_a_folder_that_the_user_names_goes_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,11 @@ def keep_compiled(cache_dir: str) -> None:
 
     It is run as it is found there, so that the folder must be this user's own; elsewhere torch has one in /tmp.
     """
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    # Whatever imports inductor, as Lightning does, has it name torch's own folder in the environment.
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR", default_cache_dir()) != default_cache_dir():
+        return
     folder = Path(cache_dir).expanduser().absolute() / "compiled"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,7 +45,7 @@ def keep_compiled(cache_dir: str) -> None:
     except OSError:
         return
     if own and os.access(folder, os.W_OK):
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
 
 
 def _lacking_on_cpu() -> str | None:
