@@ -188,7 +188,8 @@ def test_a_run_folder_is_whole(command, tmp_path):
     run = tmp_path / "run"
     assert command("train", "experiment=cyclegan_lsgan", *TINY, "logger=wandb", f"hydra.run.dir={run}") == 0
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "checkpoints", "conclusion.txt", "images", "log.txt", "metrics.csv", "splits.json", "wandb",
+        ".saved", "config.yaml", "checkpoints", "conclusion.txt", "images", "log.txt", "metrics.csv", "splits.json",
+        "wandb",
     }  # fmt: skip
     grid = Image.open(run / "images" / "a2b_epoch0001.png")
     assert grid.size == (2 * 3 * 32, 2 * 32 + HEADER)  # four pictures in two columns: input, output, truth

@@ -155,7 +155,7 @@ def test_another_rank_waits_for_the_first_to_speak(monkeypatch, capsys, tmp_path
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(cli.time, "sleep", waits.append)
     assert run(monkeypatch, job, f"hydra.run.dir={tmp_path / 'run'}") == 2
-    assert waits == [cli._FIRST_RANK_ENDS]
+    assert waits == [cli.FIRST_RANK_ENDS]
     assert capsys.readouterr().err == "error: no\n"  # said by this rank, as it is still there
 
 

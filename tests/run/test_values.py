@@ -218,7 +218,7 @@ def test_commands_without_sections(command: str, keys: type, words: list[str]) -
 def test_bench(tmp_path: Path) -> None:
     config = compose("bench", "experiment=cyclegan_lsgan")
     passed = walk(config.bench, lambda changed: check_types("", measure, plain(changed)))
-    assert passed == [("reference", True)]
+    assert passed == [("reference", True), ("loader", True), ("profile", True)]
 
 
 def test_the_top_of_a_run_has_the_keys_of_its_file() -> None:
