@@ -1,6 +1,5 @@
 """A run that is told to stop says how to go on; a run that is killed can be gone on with all the same."""
 
-import csv
 import os
 import signal
 import subprocess
@@ -63,21 +62,3 @@ def test_a_stopped_run_ends_cleanly_and_says_how_to_go_on(number, start, tmp_pat
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["done"]["batches"] >= 10
     assert not list(run.rglob("*.partial"))
     assert len(list(run.glob("wandb/offline-run-*/*.wandb"))) == 1
-
-
-def test_a_killed_run_is_resumed(start, command):
-    process, run = start("logger=none")
-    process.kill()
-    assert process.wait(timeout=240) == -signal.SIGKILL
-
-    before = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    done, steps = before["done"]["epochs"], before["done"]["batches"]
-    assert steps == 10 * done
-    assert command("train", f"resume={run}", f"trainer.max_epochs={done + 1}") == 0
-
-    after = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    assert after["done"]["batches"] == steps + 10
-    assert not list(run.rglob("*.partial"))
-    with (run / "metrics.csv").open(newline="") as file:
-        trained = [int(row["batch"]) for row in csv.DictReader(file) if row["train/lr"]]
-    assert trained == list(range(1, steps + 11))  # no step is missing, none is there twice
