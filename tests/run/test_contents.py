@@ -34,6 +34,7 @@ def test_what_a_run_saves_passes() -> None:
         ({"loops": {"fit_loop": {"ready": "x"}}}, "its loops.fit_loop.ready is x"),
         ({"loops": {"fit_loop": {"ready": -1}}}, "its loops.fit_loop.ready is -1"),
         ({"loops": {"fit_loop": {"ready": 10**30}}}, "its loops.fit_loop.ready is 1000"),
+        ({"loops": {"fit_loop": {"current": {"completed": {"a": 1}}}}}, "its loops.fit_loop.current.completed is {"),
         ({"loops": {"fit_loop": [1]}}, r"its loops.fit_loop is \[1\]"),
         ({"optimizer_states": [5]}, r"its optimizer_states are \[5\]"),
         ({"callbacks": {"BestCheckpoint": []}}, "its callbacks are"),

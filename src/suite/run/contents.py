@@ -67,9 +67,12 @@ def check_training(content: dict[str, Any], path: Path) -> None:
         raise UserError(f"{path} can't be gone on with: its {odd}")
 
 
+_COUNTS = ("ready", "started", "processed", "completed")  # of Lightning's progress, and never more
+
+
 def _odd_progress(node: Any, name: str) -> str:
     """Where progress is no count, and what stands there; empty where all is well."""
-    if isinstance(node, dict):
+    if isinstance(node, dict) and name.rpartition(".")[2] not in _COUNTS:
         # The states of loaders, where they have any, are their own.
         return next(
             filter(None, (_odd_progress(node[key], f"{name}.{key}") for key in node if key != "combined_loader")), ""

@@ -114,8 +114,9 @@ def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:
             )
         where, _, name = key.rpartition(".")
         node = OmegaConf.select(saved, where) if where else saved
-        if not key.startswith("+") and (not isinstance(node, DictConfig) or name not in node):
-            raise UserError(unknown_key(key, [str(known) for known in node or ()], saved))
+        there = [str(known) for known in node] if isinstance(node, DictConfig) else []
+        if not key.startswith("+") and name not in there:
+            raise UserError(unknown_key(key, there, saved))
         change = OverridesParser.create().parse_override(word)
         OmegaConf.set_struct(saved, not key.startswith("+"))
         OmegaConf.update(saved, change.key_or_group, change.value(), merge=True)
