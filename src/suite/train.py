@@ -3,6 +3,7 @@
 from omegaconf import DictConfig
 
 from suite.run import cli
+from suite.run.allocator import keep_freed_memory
 
 
 def train(config: DictConfig) -> None:
@@ -27,6 +28,7 @@ def train(config: DictConfig) -> None:
 
 def main() -> None:
     """The console script `suite-train`."""
+    keep_freed_memory()
     cli.run("train", train)
 
 

@@ -48,6 +48,25 @@ def test_generator_keeps_the_size_and_ends_in_tanh(backbone: dict, height: int, 
     assert 0.9 < pictures.abs().max() <= 1
 
 
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        {"name": "resnet", "blocks": 1, "width": 4},
+        {"name": "unet", "downs": 2, "width": 4},
+        {"name": "unetpp", "depth": 2, "width": 4},
+    ],
+)
+def test_resized_convolutions_draw_no_checkerboard(backbone: dict) -> None:
+    torch.manual_seed(0)
+    flat = torch.full((1, 3, 64, 64), 0.5)
+    pattern = {}
+    for upsample in ("transpose", "resize"):
+        network = build_generator(backbone | {"upsample": upsample, "norm": "none"}, 3, 3)
+        middle = network(flat)[..., 28:36, 28:36].flatten(2)  # away from the borders, which are padded with zeros
+        pattern[upsample] = (middle.std(-1) / middle.mean(-1).abs()).max()
+    assert pattern["resize"] < 1e-4 < 1e-2 < pattern["transpose"]
+
+
 def test_resnet_divisor_is_exact() -> None:
     network = ResNetGenerator(3, 3, blocks=1, width=4)
     assert network(torch.rand(1, 3, 4 * 5, 4 * 6)).shape[-2:] == (20, 24)

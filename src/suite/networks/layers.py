@@ -1,4 +1,4 @@
-"""What every network of the suite is made of: normalisation by name, and the field's weight initialisation."""
+"""What every network of the suite is made of: normalisation and doubling by name, the field's weight initialisation."""
 
 from typing import Annotated, Literal
 
@@ -8,6 +8,7 @@ from suite.arguments import Range
 from suite.errors import UserError
 
 Norm = Literal["instance", "batch", "none"]
+Upsample = Literal["transpose", "resize"]
 
 # What networks may measure. Published ones have widths of 64 to 256; sizes end at 2**13 pixels.
 Width = Annotated[int, Range(least=1, most=1024)]  # channels
@@ -29,6 +30,25 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
 def has_bias(norm: Norm) -> bool:
     """Whether a convolution before this normalisation has a bias: BatchNorm brings its own."""
     return norm != "batch"
+
+
+def double(upsample: Upsample, inputs: int, outputs: int, kernel: int, bias: bool = True) -> nn.Module:
+    """(B, inputs, H, W) -> (B, outputs, 2H, 2W): a transposed convolution, or nearest neighbours and a 3x3 convolution.
+
+    A transposed convolution writes some pixels more often than others, wherever its kernel, here that of `transpose`,
+    is no multiple of the stride, and learns to write all alike where it is: until then pictures are checkered.
+    Source: Odena 2016, "Deconvolution and Checkerboard Artifacts".
+    """
+    match upsample:
+        case "transpose":
+            padding, more = (kernel - 1) // 2, kernel % 2
+            return nn.ConvTranspose2d(
+                inputs, outputs, kernel, stride=2, padding=padding, output_padding=more, bias=bias
+            )
+        case "resize":
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=bias)
+            return nn.Sequential(nn.Upsample(scale_factor=2), convolution)
+    raise UserError(f"upsample={upsample!r} is unknown: use transpose or resize")
 
 
 def uses_batch_statistics(network: nn.Module) -> bool:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from suite.arguments import Range, ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Norm, Width, has_bias, norm_layer
+from suite.networks.layers import Norm, Upsample, Width, double, has_bias, norm_layer
 
 
 class ResNetGenerator(Generator):
@@ -24,6 +24,7 @@ class ResNetGenerator(Generator):
         width: Width = 64,  # channels after the first layer
         norm: Norm = "instance",
         dropout: ShareBelowOne = 0.0,  # inside each block; pix2pix's ResNet uses 0.5
+        upsample: Upsample = "transpose",
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -44,7 +45,7 @@ class ResNetGenerator(Generator):
         layers += [ResidualBlock(4 * width, norm, dropout) for _ in range(blocks)]
         for channels in (4 * width, 2 * width):
             layers += [
-                nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
+                double(upsample, channels, channels // 2, kernel=3, bias=bias),
                 norm_layer(norm, channels // 2),
                 nn.ReLU(inplace=True),
             ]

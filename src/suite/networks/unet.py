@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from suite.arguments import ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Halvings, Norm, Width, has_bias, norm_layer
+from suite.networks.layers import Halvings, Norm, Upsample, Width, double, has_bias, norm_layer
 
 
 class UNetGenerator(Generator):
@@ -25,6 +25,7 @@ class UNetGenerator(Generator):
         norm: Norm = "batch",
         dropout: ShareBelowOne = 0.5,  # in the widest inner levels only
         skip: bool = True,
+        upsample: Upsample = "transpose",
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -45,14 +46,14 @@ class UNetGenerator(Generator):
                 down.append(norm_layer(norm, channels))
             self.down.append(nn.Sequential(*down))
 
-            # Decoder: ReLU, transposed convolution, norm (dropout); the last level ends in tanh.
+            # Decoder: ReLU, doubling, norm (dropout); the last level ends in tanh.
             inputs = channels if innermost or not skip else 2 * channels
             up: list[nn.Module] = [nn.ReLU()]
             if outermost:
-                up += [nn.ConvTranspose2d(inputs, out_channels, 4, stride=2, padding=1), nn.Tanh()]
+                up += [double(upsample, inputs, out_channels, kernel=4), nn.Tanh()]
             else:
                 after = widths[level - 1]
-                up += [nn.ConvTranspose2d(inputs, after, 4, stride=2, padding=1, bias=bias), norm_layer(norm, after)]
+                up += [double(upsample, inputs, after, kernel=4, bias=bias), norm_layer(norm, after)]
                 if dropout > 0 and 4 <= level < downs - 1:
                     up.append(nn.Dropout(dropout))
             self.up.append(nn.Sequential(*up))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from suite.arguments import Range, ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Norm, Width, has_bias, norm_layer
+from suite.networks.layers import Norm, Upsample, Width, double, has_bias, norm_layer
 
 
 class UNetPlusPlusGenerator(Generator):
@@ -30,6 +30,7 @@ class UNetPlusPlusGenerator(Generator):
         norm: Norm = "batch",
         dropout: ShareBelowOne = 0.0,  # behind every node with j > 0
         deep_supervision: bool = False,  # a head for each of X(0, 1) ... X(0, depth), not for the last alone
+        upsample: Upsample = "transpose",
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -43,7 +44,7 @@ class UNetPlusPlusGenerator(Generator):
             before = widths[level - 1] if level > 0 else in_channels
             self.nodes[f"{level}_0"] = _node(before, channels, norm, dropout=0.0)
             for j in range(1, depth - level + 1):
-                self.up[f"{level}_{j}"] = nn.ConvTranspose2d(widths[level + 1], channels, 2, stride=2)
+                self.up[f"{level}_{j}"] = double(upsample, widths[level + 1], channels, kernel=2)
                 self.nodes[f"{level}_{j}"] = _node((j + 1) * channels, channels, norm, dropout)
         heads = depth if deep_supervision else 1
         self.heads = nn.ModuleList(nn.Sequential(nn.Conv2d(width, out_channels, 1), nn.Tanh()) for _ in range(heads))
