@@ -1,7 +1,7 @@
 """The C library's allocator on Linux: memory that tensors free on the CPU stays with the process, in huge pages.
 
-glibc maps large blocks one by one and unmaps them when they are freed. In a training step that is each activation, whose
-pages the system then zeroes and maps anew, step after step.
+glibc maps large blocks one by one and unmaps them when they are freed. In a training step that is each activation,
+whose pages the system then zeroes and maps anew, step after step.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ _CHOSEN = ("GLIBC_TUNABLES", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALL
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory, in huge pages where there are any. To be called before torch is imported; nothing elsewhere."""
+    """Keep freed memory, in huge pages where there are any. To be called before torch allocates; without glibc nothing."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it when it first allocates
     _set(_KEEPING, huge_pages=True)
 
