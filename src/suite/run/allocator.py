@@ -19,7 +19,7 @@ _CHOSEN = ("GLIBC_TUNABLES", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALL
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory, in huge pages where there are any. To be called before torch allocates; without glibc nothing."""
+    """Keep freed memory, in huge pages where there are any; to be called before torch allocates any."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch reads it when it first allocates
     _set(_KEEPING, huge_pages=True)
 
