@@ -165,6 +165,14 @@ class Paper(AlternatingUpdates):
             rows["frozen"] = ", ".join(frozen)
         return rows
 
+    def as_network(self, direction: Direction) -> nn.Module:
+        """What translates in that direction as one network of tensors alone, which a graph can be made of.
+
+        It reads pictures (B, C, H, W) in [-1, 1] of a size that needs no padding, and with `needs_style` an exemplar of
+        style for each, and gives what `translate` does. Raises UserError where no such network is.
+        """
+        return self.translator(self.directions[direction])
+
     # What it is -----------------------------------------------------------------------------------------------------
 
     @property
@@ -175,6 +183,11 @@ class Paper(AlternatingUpdates):
     def translator(self, name: str) -> nn.Module:
         """The generator of that name as it should be used for pictures: averaged where there is an EMA."""
         return self.ema[name] if self.ema is not None and name in self.ema else self.generators()[name]
+
+    def translating(self) -> dict[str, nn.Module]:
+        """All networks that translations go through, by name, averaged where there is an EMA."""
+        resting = {name: getattr(self, name) for name in self.frozen_stages}
+        return resting | {name: self.translator(name) for name in self.generators()}
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

@@ -56,12 +56,15 @@ class StyledPaper(PerceptualPaper):
 
     def refine(self, I_ae: Tensor, f_style: Styles, index: Sequence[int]) -> Tensor:
         """I_gan (B, C, output_size, output_size); the noise of a picture follows from its index alone."""
+        return self.network("G2")(I_ae, f_style, [noise.to(I_ae.device) for noise in self.noise_of(index)])
+
+    def noise_of(self, index: Sequence[int]) -> list[Tensor]:
+        """What G2 is given for the pictures of these numbers, on the CPU."""
         generators = [torch.Generator().manual_seed(number) for number in index]
-        noise = [
-            torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(I_ae.device)
+        return [
+            torch.stack([torch.randn(shape, generator=generator) for generator in generators])
             for shape in self.G2.noise_shapes
         ]
-        return self.network("G2")(I_ae, f_style, noise)
 
     def colour(self, sketch: Tensor, f_style: Styles, index: Sequence[int]) -> dict[str, Tensor]:
         """What becomes of sketches (B, 1, H, W) in styles: by title, the last the stage's own."""
@@ -106,6 +109,14 @@ class StyledPaper(PerceptualPaper):
             f_style, index = tuple(f.expand(len(x), -1) for f in self._style), [0] * len(x)
         return list(self.colour(sketch, f_style, index).values())[-1]
 
+    def as_network(self, direction: Direction) -> nn.Module:
+        if self.stage == "tom" or direction == "b2b":
+            raise UserError(
+                "T draws in black or white alone, and a rounding of VGG's features flips pixels of it: two programs "
+                "would draw other sketches; a2b of a later stage, from sketches to pictures, has no T in it"
+            )
+        return _InStyle(self)
+
     @torch.no_grad()
     def predict(self, batch: Batch) -> list[Translation]:
         """Sketches in the styles of their own pictures, and in those of others (section 5.2); in tom sketches alone."""
@@ -149,6 +160,24 @@ class StyledPaper(PerceptualPaper):
     def style_kept(self, pictures: Tensor, f_style: Styles) -> Tensor:
         """Sty-Rec (Table 4): the cosine (B,) of the style vector of pictures and that they were made of."""
         return cosine_similarity(self.encode_style(pictures)[-1].float(), f_style[-1].float())
+
+
+class _InStyle(nn.Module):
+    """Sketches (B, 1, H, W) and an exemplar of style for each (B, C, H', W') to pictures; the noise of all is one."""
+
+    def __init__(self, paper: StyledPaper) -> None:
+        super().__init__()
+        self.S, self.C, self.G1, self.size = *(paper.network(name) for name in ("S", "C", "G1")), paper.size
+        self.G2 = paper.network("G2") if paper.stage == "refine" else None
+        for number, noise in enumerate(paper.noise_of([0]) if self.G2 is not None else ()):
+            self.register_buffer(f"noise_{number}", noise.to(paper.device))
+
+    def forward(self, sketch: Tensor, style: Tensor) -> Tensor:
+        sketch, f_style = resized(sketch, self.size), self.S(resized(style, self.size))
+        I_ae = self.G1(self.C(sketch), f_style, sketch)
+        if self.G2 is None:
+            return I_ae
+        return self.G2(I_ae, f_style, [noise.expand(sketch.shape[0], *noise.shape[1:]) for noise in self.buffers(False)])
 
 
 def grey(pictures: Tensor) -> Tensor:

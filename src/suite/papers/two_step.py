@@ -198,6 +198,13 @@ class TwoStep(Paper):
         x, c = (batch, None) if isinstance(batch, Tensor) else (batch["a"], batch["label"])
         return self.decode(self.encode(x, c), self.all_of(list(self.directions).index(direction), x))
 
+    def translating(self) -> dict[str, nn.Module]:
+        told_by_D = {"D": self.D} if self.stage != "generator" and self.E.labels else {}
+        return told_by_D | super().translating()
+
+    def as_network(self, direction: Direction) -> nn.Module:
+        return _ToLabel(self, direction)
+
     def towards(self, target: str) -> Direction:
         """The direction to a label; capitals, and what stands between words, are alike."""
         direction = f"to_{word(target)}"
@@ -257,6 +264,22 @@ class TwoStep(Paper):
 
     def summary(self) -> dict[str, str]:
         return super().summary() | {"labels": ", ".join(self.labels)}
+
+
+class _ToLabel(nn.Module):
+    """Pictures (B, C, size, size) to those of one label."""
+
+    label: Tensor
+
+    def __init__(self, paper: TwoStep, direction: Direction) -> None:
+        super().__init__()
+        networks = paper.translating()
+        self.E, self.G, self.D = networks["E"], networks["G"], networks.get("D")
+        self.register_buffer("label", paper.all_of(list(paper.directions).index(direction), torch.empty(1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.E(x) if self.D is None else self.E(x, self.D(x)[1].argmax(dim=1))
+        return self.G(z, self.label.expand(x.shape[0]))
 
 
 def word(label: str) -> str:

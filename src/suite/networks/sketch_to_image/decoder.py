@@ -84,7 +84,7 @@ class StyledDecoder(nn.Module):
         low, middle, high = styles
         of_name = {"to_8": high, "to_64": high, "to_128": middle, "to_256": low}
 
-        bottom = [content_8, self.constant.expand(len(content_8), -1, -1, -1)]
+        bottom = [content_8, self.constant.expand(content_8.shape[0], -1, -1, -1)]
         if self.concatenates:
             bottom.append(high[:, :, None, None].expand(-1, -1, 8, 8))
         x = self.to_8(cat(bottom, dim=1))
