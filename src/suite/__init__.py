@@ -32,6 +32,9 @@ def load(
 ) -> "Paper":
     """A trained model in eval mode: from a checkpoint file, or a run folder (`checkpoint`: last, best, step500).
 
+    Or from a folder of `suite.export format=safetensors` or `hub`, or hf://owner/name of the hub, with @revision behind
+    it where it is to be one version: weights and settings are read, and no code of it is run.
+
     `.translate(batch)` takes pictures (B, C, H, W) in [-1, 1]. In mode `train` it uses the statistics of the batch, and
     dropout, as pix2pix was tested; a model that has neither does the same in both. Raises UserError where nothing can
     be loaded.

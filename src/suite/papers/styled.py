@@ -177,7 +177,9 @@ class _InStyle(nn.Module):
         I_ae = self.G1(self.C(sketch), f_style, sketch)
         if self.G2 is None:
             return I_ae
-        return self.G2(I_ae, f_style, [noise.expand(sketch.shape[0], *noise.shape[1:]) for noise in self.buffers(False)])
+        return self.G2(
+            I_ae, f_style, [noise.expand(sketch.shape[0], *noise.shape[1:]) for noise in self.buffers(False)]
+        )
 
 
 def grey(pictures: Tensor) -> Tensor:

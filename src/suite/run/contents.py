@@ -1,7 +1,7 @@
 """What a checkpoint holds, which may be anyone's: data alone, and what is odd about it is one line."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,14 +30,15 @@ def is_ours(content: Any) -> bool:
     )
 
 
-def built(paper: "type[Paper]", settings: dict[str, Any], path: Path) -> "Paper":
+def built(paper: "type[Paper]", settings: dict[str, Any], path: Path, spare: int = 0) -> "Paper":
     """The model of a checkpoint, with fresh weights. Raises UserError for settings that make none, or a larger one.
 
     No network is larger than the file that holds it: one that would be ends this before its memory is touched.
+    spare: how many weights it may have that are not in the file.
     """
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
-    left = path.stat().st_size
+    left = path.stat().st_size + spare
 
     def count(_module: Any, _name: str, weights: Any) -> None:
         nonlocal left
@@ -52,6 +53,18 @@ def built(paper: "type[Paper]", settings: dict[str, Any], path: Path) -> "Paper"
         raise UserError(f"{path} can't be used: {reason(error)}") from error
     finally:
         hook.remove()
+
+
+def check_finite(state: Mapping[str, Any], path: Path) -> None:
+    """Raises UserError, naming the networks, where a weight is no number."""
+    import torch
+
+    bad = [name for name, value in state.items() if isinstance(value, torch.Tensor) and not value.isfinite().all()]
+    if networks := dict.fromkeys(name.removeprefix("ema.").partition(".")[0] for name in bad):
+        raise UserError(
+            f"{path}: weights of {', '.join(networks)} are not finite (NaN or infinite), training had gone wrong "
+            f"before it was saved; use another of {path.parent}"
+        )
 
 
 def check_training(content: dict[str, Any], path: Path) -> None:

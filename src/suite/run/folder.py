@@ -8,7 +8,6 @@ or, where a paper trains in stages, stages.yaml and such a folder for each of th
 import re
 import shlex
 import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +18,9 @@ from suite.errors import UserError
 from suite.files import damaged_part, make_folder, remove_partial, write_whole
 from suite.papers import find_paper
 from suite.run.config import plain, resolved
-from suite.run.contents import built, is_ours, one_line
+from suite.run.contents import built, check_finite, is_ours, one_line
+from suite.run.exported import is_exported, local, read_exported
+from suite.run.exported import read_settings as read_exported_settings
 from suite.run.hold import hold
 from suite.run.stored import read_settings, refuse_links
 from suite.run.words import escaped, say
@@ -203,11 +204,19 @@ def restore(model: "Paper", content: dict[str, Any], path: Path) -> "Paper":
 def load_model(
     run: str | Path, checkpoint: str = "last", device: str = "cpu", mode: Literal["eval", "train"] = "eval"
 ) -> "Paper":
-    """A trained model in eval mode, from a run folder or a checkpoint file; see `suite.load`."""
+    """A trained model in eval mode, from wherever `suite.load` takes one."""
     one_of("mode", mode, ("eval", "train"))
-    run = Path(run)
-    if not run.exists():
-        raise UserError(f"{run} does not exist: give a run folder or a checkpoint file")
+    place = local(run)
+    if not place.exists():
+        raise UserError(f"{place} does not exist: give a run folder, a checkpoint file, or hf://owner/name of the hub")
+    if is_exported(place) and checkpoint != "last":
+        raise UserError(f"{run} is an exported model, which has no checkpoints: leave checkpoint={checkpoint} out")
+    model = read_exported(place) if is_exported(place) else _of_checkpoint(place, checkpoint)
+    model.mode = mode
+    return model.to(device).eval()
+
+
+def _of_checkpoint(run: Path, checkpoint: str) -> "Paper":
     path = run if run.is_file() else checkpoint_path(of_stage(run), checkpoint)
     content = read_checkpoint(path)
     try:
@@ -215,27 +224,16 @@ def load_model(
     except UserError as error:
         raise UserError(f"{path} is a checkpoint of {content['paper']}, which this version does not have") from error
     model = restore(built(paper, content["hyper_parameters"], path), content, path)
-    if bad := not_finite(content["state_dict"]):
-        raise UserError(
-            f"{path}: weights of {', '.join(bad)} are not finite (NaN or infinite), training had gone wrong before it "
-            f"was saved; use another of {path.parent}"
-        )
-    model.mode = mode
-    return model.to(device).eval()
-
-
-def not_finite(state: Mapping[str, Any]) -> list[str]:
-    """The networks, by name, with a weight that is no number."""
-    import torch
-
-    bad = [name for name, value in state.items() if isinstance(value, torch.Tensor) and not value.isfinite().all()]
-    return list(dict.fromkeys(name.removeprefix("ema.").partition(".")[0] for name in bad))
+    check_finite(content["state_dict"], path)
+    return model
 
 
 def depth_of(run: Path) -> "Depth":
     """The `data.depth` that a run, or the run that a checkpoint file lies in, was trained with; else `auto`."""
     from suite.data.depth import Depth, check_depth
 
+    if is_exported(run := local(run)):
+        return read_exported_settings(run)["depth"]
     place = run.parent.parent if run.is_file() else of_stage(run)
     if not (place / "config.yaml").is_file():
         return "auto"  # a checkpoint by itself

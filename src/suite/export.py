@@ -1,0 +1,183 @@
+"""`python -m suite.export run=<run> output=<folder> format=onnx|safetensors|hub`: a trained model that leaves."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from omegaconf import DictConfig, OmegaConf
+
+from suite.arguments import File, Name
+from suite.errors import UserError
+from suite.files import make_folder, unfinished_folder
+from suite.run import cli, exported, folder
+from suite.run.checks import checked
+from suite.run.config import CONF
+from suite.run.words import command, say
+
+if TYPE_CHECKING:
+    from suite.exporting import card
+    from suite.papers.base import Paper
+
+# Which keys are of one format alone.
+_OF_FORMAT = {"onnx": ("direction", "target"), "hub": ("push", "private", "licence", "pictures")}
+_EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",), "hub": ("safetensors",)}
+
+
+class Keys(TypedDict):
+    """conf/export.yaml."""
+
+    run: File
+    output: File
+    format: Literal["onnx", "safetensors", "hub"]
+    direction: Name | None
+    target: Name | None
+    checkpoint: Name
+    push: Name | None
+    private: bool
+    licence: Name | None
+    pictures: bool | None
+    overwrite: bool
+
+
+def export(config: DictConfig) -> None:
+    """Export a trained model; `config` is composed from conf/export.yaml."""
+    values = checked(config, Keys)
+    output = Path(values["output"]).expanduser()
+    _check(values, output)
+    place = exported.local(Path(values["run"]).expanduser())
+    if place.is_file() and values["checkpoint"] != "last":
+        raise UserError(f"run={place} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
+    if values["format"] == "onnx":
+        _export_graph(values, place, output)
+        return
+    from suite.exporting.upload import check_push, upload
+
+    _refuse_present(values, output, [exported.WEIGHTS, exported.SETTINGS])
+    name = None if values["push"] is None else check_push(values["push"])
+    written = _export_weights(values, place, output, name)
+    for line in _what_next(folder.load_model(output), output):
+        print(line)
+    if name is not None:
+        uploaded = upload(output, written, name, values["private"], values["overwrite"])
+        print(f"uploaded as hf://{name}, {'private' if values['private'] else 'public'}: {uploaded}")
+
+
+def _check(values: Keys, output: Path) -> None:
+    """Raises UserError for what can't work, before anything is read."""
+    defaults = OmegaConf.load(CONF / "export.yaml")
+    for of_format, keys in _OF_FORMAT.items():
+        changed = [key for key in keys if values[key] != defaults[key]]  # type: ignore[literal-required, index]
+        if changed and values["format"] != of_format:
+            raise UserError(f"{changed[0]}= is for format={of_format}, not for format={values['format']}: leave it out")
+    if values["target"] is not None and values["direction"] is not None:
+        raise UserError(f"target={values['target']} and direction={values['direction']}: say one of them")
+    if output.exists() and not output.is_dir():
+        raise UserError(f"output={output} is a file: give a folder")
+    if any((output / name).exists() for name in ("config.yaml", "stages.yaml", "checkpoints")):
+        raise UserError(f"output={output} is a run folder: give another one")
+    for module in _EXTRAS[values["format"]]:
+        exported.import_extra(module, "export", f"format={values['format']}")
+
+
+def _refuse_present(values: Keys, output: Path, names: Sequence[str]) -> None:
+    there = [name for name in names if (output / name).exists()]
+    if there and not values["overwrite"]:
+        raise UserError(f"{output / there[0]} is already there: name another folder, or set overwrite=true")
+
+
+def _export_graph(values: Keys, place: Path, output: Path) -> None:
+    from suite.exporting.graph import TOLERANCE, contract, write_graph
+    from suite.translating.batches import pick_direction
+
+    model = folder.load_model(place, values["checkpoint"])
+    direction = pick_direction(model, values["direction"], values["target"])
+    path = output / f"{direction}.onnx"
+    _refuse_present(values, output, [path.name])
+    try:
+        model.as_network(direction)
+    except UserError as error:
+        raise UserError(f"format=onnx: {error}; format=safetensors takes the whole model") from error
+    make_folder(output)
+    compared = write_graph(model, direction, path)
+    known = contract(model, direction)
+    shapes = ", ".join("x".join(map(str, shape)) for shape in compared.shapes)
+    read = f"{known['fixed_size']}x{known['fixed_size']} pixels" if known["fixed_size"] else (
+        f"sides that are multiples of {known['divisor']}, {known['smallest']} at least"
+    )  # fmt: skip
+    inputs = " and ".join(f"{name} (B, {c}, H, W)" for name, c in zip(known["inputs"], known["channels"], strict=True))
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, {direction} of {type(model).__name__}")
+    print(f"reads {inputs} in [-1, 1], {read}; gives translation (B, {known['out_channels']}, H, W) in [-1, 1]")
+    print(
+        f"onnxruntime against the model, {shapes}: "
+        f"largest difference {compared.difference:.1e} ({TOLERANCE:g} is allowed)"
+    )
+
+
+def _export_weights(values: Keys, place: Path, output: Path, name: str | None) -> list[str]:
+    """Write the folder. The names of what is in it, of this model."""
+    from suite.exporting import hub
+    from suite.exporting.weights import write_weights
+
+    run = _run_of(place)
+    depth = folder.depth_of(place)
+    model = folder.load_model(place, values["checkpoint"])
+    if not model.directions:
+        raise UserError(
+            f"stage {model.stage} of {type(model).__name__} translates no pictures: give the run of another"
+        )
+    make_folder(output.parent)
+    building = unfinished_folder(output)
+    try:
+        weights = write_weights(model, depth, building)
+        if values["format"] == "hub":
+            hub.write_beside(_told(values, model, weights, run, name), run, building)
+        names = sorted(path.name for path in building.iterdir())
+        _refuse_present(values, output, names)
+        make_folder(output)
+        for written in names:
+            (building / written).replace(output / written)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    print(f"{output}: {', '.join(model.translating())}, {weights:,} weights, in {', '.join(names)}")
+    return names
+
+
+def _told(values: Keys, model: "Paper", weights: int, run: Path | None, name: str | None) -> "card.Told":
+    from suite.evaluate import kept
+    from suite.exporting import card
+
+    return card.Told(
+        model=model,
+        name=name.partition("/")[2] if name else Path(values["output"]).name,
+        where=f"hf://{name}" if name else "FOLDER",
+        weights=weights,
+        config=None if run is None else folder.read_config(run),
+        figures={} if run is None else kept(run),
+        licence=values["licence"],
+        pictures=values["pictures"],
+    )
+
+
+def _run_of(place: Path) -> Path | None:
+    """The run that a place is, or that a checkpoint file lies in; None for one by itself, or an exported model."""
+    if exported.is_exported(place):
+        return None
+    run = place.parent.parent if place.is_file() else folder.of_stage(place)
+    return run if (run / "config.yaml").is_file() else None
+
+
+def _what_next(model: "Paper", output: Path) -> list[str]:
+    """The command that translates with it; what is the user's in capitals."""
+    further = [say("target", model.labels[-1])] if model.labels else []
+    further += ["style=PICTURE_OR_FOLDER"] if model.needs_style else []
+    return [command("translate", say("run", output), "input=FILE_OR_FOLDER", "output=FOLDER", *further)]
+
+
+def main() -> None:
+    """The console script `suite-export`."""
+    cli.run("export", export)
+
+
+if __name__ == "__main__":
+    main()
