@@ -54,13 +54,13 @@ def export(config: DictConfig) -> None:
     from suite.exporting.upload import check_push, upload
 
     _refuse_present(values, output, [exported.WEIGHTS, exported.SETTINGS])
-    name = None if values["push"] is None else check_push(values["push"])
+    name = None if values["push"] is None else check_push(values["push"], values["overwrite"])
     written = _export_weights(values, place, output, name)
     for line in _what_next(folder.load_model(output), output):
         print(line)
     if name is not None:
-        uploaded = upload(output, written, name, values["private"], values["overwrite"])
-        print(f"uploaded as hf://{name}, {'private' if values['private'] else 'public'}: {uploaded}")
+        uploaded = upload(output, written, name, values["private"])
+        print(f"uploaded as hf://{name}: {uploaded}")
 
 
 def _check(values: Keys, output: Path) -> None:

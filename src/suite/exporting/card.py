@@ -83,13 +83,11 @@ def _what(told: Told) -> str:
     ]
     a, b = (model.hparams[f"channels_{side}"] for side in "ab")
     channels = f"{a} channels" if a == b else f"{a} channels on side a and {b} on side b"
-    sizes = (
-        f"{model.fixed_size}x{model.fixed_size} pixels" if model.fixed_size else f"multiples of {model.divisor} pixels"
-    )
+    sizes = f"{model.fixed_size}x{model.fixed_size} pixels" if model.fixed_size else "of any size"
     return (
         " ".join(filter(None, sentences))
-        + f"\n\n{told.weights:,} weights, after {model.steps:,} updates; the networks that only trained it are not among "
-        f"them. Pictures go in and come out as (B, C, H, W) from -1 to 1, {channels}, in sides of {sizes}; "
+        + f"\n\n{told.weights:,} weights, after {model.steps:,} updates; the networks that only trained it are not "
+        f"among them. Pictures go in and come out as (B, C, H, W) from -1 to 1, {channels}, {sizes}; "
         "`suite.translate` takes files of any size."
     )
 
@@ -114,7 +112,7 @@ def _use(told: Told) -> str:
     call = "translate(pictures)" if not model.labels else f'translate(pictures, "{list(model.directions)[-1]}")'
     styled = "model.take_style(exemplar)  # (1, C, H, W)\n" if model.needs_style else ""
     return (
-        f"## Use\n\n```sh\npip install 'suite[hub]'\n{line}\n```\n\n"
+        f"## Use\n\nWith the suite, and its extra `hub`:\n\n```sh\n{line}\n```\n\n"
         f"```python\nimport suite\n\n{load}\n{styled}translated = model.{call}  # (B, C, H, W) in [-1, 1]\n```"
     )
 

@@ -74,8 +74,8 @@ def write_graph(model: "Paper", direction: Direction, path: Path) -> Compared:
     compared = _compare(model, direction, content, known)
     if not compared.difference <= TOLERANCE:
         raise UserError(
-            f"format=onnx: onnxruntime's pictures differ by up to {compared.difference:.2g} from the model's, of values "
-            f"from -1 to 1, and {TOLERANCE:g} is the most; nothing is written, use format=safetensors"
+            f"format=onnx: onnxruntime's pictures differ by up to {compared.difference:.2g} from the model's, of "
+            f"values from -1 to 1, and {TOLERANCE:g} is the most; nothing is written, use format=safetensors"
         )
     write_whole(path, content)
     return compared

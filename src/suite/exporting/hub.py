@@ -11,6 +11,7 @@ from suite.exporting.card import CARD, GRID, TRAINING, Told, write_card
 from suite.exporting.training import data_sets, settings_of
 from suite.files import write_whole
 from suite.papers.styled import STYLES
+from suite.run.contents import one_line
 from suite.run.picture_grids import latest
 
 
@@ -19,13 +20,15 @@ def write_beside(told: Told, run: Path | None, folder: Path) -> None:
 
     Raises UserError where a picture is asked for and there is none.
     """
-    grid = None if run is None else _picture(told, run)
+    with one_line(folder if run is None else run / "config.yaml"):
+        grid = None if run is None else _picture(told, run)
+        card = write_card(told, grid is not None)
+        settings = None if told.config is None else OmegaConf.to_yaml(OmegaConf.create(settings_of(told.config)))
+    write_whole(folder / CARD, card)
     if grid is not None:
         write_whole(folder / GRID, grid)
-    if told.config is not None:
-        settings = OmegaConf.to_yaml(OmegaConf.create(settings_of(told.config)))
+    if settings is not None:
         write_whole(folder / TRAINING, f"# Every setting of the training, but where files lay.\n{settings}")
-    write_whole(folder / CARD, write_card(told, grid is not None))
 
 
 def _picture(told: Told, run: Path) -> bytes | None:

@@ -1,4 +1,4 @@
-"""How a model was trained, told without anything of the machine: the command, the settings, the data and its licence."""
+"""How a model was trained, told without anything of the machine: command, settings, data and its licence."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -29,7 +29,8 @@ def write_weights(model: "Paper", depth: Depth, folder: Path) -> int:
     write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
     write_whole(folder / SETTINGS, json.dumps(settings, indent=1) + "\n")
     again = weights_of(read_exported(folder))
-    assert weights.keys() == again.keys() and all(value.equal(again[name]) for name, value in weights.items())
+    assert weights.keys() == again.keys()
+    assert all(value.equal(again[name]) for name, value in weights.items())
     return sum(weight.numel() for network in model.translating().values() for weight in network.parameters())
 
 

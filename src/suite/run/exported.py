@@ -6,6 +6,7 @@ it runs, and no class that it names is looked up.
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -147,20 +148,21 @@ def _fetched(hub: Hub) -> Path:
 
 def asked(what: str, ask: Callable[[], T], failed: str) -> T:
     """What a hub answers. Raises UserError, one line that begins with what was asked for, where it does not."""
-    import httpx
     from huggingface_hub import errors
+    from huggingface_hub.utils import disable_progress_bars
 
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     try:
         return ask()
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         why = {
-            401: "it is not there, or you are not logged in: log in with `hf auth login`, or set HF_TOKEN",
+            401: "it is not there, or the hub does not know you: run `hf auth login`, or set HF_TOKEN",
             403: "your token may not do that: take one that may write",
             404: "there is no such model, revision or file",
-            409: "it is already there",
         }.get(status, f"the hub answered {status or reason(error)}")
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.TransportError) as error:
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HTTPError) as error:
         first = error.__cause__ or error
         why = f"the hub can't be reached ({reason(first) if isinstance(first, Exception) else first})"
     except (errors.HFValidationError, errors.RevisionResolutionError) as error:
