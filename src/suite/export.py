@@ -13,6 +13,7 @@ from suite.files import make_folder, unfinished_folder
 from suite.run import cli, exported, folder
 from suite.run.checks import checked
 from suite.run.config import CONF
+from suite.run.stored import refuse_links
 from suite.run.words import command, say
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def export(config: DictConfig) -> None:
     _refuse_present(values, output, [exported.WEIGHTS, exported.SETTINGS])
     name = None if values["push"] is None else check_push(values["push"], values["overwrite"])
     written = _export_weights(values, place, output, name)
-    for line in _what_next(folder.load_model(output), output):
-        print(line)
     if name is not None:
         uploaded = upload(output, written, name, values["private"])
         print(f"uploaded as hf://{name}: {uploaded}")
@@ -120,6 +119,8 @@ def _export_weights(values: Keys, place: Path, output: Path, name: str | None) -
     from suite.exporting.weights import write_weights
 
     run = _run_of(place)
+    if run is not None and values["format"] == "hub":
+        refuse_links(run)  # what one leads to would be published
     depth = folder.depth_of(place)
     model = folder.load_model(place, values["checkpoint"])
     if not model.directions:
@@ -140,6 +141,7 @@ def _export_weights(values: Keys, place: Path, output: Path, name: str | None) -
     finally:
         shutil.rmtree(building, ignore_errors=True)
     print(f"{output}: {', '.join(model.translating())}, {weights:,} weights, in {', '.join(names)}")
+    print(_next(model, output))
     return names
 
 
@@ -167,11 +169,11 @@ def _run_of(place: Path) -> Path | None:
     return run if (run / "config.yaml").is_file() else None
 
 
-def _what_next(model: "Paper", output: Path) -> list[str]:
+def _next(model: "Paper", output: Path) -> str:
     """The command that translates with it; what is the user's in capitals."""
     further = [say("target", model.labels[-1])] if model.labels else []
     further += ["style=PICTURE_OR_FOLDER"] if model.needs_style else []
-    return [command("translate", say("run", output), "input=FILE_OR_FOLDER", "output=FOLDER", *further)]
+    return command("translate", say("run", output), "input=FILE_OR_FOLDER", "output=FOLDER", *further)
 
 
 def main() -> None:

@@ -89,6 +89,7 @@ def victims(ground: Ground) -> list[Victim]:
                 "device=cpu",
             ),
         ),
+        Victim("export", (run, "output=out", "format=hub")),
         Victim("import_weights", (f"file={ground.generator}", "output=out.ckpt")),
         Victim("bench", (*CYCLEGAN, "data=faces_smoke", "bench.steps=1", "bench.warmup=1", "bench.repeats=1")),
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from suite.check_data import check_data
 from suite.evaluate import evaluate
+from suite.export import export
 from suite.make_sketches import make_sketches
 from suite.run import cli
 from suite.style_grid import style_grid
@@ -17,7 +18,7 @@ from suite.translate import translate
 
 JOBS = {
     "train": train, "evaluate": evaluate, "translate": translate, "check_data": check_data,
-    "make_sketches": make_sketches, "style_grid": style_grid,
+    "make_sketches": make_sketches, "style_grid": style_grid, "export": export,
 }  # fmt: skip
 # On a GPU, runs are in bfloat16 and not reproducible to the bit. Both of training's words keep the first one from being
 # said: one chooses for itself, the other takes what the run had.

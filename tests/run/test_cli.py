@@ -21,7 +21,7 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", 
     "command",
     [
         "train", "evaluate", "translate", "check_data", "extract_faces", "pack", "import_weights", "make_sketches",
-        "style_grid", "bench",
+        "style_grid", "bench", "export",
     ],
 )  # fmt: skip
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
@@ -58,6 +58,7 @@ def test_every_command_is_a_console_script() -> None:
         "suite-make-sketches",
         "suite-style-grid",
         "suite-bench",
+        "suite-export",
     } <= set(scripts)
     for script in scripts.values():
         assert callable(script.load())

@@ -16,7 +16,17 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from suite import check_data, evaluate, extract_faces, import_weights, make_sketches, pack, style_grid, translate
+from suite import (
+    check_data,
+    evaluate,
+    export,
+    extract_faces,
+    import_weights,
+    make_sketches,
+    pack,
+    style_grid,
+    translate,
+)
 from suite.arguments import check_types
 from suite.bench import bench, measure
 from suite.data.keys import DataKeys
@@ -198,6 +208,7 @@ def listed(config: DictConfig) -> None:
         ("import_weights", import_weights.Keys, ["file=x", "output=x"]),
         ("make_sketches", make_sketches.Keys, ["run=x", "data=faces", "output=x"]),
         ("style_grid", style_grid.Keys, ["run=x", "input=x", "styles=x", "output=x"]),
+        ("export", export.Keys, ["run=x", "output=x", "format=onnx"]),
     ],
 )
 def test_commands_without_sections(command: str, keys: type, words: list[str]) -> None:
@@ -208,7 +219,7 @@ def test_commands_without_sections(command: str, keys: type, words: list[str]) -
     texts = {key for key, value in passed if value == "abc"}
     assert all(key in texts for key, value in passed if value == "")  # and nothing is ""
     assert not [key for key, value in passed if value in (-1, 1e12, 10**30, math.inf) or value != value]
-    switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only", "crops"}
+    switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only", "crops", "private", "pictures"}
     assert {key for key, value in passed if value is True} <= switches
     assert {key for key, value in passed if value == 1.5} <= {"margin", "shard_size"}
     lists = {"checkpoints", "depth"} & set(config)

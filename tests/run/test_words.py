@@ -16,7 +16,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 import suite
-from suite import check_data, evaluate, extract_faces, import_weights, make_sketches, pack, style_grid, translate
+from suite import (
+    check_data,
+    evaluate,
+    export,
+    extract_faces,
+    import_weights,
+    make_sketches,
+    pack,
+    style_grid,
+    translate,
+)
 from suite.arguments import File, OneOf, arguments_of
 from suite.data.keys import DataKeys
 from suite.data.sources import SOURCES, find_source, source_options
@@ -45,7 +55,7 @@ NAMES = [
 ]  # fmt: skip
 TYPED_IN_QUOTES = ("null", "[a]", "'quoted'", "${seed}", "x${seed}", "a\\${seed}")
 FOLDERS = ["experiment=cyclegan_lsgan", "scale=smoke", "data=unpaired_folders"]
-COMMANDS = (check_data, evaluate, extract_faces, import_weights, make_sketches, pack, style_grid, translate)
+COMMANDS = (check_data, evaluate, export, extract_faces, import_weights, make_sketches, pack, style_grid, translate)
 
 
 def value(word: str) -> Any:
