@@ -27,6 +27,10 @@ class StubHub(ThreadingHTTPServer):
         self.status: int | None = None  # of every answer from now on
         self.stored: dict[str, bytes] = {}  # by checksum
 
+    def hang_up(self) -> None:
+        """Nobody is there from now on, at the same address."""
+        self.socket.close()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
@@ -35,7 +39,7 @@ class StubHub(ThreadingHTTPServer):
 @contextmanager
 def stub_hub() -> Iterator[StubHub]:
     hub = StubHub()
-    thread = threading.Thread(target=hub.serve_forever, daemon=True)
+    thread = threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield hub

@@ -58,19 +58,19 @@ def data_set(source: str) -> DataSet | None:
 def command_of(config: DictConfig) -> tuple[str, bool] | None:
     """The command that is nearest to a run's settings, and whether it says all of them; None for no experiment of ours.
 
-    What lies on the machine stands in it as <folder>.
+    What lies on the machine stands in it in capitals.
     """
     name = str(config.get("name"))
     if not re.fullmatch(r"\w+", name) or not (CONF / "experiment" / f"{name}.yaml").is_file():
         return None
     stage = config.model.get("stage")
-    folders = [f"{key}=<folder>" for key in _roots(config)]
+    folders = [f"{key}=FOLDER" for key in _roots(config)]
     begin = [f"experiment={name}", *([f"stage={stage}"] if stage else [])]
     best: tuple[int, list[str], bool] | None = None
     for scale in _SCALES:
         words = [*begin, *([f"scale={scale}"] if scale != "paper" else [])]
         try:
-            of_scale = _settings(compose("train", [*words, *(word.replace("<folder>", "x") for word in folders)]))
+            of_scale = _settings(compose("train", [*words, *folders]))
         except UserError:
             continue
         ours = _settings(config)
@@ -83,7 +83,7 @@ def command_of(config: DictConfig) -> tuple[str, bool] | None:
             break
     if best is None:
         return None
-    return command("train", *best[1]).replace("'<folder>'", "<folder>"), best[2]
+    return command("train", *best[1]), best[2]
 
 
 def _roots(config: DictConfig) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """Upload of an exported folder to the hub, with the login that the user has."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from suite.errors import UserError
-from suite.run.exported import asked, import_extra, of_hub
+from suite.run.exported import NAME_ON_HUB, asked, import_extra
 
 
 def check_push(push: str, overwrite: bool) -> str:
@@ -13,8 +14,7 @@ def check_push(push: str, overwrite: bool) -> str:
     overwrite: there may be such a model already.
     """
     name = push.removeprefix("hf://")
-    hub = of_hub(f"hf://{name}")
-    if hub is None or hub.revision:
+    if not re.fullmatch(NAME_ON_HUB, name):
         raise UserError(f"push={push}: say push=owner/name")
     import_extra("huggingface_hub", "hub", f"push={push}")
     from huggingface_hub import HfApi, get_token

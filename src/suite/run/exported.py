@@ -28,8 +28,9 @@ WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 _MOST_SETTINGS = 2**20  # bytes of config.json
 # Weights that a model may have beside those of its file: what trains it, and does not translate.
 _SPARE = 2**24
+NAME_ON_HUB = r"[\w.-]+/[\w.-]+"
 # As fsspec writes a model of the hub; a Path of it has one slash less.
-_OF_HUB = re.compile(r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_OF_HUB = re.compile(rf"hf:/{{1,2}}(?P<name>{NAME_ON_HUB})(@(?P<revision>[\w./-]+))?")
 
 T = TypeVar("T")
 
