@@ -42,6 +42,7 @@ def evaluate(config: DictConfig) -> None:
     """Print the table of metrics, add them to <run>/metrics.json and to the run's W&B run."""
     import torch
 
+    from suite.metrics.table import few
     from suite.run.config import check_labels, instantiate
     from suite.run.trainer import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
 
@@ -69,6 +70,7 @@ def evaluate(config: DictConfig) -> None:
     metrics = metrics_callback(saved)
     if metrics is None:
         raise UserError("metrics=none measures nothing: choose metrics=full, offline or pixel")
+    metrics.intervals = True
     metrics.find_weights(data)
 
     quiet_lightning()
@@ -92,7 +94,8 @@ def evaluate(config: DictConfig) -> None:
         )
     how = [config.split, config.checkpoint, *(["train"] if config.mode == "train" else [])]
     show(run, config.checkpoint, model.steps, figures)  # first: a disk that takes nothing costs no hour of measuring
-    keep(run, "/".join(how), {"steps": model.steps, **figures})
+    note = few(figures)
+    keep(run, "/".join(how), {"steps": model.steps, **figures, **({"note": note} if note else {})})
     if config.log:
         log_summary(saved, run, "_".join(how), figures)
 
@@ -169,16 +172,26 @@ def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -
     from rich.console import Console
     from rich.table import Table
 
-    from suite.metrics.table import rows_of
+    from suite.metrics.table import few, rows_of
 
     print(f"{run}, {checkpoint} checkpoint, {steps} steps")
+    rows = rows_of(figures)
+    spread = any(row.spread for row in rows)
     table = Table()
     table.add_column("metric")
     table.add_column("value", justify="right")
+    if spread:
+        table.add_column("spread", justify="right")
     table.add_column("n", justify="right")
-    for name, value, n in rows_of(figures):
-        table.add_row(name, f"{value:.4f}", n)
+    for row in rows:
+        table.add_row(row.name, f"{row.value:.4f}", *([row.spread] if spread else []), row.n)
     Console().print(table)
+    if any(row.spread.startswith("±") for row in rows):
+        print("±: half of the 95 % interval, from leaving out blocks of pictures of either set")
+    if any(row.spread.startswith("std") for row in rows):
+        print("std: standard deviation over the subsets of KID")
+    if said := few(figures):
+        print(said)
 
 
 def main() -> None:

@@ -234,6 +234,7 @@ def test_missing_weights_end_the_run_before_its_first_step(trainer, toys, data, 
     for names, file, way_out in (
         (["fid"], weights.WEIGHTS["inception"].file, "metrics.features=random_vgg"),
         (["lpips"], weights.WEIGHTS["alexnet"].file, "metrics.names without lpips"),
+        (["fd_dinov2"], weights.WEIGHTS["dinov2"].file, "metrics.names without fd_dinov2"),
         (["lp"], weights.WEIGHTS["vgg19"].file, "metrics.features=random_vgg or metrics.names without lp"),
         (["sr"], weights.WEIGHTS["vgg19"].file, "metrics.features=random_vgg or metrics.names without lp and sr"),
     ):
@@ -274,7 +275,10 @@ def test_lpips_is_measured_on_paired_pictures(evaluated, toys, tmp_path):
     ("options", "named"),
     [
         ({"names": ["fid", "fdi"]}, "metrics.names=fdi: choose from fid, kid"),
-        ({"names": "fid"}, r"metrics.names=fid: give a list, as in metrics.names=\[fid,kid\], each of fid, kid, lpips"),
+        (
+            {"names": "fid"},
+            r"metrics.names=fid: give a list, as in metrics.names=\[fid,kid\], each of fid, kid, precision",
+        ),
         ({"features": "vgg"}, "metrics.features=vgg: choose from inception, random_vgg"),
         ({"references": ["valid"]}, "metrics.references=valid: choose from train, val, test, all"),
         ({"weights": {"vgg16": "x"}}, "metrics.weights.vgg16: choose from inception, alexnet, vgg19"),

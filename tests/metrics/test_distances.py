@@ -3,7 +3,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from suite.metrics.distances import frechet_distance, kernel_distance
+from suite.metrics.distances import frechet_distance, kernel_distance, kernel_distance_and_std, sliced_distance
 
 
 def draw(count: int, seed: int, shift: float = 0.0, d: int = 6) -> torch.Tensor:
@@ -42,6 +42,8 @@ def test_kernel_distance_equals_the_unbiased_formula_over_its_seeded_subsets():
         f = fake.double()[torch.randperm(20, generator=generator)[:10]]
         values.append(mean_kernel(r, r, True) + mean_kernel(f, f, True) - 2 * mean_kernel(r, f, False))
     assert kernel_distance(real, fake) == pytest.approx(torch.stack(values).mean().item(), rel=1e-9)
+    std = torch.stack(values).std(correction=0).item()
+    assert kernel_distance_and_std(real, fake) == (kernel_distance(real, fake), pytest.approx(std, rel=1e-9))
 
 
 def test_kernel_distance_repeats_exactly_and_leaves_the_global_generator_alone():
@@ -58,3 +60,27 @@ def test_kernel_distance_of_two_samples_of_one_distribution_is_near_zero():
     same = draw(400, 9, d=16)
     near, far = kernel_distance(same[:200], same[200:]), kernel_distance(same[:200], same[200:] + 1)
     assert abs(near) < 0.05 * far
+
+
+def test_sliced_distance_is_the_formula_over_sorted_projections():
+    """MIND, Berthet et al. 2026, with numpy; sets of 12 and 18 as 36 each, every picture several times."""
+    real, fake = draw(12, 10), draw(18, 11, shift=0.3)
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(1000, 6, generator=generator, dtype=torch.float64).numpy()
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+
+    def formula(x, y):
+        x, y = (np.sort(features.double().numpy() @ directions.T, axis=0) for features in (x, y))
+        return 3 * 6 * np.mean((x - y) ** 2)
+
+    assert sliced_distance(real, fake[:12]) == pytest.approx(formula(real, fake[:12]), rel=1e-9)
+    expected = formula(real.repeat_interleave(3, dim=0), fake.repeat_interleave(2, dim=0))
+    assert sliced_distance(real, fake) == pytest.approx(expected, rel=1e-9)
+    assert sliced_distance(fake, real) == pytest.approx(expected, rel=1e-9)
+
+
+def test_sliced_distance_of_a_shift_is_three_times_its_square():
+    """Along a direction u it is (u s)^2, whose mean is s^2 / d: a shift weighs three times what it does in FID."""
+    real, shift = draw(40, 12), torch.tensor([1.0, -2.0, 0.5, 0.0, 0.0, 1.0])
+    assert sliced_distance(real, real + shift) == pytest.approx(3 * float(shift.square().sum()), rel=0.1)
+    assert sliced_distance(real, real.flip(0)) == pytest.approx(0, abs=1e-12)

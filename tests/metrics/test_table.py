@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from suite.metrics.distances import frechet_distance, kernel_distance
-from suite.metrics.table import join, rows_of, summarise
+from suite.metrics.jackknife import interval
+from suite.metrics.sets import SET_METRICS
+from suite.metrics.table import few, join, rows_of, summarise
 
 
 def rows(index: list[int]) -> dict[str, torch.Tensor]:
@@ -50,6 +52,36 @@ def test_figures_are_the_distances_and_means_of_the_table():
 def test_other_features_never_go_under_inceptions_names():
     figures, _ = summarise(join([rows(ALL)]), {"": REAL}, ["fid", "kid"], "random_vgg")
     assert list(figures) == ["fd_random_vgg", "kd_random_vgg", "n", "n_real"]
+    figures, _ = summarise(join([rows(ALL)]), {"": REAL}, ["precision", "recall", "mind"], "random_vgg")
+    assert list(figures) == ["precision_random_vgg", "recall_random_vgg", "sw_random_vgg", "n", "n_real"]
+
+
+@pytest.mark.parametrize("features", ["inception", "random_vgg"])
+def test_fd_dinov2_is_of_its_own_features_whatever_the_others(features):
+    table = join([rows(ALL)])
+    table["dinov2"] = table["features"][:, :4] * 2
+    of_dinov2 = {"": REAL[:, 1:5], "_to_train": REAL[:9, 1:5]}
+    figures, _ = summarise(table, {"": REAL}, ["fd_dinov2"], features, of_dinov2)
+    assert figures == {
+        "fd_dinov2": frechet_distance(REAL[:, 1:5], table["dinov2"]),
+        "fd_dinov2_to_train": frechet_distance(REAL[:9, 1:5], table["dinov2"]),
+        "n": 11,
+        "n_real": 15,
+        "n_real_to_train": 9,
+    }
+
+
+def test_intervals_stand_beside_what_is_of_enough_pictures():
+    fake, real = rows(list(range(40))), rows(list(range(50, 75)))["features"]
+    names = ["fid", "kid", "precision"]
+    figures, _ = summarise(fake, {"": real, "_to_train": real[:19]}, names, "inception", intervals=True)
+    plain, _ = summarise(fake, {"": real, "_to_train": real[:19]}, names, "inception")
+    spread = {"fid_interval", "kid_std", "kid_to_train_std", "precision_interval"}
+    assert figures.keys() - plain.keys() == spread
+    assert {name: figures[name] for name in plain} == plain
+    without = SET_METRICS["fid"].without
+    assert without is not None
+    assert figures["fid_interval"] == interval(without(real, fake["features"]))
 
 
 def test_lp_is_three_figures_and_those_of_random_weights_say_so():
@@ -85,12 +117,22 @@ def test_each_figure_is_read_with_its_number_of_pictures():
     figures = {
         "test/fid": 6071.0, "test/fid_to_train": 1797.0, "test/psnr": 20.0, "test/n": 2.0, "test/n_real": 3.0,
         "test/n_real_to_train": 1000.0, "test_b2a/fd_random_vgg": 1.5, "test_b2a/n": 8.0, "test_b2a/n_real": 9.0,
-        "steps": 7.0,
+        "test/fid_interval": 100.0, "test_b2a/fd_random_vgg_std": 0.25, "test/recall_to_train": 0.5, "steps": 7.0,
+        "test/loose_interval": 2.0,
     }  # fmt: skip
     assert [tuple(row) for row in rows_of(figures)] == [
-        ("test/fid", 6071.0, "2, 3 real"),
-        ("test/fid_to_train", 1797.0, "2, 1000 real"),
-        ("test/psnr", 20.0, "2"),
-        ("test_b2a/fd_random_vgg", 1.5, "8, 9 real"),
-        ("steps", 7.0, ""),
+        ("test/fid", 6071.0, "2, 3 real", "±100.0000"),
+        ("test/fid_to_train", 1797.0, "2, 1000 real", ""),
+        ("test/psnr", 20.0, "2", ""),
+        ("test_b2a/fd_random_vgg", 1.5, "8, 9 real", "std 0.2500"),
+        ("test/recall_to_train", 0.5, "2, 1000 real", ""),
+        ("steps", 7.0, "", ""),
+        ("test/loose_interval", 2.0, "2", ""),  # a figure of a paper: nothing is its interval
     ]
+
+
+@pytest.mark.parametrize(("n", "n_real", "said"), [(2047, 5000, True), (5000, 2047, True), (2048, 2048, False)])
+def test_few_pictures_are_said_where_sets_are_compared(n, n_real, said):
+    numbers = {"test/n": float(n), "test/n_real": float(n_real)}
+    assert bool(few({"test/fd_dinov2": 9.0, **numbers})) == said
+    assert few({"test/psnr": 9.0, **numbers}) is None

@@ -20,11 +20,13 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.images import is_grey, luma, signed_to_uint8, to_rgb
 from suite.metrics import pairwise
+from suite.metrics.dinov2 import DINOv2
 from suite.metrics.features import Features, Inception, RandomVGG
 from suite.metrics.processes import gather
 from suite.metrics.real_features import real_features
+from suite.metrics.sets import SET_METRICS
 from suite.metrics.style_relevance import StyleRelevance
-from suite.metrics.table import OF_PAPER, OTHER_THAN_TRUTH, PAIRWISE_METRICS, SET_METRICS, Table, join, summarise
+from suite.metrics.table import OF_PAPER, OTHER_THAN_TRUTH, PAIRWISE_METRICS, Table, join, summarise
 from suite.networks import weights as weight_files
 from suite.networks.lpips import LPIPS
 from suite.papers.translation import Translation
@@ -39,6 +41,7 @@ NEEDED_WEIGHTS = {
     "inception": "metrics.features=random_vgg",
     "alexnet": "metrics.names without lpips",
     "vgg19": "metrics.features=random_vgg or metrics.names without lp and sr",
+    "dinov2": "metrics.names without fd_dinov2",
 }
 
 
@@ -51,28 +54,33 @@ class Measured:
 
 
 class MetricsCallback(Callback):
-    """FID, KID, LPIPS, L_p, PSNR, SSIM and L1 of every translation of the module, L1 to the closest drawing, and style
-    relevance to an exemplar; with them the figures that a paper itself measures, under their own names.
+    """FID, KID, precision and recall, MIND, LPIPS, L_p, PSNR, SSIM and L1 of every translation of the module, L1 to the
+    closest drawing, and style relevance to an exemplar; with them the figures that a paper itself measures, under their
+    own names.
 
     Logged as `val/fid` for the module's first translation and `val_<name>/fid`, as `val_b2a/fid`, for any other, in a
     test `test/...`, or of training pictures `train_pictures/...`, as `train/...` are losses. With features other than
     Inception the names say so: `val/fd_random_vgg`, `val/kd_random_vgg`, `val/lp_sum_random_vgg19`. Everything runs in
     float32 without autocast and gradients, and leaves the process's random generators as they were. `val/n` is how many
-    pictures were measured, and `val/n_real` of how many real ones fid and kid are the distance. Each figure is
+    pictures were measured, and `val/n_real` with how many real ones fid and its kin compare them. Each figure is
     computed from per-picture values gathered over all processes, so several devices give what one gives. Where a
     translation says `luma_where_grey`, its luma is compared with grey truths, and `val/grey_truth` is their share.
 
-    names: metrics, any of fid, kid, lpips, lp, psnr, ssim, l1, l1_closest, sr; the first two where a translation names
-    its real pictures, l1_closest where it gives all drawings of a photo, sr where it gives the exemplars of its style,
-    the others where it gives the truth. lp gives three figures, lp_sum, lp_mean and lp_norm, and so does sr: sr_colour,
-    sr_texture and their mean sr.
-    features: inception is that behind fid and kid, and a published VGG-19 behind lp and sr; random_vgg needs no file
-    for any.
+    `intervals`: whether figures of two sets have their spread beside them, `val/fid_interval`, `val/kid_std`. That
+    takes longer than the figures themselves, so `suite.evaluate` sets it, and training does not.
+
+    names: metrics, any of fid, kid, precision, recall, mind, fd_dinov2, lpips, lp, psnr, ssim, l1, l1_closest, sr; the
+    first six where a translation names its real pictures, l1_closest where it gives all drawings of a photo, sr where
+    it gives the exemplars of its style, the others where it gives the truth. lp gives three figures, lp_sum, lp_mean
+    and lp_norm, and so does sr: sr_colour, sr_texture and their mean sr.
+    features: inception is that behind fid, kid, precision, recall and mind, and a published VGG-19 behind lp and sr;
+    random_vgg needs no file for any. fd_dinov2 always is of DINOv2's.
     cache_dir: the features of real pictures are kept in its sub-folder `features`.
-    weights: paths of the user's own weight files by name (inception, alexnet, vgg19); null or absent finds or downloads
-        them.
-    references: splits whose real pictures the generated ones of a test are compared with by fid and kid, any of train,
-    val, test, all; the tested split is `test/fid`, the others `test/fid_to_<split>`. Validation compares with its own.
+    weights: paths of the user's own weight files by name (inception, alexnet, vgg19, dinov2); null or absent finds or
+        downloads them.
+    references: splits whose real pictures the generated ones of a test are compared with by fid and its kin, any of
+    train, val, test, all; the tested split is `test/fid`, the others `test/fid_to_<split>`. Validation compares with
+    its own.
     max_pictures: at most so many generated pictures per translation, the first of the split; null is all of them.
 
     Raises UserError for an argument that can't be, and in `setup`, before the first step, for missing weights.
@@ -96,7 +104,9 @@ class MetricsCallback(Callback):
         self.references = tuple(references)
         self.max_pictures = max_pictures
 
+        self.intervals = False
         self.extractor: Features | None = None
+        self.dinov2: Features | None = None
         self.lpips: LPIPS | None = None
         self.lp: pairwise.LP | None = None
         self.sr: StyleRelevance | None = None
@@ -107,11 +117,13 @@ class MetricsCallback(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if any(name in SET_METRICS for name in self.names) and self.extractor is None:
+        if self._asks_for("features") and self.extractor is None:
             if self.features == "inception":
                 self.extractor = Inception(self._weight_file("inception", trainer))
             else:
                 self.extractor = RandomVGG()
+        if self._asks_for("dinov2") and self.dinov2 is None:
+            self.dinov2 = DINOv2(self._weight_file("dinov2", trainer))
         if "lpips" in self.names and data.has_truth and self.lpips is None:
             self.lpips = LPIPS("alex", self._weight_file("alexnet", trainer))
         if "lp" in self.names and data.has_truth and self.lp is None:
@@ -124,12 +136,18 @@ class MetricsCallback(Callback):
 
         Raises UserError where one can't be had.
         """
-        if self.features == "inception" and any(name in SET_METRICS for name in self.names):
+        if self.features == "inception" and self._asks_for("features"):
             self._find("inception")
+        if self._asks_for("dinov2"):
+            self._find("dinov2")
         if "lpips" in self.names and data.has_truth:
             self._find("alexnet")
         if self.features == "inception" and ("sr" in self.names or ("lp" in self.names and data.has_truth)):
             self._find("vgg19")
+
+    def _asks_for(self, features: str) -> bool:
+        """Whether any metric compares sets by these features, a column of the table."""
+        return any(SET_METRICS[name].features == features for name in self.names if name in SET_METRICS)
 
     def _find(self, name: str) -> Path:
         option, without = f"metrics.weights.{name}", NEEDED_WEIGHTS[name]
@@ -177,7 +195,7 @@ class MetricsCallback(Callback):
 
     def _begin(self, pl_module: LightningModule) -> None:
         self._measured = {}
-        for network in (self.extractor, self.lpips, self.lp, self.sr):
+        for network in (self.extractor, self.dinov2, self.lpips, self.lp, self.sr):
             if network is not None:
                 network.to(pl_module.device)
 
@@ -205,8 +223,9 @@ class MetricsCallback(Callback):
         assert translation.output is not None
         fake = translation.output[rows].float().clamp(-1, 1)
         columns: Table = {"index": index[rows]}
-        if self.extractor is not None and translation.reals is not None:
-            columns["features"] = self.extractor(to_rgb(signed_to_uint8(fake)))
+        for column, network in (("features", self.extractor), ("dinov2", self.dinov2)):
+            if network is not None and translation.reals is not None:
+                columns[column] = network(to_rgb(signed_to_uint8(fake)))
         if translation.truth is not None and self.to_truth:
             truth = translation.truth[rows].float().clamp(-1, 1)
             compared = fake
@@ -244,11 +263,14 @@ class MetricsCallback(Callback):
                 parts = [part for measured in of_all for part in measured.parts]
                 if not parts:
                     continue
-                reals = self._reals(trainer, split, references, of_all[0].reals)
+                reals, of_dinov2 = (
+                    self._reals(network, trainer, split, references, of_all[0].reals)
+                    for network in (self.extractor, self.dinov2)
+                )
                 if not trainer.is_global_zero:
                     continue
                 table = join(parts)
-                values, missing = summarise(table, reals, self.names, self.features)
+                values, missing = summarise(table, reals, self.names, self.features, of_dinov2, self.intervals)
                 section = SECTIONS[split] if place == 0 else f"{SECTIONS[split]}_{name}"
                 figures |= {f"{section}/{metric}": value for metric, value in values.items()}
                 seen |= table.keys()
@@ -261,14 +283,14 @@ class MetricsCallback(Callback):
             model: Any = pl_module
             model.to_loggers(figures)
 
-    def _reals(self, trainer: Trainer, split: str, references: Sequence[str], name: str | None) -> dict[str, Tensor]:
+    def _reals(
+        self, network: Features | None, trainer: Trainer, split: str, references: Sequence[str], name: str | None
+    ) -> dict[str, Tensor]:
         """Features of the real pictures to compare with, by the suffix of the metrics' names."""
-        if self.extractor is None or name is None:
+        if network is None or name is None:
             return {}
         return {
-            "" if other == split else f"_to_{other}": real_features(
-                self.extractor, trainer, other, name, self.cache_dir
-            )
+            "" if other == split else f"_to_{other}": real_features(network, trainer, other, name, self.cache_dir)
             for other in references
         }
 
@@ -278,11 +300,11 @@ class MetricsCallback(Callback):
             missing = [*missing, f"{', '.join(lacking)} left out: these pictures have no true counterparts (unpaired)"]
         if "sr" in self.names and "sr" not in seen:
             missing = [*missing, "sr left out: these pictures have no exemplar of their style"]
-        if "features" not in table and (of_sets := [name for name in self.names if name in SET_METRICS]):
+        of_sets = [name for name in self.names if name in SET_METRICS]
+        if of_sets and not {"features", "dinov2"} & table.keys():
             missing = [*missing, f"{', '.join(of_sets)} left out: this model names no real pictures to compare with"]
         if "grey_truth" in table and (grey := int(table["grey_truth"].sum())):
             of_all = f"{grey} of {len(table['grey_truth'])} true pictures are grey"
-            of_sets = [name for name in self.names if name in SET_METRICS]
             colours = f", {' and '.join(of_sets)} the colours as they are" if of_sets else ""
             missing = [*missing, f"{of_all}: {', '.join(self.to_truth)} compare luma there{colours}"]
         for sentence in missing:

@@ -1,10 +1,11 @@
 """From per-picture rows to the figures of a set.
 
 A table is a dict of columns on the CPU, one row a picture: `index` (its position in the split), `features` (N, d) of
-the generated picture, one column (N,) for each pairwise figure and, as `figures/<name>`, for each that the paper itself
-measures, and, where a paper asks for that, `grey_truth` (N,), 1 where luma was compared with a grey truth. Because
-everything is kept by picture, the shards of several processes join into exactly the table that one process would have
-made, a sampler's repeats fall out, and nothing depends on how pictures were batched.
+the generated picture, and `dinov2` (N, 1024) where that is asked for, one column (N,) for each pairwise figure and, as
+`figures/<name>`, for each that the paper itself measures, and, where a paper asks for that, `grey_truth` (N,), 1 where
+luma was compared with a grey truth. Because everything is kept by picture, the shards of several processes join into
+exactly the table that one process would have made, a sampler's repeats fall out, and nothing depends on how pictures
+were batched.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,11 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from suite.metrics.distances import FRECHET_NEEDS, KERNEL_NEEDS, frechet_distance, kernel_distance
+from suite.metrics.sets import SET_METRICS, is_of_sets, measured
 
 Table = dict[str, Tensor]
 
-SET_METRICS = ("fid", "kid")
 # By name, the columns it stands for; each is a figure.
 PAIRWISE_METRICS = {
     "lpips": ("lpips",),
@@ -30,6 +30,7 @@ PAIRWISE_METRICS = {
 }
 OTHER_THAN_TRUTH = ("l1_closest", "sr")  # those that compare with several drawings, or with an exemplar
 OF_PAPER = "figures/"  # begins the columns of what a paper itself measures
+FEW = 2048  # pictures on a side; FID's covariance, of as many features, has no full rank below
 
 
 def join(parts: Iterable[Table]) -> Table:
@@ -48,28 +49,35 @@ def join(parts: Iterable[Table]) -> Table:
 def metric_label(name: str, features: str) -> str:
     """What a figure is called: the plain names are those of published weights, others say whose features they are.
 
-    With other features than Inception's, `fid` and `kid` are `fd_<features>` and `kd_<features>`, and the figures of
-    `lp` and `sr` those of a random VGG-19.
+    With other features than Inception's, `fid` and `kid` are `fd_<features>` and `kd_<features>`, `mind` is
+    `sw_<features>`, and the figures of `lp` and `sr` those of a random VGG-19. `fd_dinov2` has a network of its own.
     """
     if features == "inception":
         return name
     if name in SET_METRICS:
-        return f"{'fd' if name == 'fid' else 'kd'}_{features}"
+        metric = SET_METRICS[name]
+        return f"{metric.elsewhere}_{features}" if metric.features == "features" else name
     return f"{name}_random_vgg19" if name in PAIRWISE_METRICS["lp"] + PAIRWISE_METRICS["sr"] else name
 
 
 def summarise(
-    table: Table, reals: Mapping[str, Tensor], names: Iterable[str], features: str
+    table: Table,
+    reals: Mapping[str, Tensor],
+    names: Iterable[str],
+    features: str,
+    of_dinov2: Mapping[str, Tensor] | None = None,
+    intervals: bool = False,
 ) -> tuple[dict[str, float], list[str]]:
     """The figures of one set of generated pictures, and one sentence for each that can't be given.
 
     `table` is as `join` returns it, without repeats. `reals` maps a suffix of the metric's name ("" for the split's own
-    pictures, "_to_train" for another set) to real features (M, d). `names` are metrics among `SET_METRICS` and
-    `PAIRWISE_METRICS`; a pairwise one is left out where the table has no such column. A pairwise figure is the mean of
-    the pictures' figures, and so are those of the paper itself, and `grey_truth`, which is given where it is not 0. A
-    set metric with too few pictures is left out: a figure would not mean anything. Beside the figures stand `n`, how
-    many generated pictures they are of, and for distances between sets `n_real` with the suffix, how many real ones:
-    from one distribution two pictures give a Frechet distance of 6000 where a thousand give 1800.
+    pictures, "_to_train" for another set) to real features (M, d), `of_dinov2` to those of DINOv2. `names` are metrics
+    among `SET_METRICS` and `PAIRWISE_METRICS`; a pairwise one is left out where the table has no such column. A
+    pairwise figure is the mean of the pictures' figures, and so are those of the paper itself, and `grey_truth`, which
+    is given where it is not 0. A set metric with too few pictures is left out: a figure would not mean anything. Beside
+    the figures stand `n`, how many generated pictures they are of, and for those of two sets `n_real` with the suffix,
+    how many real ones: from one distribution two pictures give a Frechet distance of 6000 where a thousand give 1800.
+    With `intervals` also how far those of two sets would move with other pictures, under their names with an ending.
     """
     figures: dict[str, float] = {}
     numbers: dict[str, float] = {}
@@ -80,18 +88,18 @@ def summarise(
                 if column in table:
                     figures[metric_label(column, features)] = float(table[column].double().mean())
             continue
-        needed, distance = (FRECHET_NEEDS, frechet_distance) if name == "fid" else (KERNEL_NEEDS, kernel_distance)
-        for suffix, real in reals.items():
+        metric = SET_METRICS[name]
+        for suffix, real in (reals if metric.features == "features" else of_dinov2 or {}).items():
             label = metric_label(name, features) + suffix
-            fake = table.get("features", real[:0])
-            if min(len(real), len(fake)) < needed:
+            fake = table.get(metric.features, real[:0])
+            if min(len(real), len(fake)) < metric.needs:
                 missing.append(
-                    f"{label} left out: it needs at least {needed} real and {needed} generated pictures, "
+                    f"{label} left out: it needs at least {metric.needs} real and {metric.needs} generated pictures, "
                     f"there are {len(real)} and {len(fake)}"
                 )
-            else:
-                figures[label] = distance(real, fake)
-                numbers[f"n_real{suffix}"] = float(len(real))
+                continue
+            figures |= {label + ending: value for ending, value in measured(name, real, fake, intervals).items()}
+            numbers[f"n_real{suffix}"] = float(len(real))
     for column in table:
         if column.startswith(OF_PAPER):
             figures[column.removeprefix(OF_PAPER)] = float(table[column].double().mean())
@@ -107,19 +115,43 @@ class Row(NamedTuple):
 
     name: str
     value: float
-    n: str  # of how many pictures it is, as 1000, or a distance as "1000, 500 real"; empty: not known
+    n: str  # of how many pictures it is, as 1000, or of two sets as "1000, 500 real"; empty: not known
+    spread: str  # as "±3.1000", half of the 95 % interval, or "std 0.0021"; empty: not known
 
 
 def rows_of(figures: Mapping[str, float]) -> list[Row]:
-    """Figures by <section>/<name>, each with the numbers of pictures that stand beside it in the section."""
+    """Figures by <section>/<name>, each with the numbers of pictures and the spread that stand beside it."""
     rows: list[Row] = []
     for name, value in figures.items():
         section, _, metric = name.rpartition("/")
-        if metric == "n" or metric.startswith("n_real"):
+        if metric == "n" or metric.startswith("n_real") or _is_spread(name, figures):
             continue
         n = f"{figures[f'{section}/n']:.0f}" if f"{section}/n" in figures else ""
-        of_set, to, split = metric.partition("_to_")
-        if of_set.startswith(("fid", "kid", "fd_", "kd_")) and (real := f"{section}/n_real{to}{split}") in figures:
-            n += f", {figures[real]:.0f} real"
-        rows.append(Row(name, value, n))
+        if (real := _real_ones(name, figures)) is not None:
+            n += f", {real:.0f} real"
+        spread = f"±{figures[f'{name}_interval']:.4f}" if f"{name}_interval" in figures else ""
+        spread = f"std {figures[f'{name}_std']:.4f}" if f"{name}_std" in figures else spread
+        rows.append(Row(name, value, n, spread))
     return rows
+
+
+def few(figures: Mapping[str, float]) -> str | None:
+    """What is to be said where figures of two sets are of few pictures."""
+    sides = [(figures.get(f"{name.rpartition('/')[0]}/n", 0.0), _real_ones(name, figures)) for name in figures]
+    if all(real is None or min(n, real) >= FEW for n, real in sides):
+        return None
+    return (
+        f"few pictures: below {FEW:,} on a side, distances between sets come out higher the fewer there are, kid and "
+        "kd_… alone excepted, and precision and recall shift: compare only figures of equal n"
+    )
+
+
+def _real_ones(name: str, figures: Mapping[str, float]) -> float | None:
+    """How many real pictures a figure of two sets compares with; None for others."""
+    section, _, metric = name.rpartition("/")
+    of_set, to, split = metric.partition("_to_")
+    return figures.get(f"{section}/n_real{to}{split}") if is_of_sets(of_set) else None
+
+
+def _is_spread(name: str, figures: Mapping[str, float]) -> bool:
+    return any(name.endswith(ending) and name.removesuffix(ending) in figures for ending in ("_interval", "_std"))

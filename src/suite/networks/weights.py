@@ -1,7 +1,8 @@
 """Where pretrained feature weights come from, and what is said when they are not there.
 
 Every file is looked for at the path given by the user, then in torch's hub cache, and is else downloaded into that
-cache. It is always held to the sha256 prefix that its publisher wrote into the file name.
+cache. It is always held to the sha256 prefix that its publisher wrote into the file name; DINOv2's has none there, and
+is held to the whole of one, which several repositories agree on.
 """
 
 import hashlib
@@ -60,6 +61,12 @@ WEIGHTS: dict[str, WeightFile] = {
         sha256="dcbb9e9d",
         what="VGG-19 (perceptual loss, L_p)",
     ),
+    "dinov2": WeightFile(
+        file="dinov2_vitl14_pretrain.pth",
+        url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
+        sha256="d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428",
+        what="DINOv2 ViT-L/14 (fd_dinov2)",
+    ),
 }
 
 
@@ -78,7 +85,7 @@ def find(name: str, path: str | os.PathLike[str] | None = None, *, option: str, 
         if not chosen.is_file():
             raise UserError(
                 f"{option}: there is no file {chosen}; expected is {weight.file} with {weight.what}, "
-                f"sha256 {weight.sha256}…; {without} runs without it"
+                f"sha256 {weight.sha256[:8]}…; {without} runs without it"
             )
         return _checked(chosen, weight, mend=f"give the right file as {option}, or null to download it")
 
@@ -97,8 +104,7 @@ def _checked(path: Path, weight: WeightFile, mend: str) -> Path:
         raise UserError(f"{path} can't be read ({error.strerror}); {mend}") from error
     if not digest.startswith(weight.sha256):
         raise UserError(
-            f"{path} is not {weight.what}: its sha256 starts with {digest[: len(weight.sha256)]}, "
-            f"expected is {weight.sha256}; {mend}"
+            f"{path} is not {weight.what}: its sha256 starts with {digest[:8]}, expected is {weight.sha256[:8]}; {mend}"
         )
     return path
 
@@ -114,7 +120,7 @@ def _download(weight: WeightFile, target: Path, option: str, without: str) -> Pa
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"{weight.what} needs {weight.file}, which could not be downloaded from {weight.url} ({reason}); "
-            f"put it at {target} or name it in {option}=<path> (sha256 {weight.sha256}…); {without} runs without it"
+            f"put it at {target} or name it in {option}=<path> (sha256 {weight.sha256[:8]}…); {without} runs without it"
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from suite.metrics.table import SET_METRICS, rows_of
+from suite.metrics.sets import SET_METRICS
+from suite.metrics.table import rows_of
 from suite.run.config import plain
 from suite.run.machine import has_bf16
 from suite.run.needs import needs
@@ -40,7 +41,7 @@ def summary(
     settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
     metrics = [name for name in config.metrics.names if name != "l1_closest" or data.drawings == "all"]
     measured = ", ".join(metrics) or "none"
-    if set(metrics) & set(SET_METRICS):
+    if any(SET_METRICS[name].features == "features" for name in metrics if name in SET_METRICS):
         measured += f" ({config.metrics.features})"
     if metrics and config.metrics.monitor:
         measured += f", best by {config.metrics.monitor}"
@@ -90,7 +91,7 @@ def conclude(trainer: "pl.Trainer", model: "Paper", run: Path, seconds: float, h
     done = _count(model.steps, "step") if by_steps else _count(trainer.current_epoch, "epoch")
     lines = [f"\n{done}, {time}"]
     metrics = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val")}
-    lines += [f"  {name:28s}{value:10.4f}  n {n}" for name, value, n in sorted(rows_of(metrics))]
+    lines += [f"  {row.name:28s}{row.value:10.4f}  n {row.n}" for row in sorted(rows_of(metrics))]
     if grid := latest(run / "images", STYLES if model.needs_style else None):
         lines.append(f"  pictures    {grid}")
     lines.append(f"  run         {run}")

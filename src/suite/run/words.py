@@ -25,7 +25,7 @@ _OF_DATA = (
 _OF_RUNS = (
     "logger.entity", "logger.group", "logger.id", "logger.name", "logger.notes", "logger.project", "logger.tags",
     "logger.version", "metrics.cache_dir", "metrics.weights.alexnet", "metrics.weights.inception",
-    "metrics.weights.vgg19", "model.features_weights", "model.labels",
+    "metrics.weights.dinov2", "metrics.weights.vgg19", "model.features_weights", "model.labels",
 )  # fmt: skip
 _TEXT = frozenset((*_OF_COMMANDS, *(f"data.{key}" for key in _OF_DATA), *_OF_RUNS))
 _FOLDERS_OF_HYDRA = frozenset(("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"))  # `${…}` is meant in these
