@@ -14,6 +14,7 @@ from suite.files import write_whole
 from suite.run import cli, console, folder, stored
 from suite.run.checks import Accelerator, check_keys, check_values, checked
 from suite.run.config import plain, resolved
+from suite.run.measured import kept
 from suite.run.words import escaped
 
 log = logging.getLogger("suite")
@@ -154,18 +155,6 @@ def keep(run: Path, entry: str, figures: dict[str, Any]) -> None:
     path = run / "metrics.json"
     write_whole(path, json.dumps(kept(run) | {entry: figures}, indent=1) + "\n")
     print(f"kept in {path}")
-
-
-def kept(run: Path) -> dict[str, Any]:
-    """What metrics.json holds. Raises UserError where it is damaged."""
-    path = run / "metrics.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError:  # no text, or no JSON
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged: move it away, and another is begun")
-    return content
 
 
 def show(run: Path, checkpoint: str, steps: int, figures: Mapping[str, float]) -> None:

@@ -22,6 +22,7 @@ _LESS_MEMORY = {
     "translate": "lower batch_size or size, or set bf16=true",
     "make_sketches": "lower batch_size",
     "style_grid": "lower rows and columns",
+    "compare": "lower n or size",
     "check_data": "set verify=false, or lower samples",
 }
 _WITH_LOADERS = ("train", "bench", "make_sketches")  # which have data.workers to set

@@ -14,8 +14,9 @@ from typing import Any
 # with a fixed choice, of which no word means anything else to Hydra. tests/run/test_words.py finds what is forgotten.
 _OF_COMMANDS = (
     "cache_dir", "checkpoint", "checkpoints", "data_root", "data_streaming", "data_target_root", "device", "direction",
-    "file", "input", "licence", "name", "output", "push", "report", "resume", "run", "second", "sheet", "start",
-    "start_from", "style", "styles", "target", "video",
+    "file", "input", "licence", "name", "output", "push", "report", "resume", "run", "runs", "second", "sheet", "start",
+    "start_from", "style",
+    "style", "styles", "target", "video",
 )  # fmt: skip
 _OF_DATA = (
     "a", "a_suffix", "attribute", "b", "b_suffix", "cache_dir", "categories", "drop", "identities", "images",
@@ -58,6 +59,19 @@ def without_dashes(arguments: Sequence[str]) -> list[str]:
         is_key = equals and flag not in _BEFORE_A_VALUE and before not in _BEFORE_A_VALUE
         found.append(word.lstrip("-") if is_key else word)
     return found
+
+
+def bare(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments that are no key=value and no flag, as the folders that a command takes by themselves; the others.
+
+    A folder's name may have a = in it: it is one where such a folder is there.
+    """
+    found: list[str] = []
+    others: list[str] = []
+    for before, word in zip(("", *arguments), arguments, strict=False):
+        is_other = word.startswith("-") or before in _BEFORE_A_VALUE or ("=" in word and not Path(word).is_dir())
+        (others if is_other else found).append(word)
+    return found, others
 
 
 def sweeps(arguments: Sequence[str]) -> bool:

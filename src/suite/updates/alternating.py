@@ -188,6 +188,7 @@ class AlternatingUpdates(ReportedLosses):
         self.steps += counts
         if self.attached and self.schedule.unit == "step" and self.steps >= self.schedule.total:
             self.trainer.should_stop = True
+        self.pace.add(batch)
         self.report(reported)
 
     def make_step(self, step: Step, batch: Batch, drawn: dict[str, Tensor]) -> tuple[Report, int]:

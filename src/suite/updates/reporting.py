@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from suite.updates.loss_log import LossLog, is_loss
+from suite.updates.pace import Pace
 
 Report = dict[str, Tensor]  # of a step: losses by name, and what else is seen, by section/name
 
@@ -25,7 +26,7 @@ class ReportedLosses(pl.LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self._losses = LossLog()
+        self._losses, self.pace = LossLog(), Pace()
 
     @abstractmethod
     def rates_now(self) -> dict[str, float]:
@@ -55,14 +56,16 @@ class ReportedLosses(pl.LightningModule):
             self._log_losses()
 
     def _log_losses(self) -> None:
-        means = self._losses.flush(self._most_over_ranks, gradients=not self.scaled)
+        means = self._losses.flush(self._most_over_ranks, gradients=not self.scaled)  # after it the device is done
         if not means:
             return
         # On the CPU: Lightning reads what a progress bar shows after every step, and would wait for the device.
         losses = {name: torch.tensor(mean) for name, mean in means.items() if is_loss(name)}
         self.log_dict(losses, prog_bar=True, logger=False)
         metrics = {f"train/{name}" if is_loss(name) else name: mean for name, mean in means.items()}
-        self.to_loggers(metrics | {f"train/{name}": rate for name, rate in self.rates_now().items()})
+        metrics |= {f"train/{name}": rate for name, rate in self.rates_now().items()}
+        speed = {f"speed/{name}": rate * self.trainer.world_size for name, rate in self.pace.look().items()}
+        self.to_loggers(metrics | speed)
 
     def _most_over_ranks(self, value: Tensor) -> Tensor:
         most: Tensor = self.trainer.strategy.reduce(value, reduce_op="max")
@@ -74,6 +77,12 @@ class ReportedLosses(pl.LightningModule):
         """
         for logger in self.trainer.loggers:
             logger.log_metrics(metrics | {"epoch": self.current_epoch, "step": self.steps}, step=self.batches)
+
+    def on_train_epoch_start(self) -> None:
+        self.pace.begin()
+
+    def on_validation_end(self) -> None:
+        self.pace.begin()
 
     def on_train_epoch_end(self) -> None:
         self._log_losses()
