@@ -1,5 +1,8 @@
 """`python -m suite.train experiment=<name>`: compose, check, train, and say where everything is."""
 
+import sys
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from suite.run import cli
@@ -26,10 +29,34 @@ def train(config: DictConfig) -> None:
     fit(config, run, memory)
 
 
+def say_compare(sweep: Path) -> None:
+    """The last line of a multirun: how its runs are compared, where there are several."""
+    from suite.run.words import command
+
+    begun = [run for run in sweep.iterdir() if any((run / name).is_file() for name in ("config.yaml", "stages.yaml"))]
+    if len(begun) > 1:
+        print(f"\n{len(begun)} runs  compare     {command('compare', str(sweep))}")
+
+
+def print_schema(arguments: list[str]) -> None:
+    """The JSON schema. Ends with one line and exit code 2 where more is said."""
+    if arguments != ["--schema"]:
+        print("error: --schema stands alone: it is of every experiment", file=sys.stderr)
+        sys.exit(2)
+    import json
+
+    from suite.run.schema import schema
+
+    print(json.dumps(schema(), indent=1, ensure_ascii=False))
+
+
 def main() -> None:
-    """The console script `suite-train`."""
+    """The console script `suite-train`; with --schema alone it prints what a configuration may say, for editors."""
+    if "--schema" in sys.argv[1:]:
+        print_schema(sys.argv[1:])
+        return
     keep_freed_memory()
-    cli.run("train", train)
+    cli.run("train", train, after_sweep=say_compare)
 
 
 if __name__ == "__main__":

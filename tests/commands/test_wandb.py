@@ -1,6 +1,7 @@
 """W&B offline, read back from the files that `wandb sync` would upload."""
 
 import json
+import os
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -77,6 +78,7 @@ def exit_codes(folder: Path) -> list[int]:
 @pytest.fixture
 def run(command: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
     folder = tmp_path / "run"
     words = [*TINY, *SHORT, "trainer.max_epochs=2", "model.epochs=2", "model.decay_epochs=1"]
     assert command("train", *words, f"hydra.run.dir={folder}") == 0
@@ -116,6 +118,26 @@ def test_pictures_are_handed_over_pixel_by_pixel(run):
         assert (np.asarray(Image.open(path)) == grid).all()
         assert grid.min() < 40  # not the black or wrapped pictures that a float array would have become
         assert grid.max() > 215
+
+
+def test_pictures_are_rows_of_a_table_of_each_validation_and_wait_in_the_runs_folder(run):
+    (folder,) = wandb_runs(run)
+    for name in ("a2b", "b2a"):
+        tables = [json.loads(path.read_text()) for path in folder.glob(f"files/media/table/tables/{name}_*.json")]
+        assert {tuple(table["columns"]) for table in tables} == {
+            ("epoch", "step", "picture", "input", "output", "truth")
+        }
+        assert sorted(row[:3] for table in tables for row in table["data"]) == [
+            [epoch, 2 * epoch, number] for epoch in (1, 2) for number in (1, 2, 3, 4)
+        ]
+    assert [row["epoch"] for row in history(folder) if any(name.startswith("tables/a2b") for name in row)] == [0, 1]
+    pictures = [path for path in (run / "wandb" / "tables").rglob("*") if path.is_file() and is_picture(path)]
+    assert len(pictures) == 2 * 2 * 4 * 3
+    assert "WANDB_DATA_DIR" not in os.environ  # the next run of this process has a folder of its own
+
+
+def is_picture(path: Path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_resumed_run_goes_on_in_the_same_one(run, command):

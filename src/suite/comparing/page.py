@@ -86,7 +86,9 @@ def _runs(arms: Sequence[Arm], made: Mapping[Path, Made]) -> str:
             rows.append(
                 [f"{_badge(number, arm)} {escape(arm.title)}", escape(run.name) + stage, escape(run.seed), steps, notes]
             )
-    return _table(["arm", "run", "seed", "steps", "to be known"], rows, numbers=(3,))
+    columns = 5 if any(row[-1] for row in rows) else 4
+    head = ["arm", "run", "seed", "steps", "to be known"][:columns]
+    return _table(head, [row[:columns] for row in rows], numbers=(3,))
 
 
 def _differences(arms: Sequence[Arm]) -> str:

@@ -63,7 +63,7 @@ class Inputs:
 
     def of(self, way: Way) -> Sequence[Tensor]:
         """Those that are translated in that way; none where there are none of the kind."""
-        source = way[0] or next(iter(self.by_kind))
+        source = way[0] or ("photo" if "photo" in self.by_kind else next(iter(self.by_kind)))
         return self.by_kind.get("", self.by_kind.get(source, ()))
 
     def truths(self, way: Way) -> Sequence[Tensor]:
@@ -180,11 +180,12 @@ def _keys_of(config: DictConfig) -> DataKeys:
 
 
 def way_of(direction: Direction, data: DataKeys) -> Way:
-    """What is made of what: a2b of one run may be b2a of another."""
+    """What is made of what: a2b of one run may be b2a of another, or of one with such labels to_photo."""
     if found := re.fullmatch("([ab])2([ab])", direction):
         source, target = found.groups()
         return data.kind(source), data.kind(target)  # type: ignore[arg-type]
-    return "", direction
+    kinds = {"to_photo": ("drawing", "photo"), "to_drawing": ("photo", "drawing")}
+    return kinds.get(direction, ("", direction))
 
 
 def _through(model: Paper, direction: Direction, given: Sequence[Tensor], styles: Sequence[Tensor]) -> list[Tensor]:

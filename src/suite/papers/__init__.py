@@ -46,8 +46,13 @@ def find_paper(name: str) -> "type[Paper]":
         installed = {point.name: point for point in entry_points(group="suite.papers")}
         if name in installed:
             return installed[name].load()
-    known = ", ".join([*_OURS, *_registered, *installed])
-    raise UserError(f"model.paper={name}: there is no such paper; choose from {known}")
+    raise UserError(f"model.paper={name}: there is no such paper; choose from {', '.join(names())}")
+
+
+def names() -> list[str]:
+    """Of all papers that can be found here. Loads none."""
+    with _installed_alone():
+        return list(dict.fromkeys((*_OURS, *_registered, *(one.name for one in entry_points(group="suite.papers")))))
 
 
 @contextmanager

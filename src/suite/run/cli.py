@@ -30,8 +30,12 @@ class Stopped(Exception):  # noqa: N818  # it went well
         self.number = number
 
 
-def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
+def run(
+    config_name: str, job: Callable[[DictConfig], None], after_sweep: Callable[[Path], None] = lambda folder: None
+) -> None:
     """Compose `conf/<config_name>.yaml` with the command line and hand it to the job.
+
+    after_sweep: called with the folder of a multirun when all its jobs have ended, also with those that failed.
 
     Exit codes: 0 done, 2 bad input, 128 + n stopped by signal n, 1 anything else (with its traceback). A job of a
     multirun that ends with bad input leaves the others to run.
@@ -41,10 +45,13 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     from hydra.types import RunMode
 
     failed = False
+    sweep: Path | None = None
 
     @functools.wraps(job)  # Hydra names the job after the function's module
     def guarded(config: DictConfig) -> None:
-        nonlocal failed
+        nonlocal failed, sweep
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            sweep = Path(HydraConfig.get().sweep.dir)
         sys.argv[1:] = arguments  # Lightning starts the other processes of a run with these, who read them as this one
         try:
             job(config)
@@ -86,6 +93,8 @@ def run(config_name: str, job: Callable[[DictConfig], None]) -> None:
     try:
         check_words(words)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)()
+        if sweep is not None:
+            after_sweep(sweep)
     except KeyboardInterrupt:
         if _rank() == 0:
             _say(f"stopped by {interrupts.stopped_by().name}")

@@ -43,12 +43,18 @@ class Grid:
                 left += width
         return grid
 
+    def single(self) -> list[list[Image.Image]]:
+        """The pictures of each row by themselves, in the order of the columns."""
+        rows = torch.cat(self.rows).split(list(self.columns.values()), dim=-1)
+        return [[to_pil(picture) for picture in row] for row in zip(*rows, strict=True)]
+
 
 class PictureGrids(Callback):
     """Writes the rows of what a paper makes of the first `count` validation pictures to images/, and to W&B.
 
     As <name>_<when>.png, one grid for each of the paper's translations that has a row, its columns titled: of one side
-    into the other input | output | truth, the truth left out where the data has none. The same pictures every time. So,
+    into the other input | output | truth, the truth left out where the data has none. The same pictures every time; to
+    W&B also one by one, as a table a validation. So,
     too, the first `train` training pictures, uncropped, as train_<name>: the first process alone makes them, and draws
     no random number. Beside them the paper's `sheets`, as they are. After every n-th validation, counted through a run
     and those that resume it.
@@ -101,6 +107,8 @@ class PictureGrids(Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
                     logger.log_image(f"pictures/{name}", [picture], step=pl_module.batches, caption=[caption])
+                    if name in self.grids:
+                        log_table(logger, name, self.grids[name], trainer, pl_module)
         self.grids, self.sheets, self.collected = {}, {}, 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,6 +136,15 @@ class PictureGrids(Callback):
             for batch in self.training_pictures:
                 on_device = data.transfer_batch_to_device(batch, device, 0)
                 self._add(pl_module, data.on_after_batch_transfer(on_device, 0), prefix="train_")
+
+
+def log_table(logger: WandbLogger, name: str, grid: Grid, trainer: pl.Trainer, model: Paper) -> None:
+    """tables/<name>: a row a picture, with when it was made, so that W&B sorts and pages through a training."""
+    import wandb
+
+    when = [trainer.current_epoch + 1, model.steps]
+    data = [[*when, number, *map(wandb.Image, pictures)] for number, pictures in enumerate(grid.single(), start=1)]
+    logger.log_table(f"tables/{name}", ["epoch", "step", "picture", *grid.columns], data, step=model.batches)
 
 
 def moment(trainer: pl.Trainer, model: Paper) -> str:
