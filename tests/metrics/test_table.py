@@ -24,7 +24,7 @@ def test_two_shards_with_a_samplers_repeat_give_exactly_what_one_process_gives()
     assert {name: column.tolist() for name, column in shards.items()} == {
         name: column.tolist() for name, column in alone.items()
     }
-    names = ["fid", "kid", "psnr"]
+    names = ["fid", "kid", "precision", "recall", "mind", "psnr"]
     assert summarise(shards, {"": REAL}, names, "inception") == summarise(alone, {"": REAL}, names, "inception")
 
 
@@ -82,6 +82,14 @@ def test_intervals_stand_beside_what_is_of_enough_pictures():
     without = SET_METRICS["fid"].without
     assert without is not None
     assert figures["fid_interval"] == interval(without(real, fake["features"]))
+
+
+def test_no_interval_of_a_share_is_wider_than_shares_are():
+    """One real picture far off has a ball around all there is: without it no generated picture is within any."""
+    real = torch.cat([torch.arange(39.0)[:, None], torch.tensor([[1e6]])])
+    fake = {"index": torch.arange(40), "features": torch.arange(40.0)[:, None] + 1000}
+    figures, _ = summarise(fake, {"": real}, ["precision"], "inception", intervals=True)
+    assert (figures["precision"], figures["precision_interval"]) == (1, 1)
 
 
 def test_lp_is_three_figures_and_those_of_random_weights_say_so():

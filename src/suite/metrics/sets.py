@@ -1,6 +1,7 @@
 """The figures that are of two sets of pictures, by their names in `metrics.names`."""
 
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple
 
 from torch import Tensor
@@ -15,22 +16,20 @@ class SetMetric(NamedTuple):
     figure: Callable[[Tensor, Tensor], float]  # of the features of real ones (N, d) and of generated ones (M, d)
     without: Callable[[Tensor, Tensor], Without] | None  # the same without blocks of them; None: as kid, it has a std
     features: str = "features"  # the column of the table; else those of a network of its own
+    range: float = inf  # no interval is wider
 
 
+_FRECHET = (distances.FRECHET_NEEDS, distances.frechet_distance, distances.frechet_distance_without)
 SET_METRICS = {
-    "fid": SetMetric(
-        "fd", distances.FRECHET_NEEDS, distances.frechet_distance, distances.frechet_distance_without
-    ),
+    "fid": SetMetric("fd", *_FRECHET),
     "kid": SetMetric("kd", distances.KERNEL_NEEDS, distances.kernel_distance, None),
     "precision": SetMetric(
-        "precision", neighbours.NEIGHBOURS_NEED, neighbours.precision, neighbours.precision_without
+        "precision", neighbours.NEIGHBOURS_NEED, neighbours.precision, neighbours.precision_without, range=1
     ),
-    "recall": SetMetric("recall", neighbours.NEIGHBOURS_NEED, neighbours.recall, neighbours.recall_without),
+    "recall": SetMetric("recall", neighbours.NEIGHBOURS_NEED, neighbours.recall, neighbours.recall_without, range=1),
     "mind": SetMetric("sw", distances.SLICED_NEEDS, distances.sliced_distance, distances.sliced_distance_without),
-    "fd_dinov2": SetMetric(
-        "fd_dinov2", distances.FRECHET_NEEDS, distances.frechet_distance, distances.frechet_distance_without, "dinov2"
-    ),
-}  # fmt: skip
+    "fd_dinov2": SetMetric("fd_dinov2", *_FRECHET, features="dinov2"),
+}
 BEGINNINGS = tuple(f"{metric.elsewhere}_" for metric in SET_METRICS.values())
 
 
@@ -50,5 +49,5 @@ def measured(name: str, real: Tensor, fake: Tensor, spread: bool) -> dict[str, f
         return dict(zip(("", "_std"), distances.kernel_distance_and_std(real, fake), strict=True))
     figure = {"": metric.figure(real, fake)}
     if spread and metric.without is not None and enough((len(real), len(fake)), metric.needs):
-        figure["_interval"] = interval(metric.without(real, fake))
+        figure["_interval"] = min(interval(metric.without(real, fake)), metric.range)
     return figure

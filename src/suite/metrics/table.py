@@ -141,8 +141,8 @@ def few(figures: Mapping[str, float]) -> str | None:
     if all(real is None or min(n, real) >= FEW for n, real in sides):
         return None
     return (
-        f"few pictures: below {FEW:,} on a side, distances between sets come out higher the fewer there are, kid and "
-        "kd_… alone excepted, and precision and recall shift: compare only figures of equal n"
+        f"few pictures, below {FEW:,} on a side: but for KID, figures of two sets depend on how many there are; "
+        "compare those of equal n alone"
     )
 
 
