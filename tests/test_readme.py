@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
 from suite.run.config import CONF, compose, instantiate, register_resolvers
+from suite.run.words import bare
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -82,6 +83,8 @@ def check_suite_command(command: str) -> None:
     if "--cfg" in flags:
         overrides.remove("job")
     assert set(flags) <= {"-m", "--cfg", "--help"}, command
+    if name == "compare":
+        overrides = bare(overrides)[1]
     jobs = jobs_of_multirun(overrides) if "-m" in flags else [overrides]
     for job in of_each_stage(jobs) if name in ("train", "bench") else jobs:
         config = compose_command(name, job)

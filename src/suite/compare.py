@@ -55,7 +55,7 @@ def compare(config: DictConfig, places: Sequence[str] = ()) -> None:
     write_whole(output, page(arms, made, inputs))
     for run in runs:
         for note in made[run.folder].notes if run.folder in made else ():
-            print(f"{run.folder}: {note}")
+            print(note if str(run.last) in note else f"{run.folder}: {note}")
     what = f"{_counted(len(runs), 'run')} in {_counted(len(arms), 'arm')}"
     print(f"{what}: {output} ({readable_bytes(output.stat().st_size)}), to be opened in a browser")
 
@@ -70,7 +70,7 @@ def _translated(runs: "Sequence[Run]", values: Keys) -> "tuple[Inputs | None, di
 
     device, style = str(pick_device(values["device"])), values["style"]
     if values["input"] is None:
-        inputs = pictures.own_inputs(runs[0], values["n"], values["cache_dir"])
+        inputs = pictures.own_inputs(runs[0], values["n"], str(values["cache_dir"]))
     else:
         source = Path(values["input"]).expanduser()
         found = pictures_of(source, "input", Path(values["output"]))[: values["n"]]

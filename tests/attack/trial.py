@@ -24,7 +24,7 @@ MEMORY = 8 << 30  # bytes of address space: torch alone takes 3
 FILE = 1 << 30  # bytes of the largest file
 COMMANDS = (
     "train", "evaluate", "translate", "check_data", "pack", "extract_faces", "make_sketches", "style_grid",
-    "import_weights", "bench", "export",
+    "compare", "import_weights", "bench", "export",
 )  # fmt: skip
 
 OUTCOMES = ("well", "traceback", "hang", "slow", "wrong")

@@ -90,6 +90,7 @@ def victims(ground: Ground) -> list[Victim]:
             ),
         ),
         Victim("export", (run, "output=out", "format=hub")),
+        Victim("compare", (f"runs=[{ground.run}]", "output=out.html", "device=cpu")),
         Victim("import_weights", (f"file={ground.generator}", "output=out.ckpt")),
         Victim("bench", (*CYCLEGAN, "data=faces_smoke", "bench.steps=1", "bench.warmup=1", "bench.repeats=1")),
     ]

@@ -1,11 +1,11 @@
 """A run that was stopped, within an epoch or at its end, and resumed ends as one that never was: bit for bit."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from logged import logged
 
 from suite.files import write_picture
 from suite.papers import drawing
@@ -41,7 +41,7 @@ def test_four_epochs_equal_two_and_two(command, tmp_path, monkeypatch):
     expected, found = read(at_once), read(stopped)
     for part in ("state_dict", "optimizer_states", "done"):
         assert_same(found[part], expected[part], part)
-    assert rows(stopped) == rows(at_once)
+    assert logged(stopped) == logged(at_once)
     assert len(list(stopped.glob("images/train_a2b_*.png"))) == 4
 
 
@@ -76,7 +76,7 @@ def test_any_step_will_do(settings, steps, command, tmp_path, monkeypatch):
     expected, found = read(at_once), read(stopped)
     for part in ("state_dict", "optimizer_states", "done", "losses"):
         assert_same(found[part], expected[part], part)
-    assert rows(stopped) == rows(at_once)
+    assert logged(stopped) == logged(at_once)
 
 
 @pytest.mark.parametrize("hook", ["on_train_batch_end", "on_validation_end"], ids=["before", "after"])
@@ -91,8 +91,8 @@ def test_a_validation_within_an_epoch_is_made_once(hook, command, tmp_path, monk
         assert command("train", *words, f"hydra.run.dir={stopped}") == 130
     assert read(stopped)["done"]["steps"] == (2 if hook == "on_train_batch_end" else 4)
     assert command("train", f"resume={stopped}") == 0
-    assert rows(stopped) == rows(at_once)
-    validated = [row for row in rows(at_once) if row["val/l1"]]
+    assert logged(stopped) == logged(at_once)
+    validated = [row for row in logged(at_once) if row["val/l1"]]
     assert [(row["batch"], row["step"]) for row in validated] == [("2", "2"), ("4", "4"), ("6", "6")]
     assert read(stopped)["callbacks"] == read(at_once)["callbacks"]  # also which value was best
 
@@ -151,7 +151,7 @@ def test_three_stages_stopped_in_each_and_between_them(command, tmp_path, monkey
         expected, found = read(at_once / own), read(stopped / own)
         for part in ("state_dict", "optimizer_states", "done", "losses", "turn"):
             assert_same(found[part], expected[part], f"{own}.{part}")
-        assert rows(stopped / own) == rows(at_once / own)
+        assert logged(stopped / own) == logged(at_once / own)
     made, expected = (sketches(run / "1_tom" / "sketches") for run in (stopped, at_once))
     assert made == expected
     assert len(set(made.values())) > 2  # they are not all black
@@ -192,11 +192,6 @@ def interrupt_at(steps: int, save: Any) -> Any:
 
 def read(run: Path) -> dict[str, Any]:
     return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def assert_same(found: Any, expected: Any, where: str) -> None:

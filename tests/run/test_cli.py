@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from suite import train
 from suite.errors import UserError
 from suite.run import cli
 from suite.run.messages import user_message
+from suite.run.words import output_folder
 
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", "wandb", "numpy", "cv2")
 
@@ -21,7 +23,7 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", 
     "command",
     [
         "train", "evaluate", "translate", "check_data", "extract_faces", "pack", "import_weights", "make_sketches",
-        "style_grid", "bench", "export",
+        "style_grid", "compare", "bench", "export",
     ],
 )  # fmt: skip
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
@@ -57,6 +59,7 @@ def test_every_command_is_a_console_script() -> None:
         "suite-import-weights",
         "suite-make-sketches",
         "suite-style-grid",
+        "suite-compare",
         "suite-bench",
         "suite-export",
     } <= set(scripts)
@@ -105,6 +108,20 @@ def test_jobs_go_on_after_one_that_fails(words: list[str], tmp_path: Path, monke
     assert run(monkeypatch, job, *words, f"hydra.sweep.dir={tmp_path}") == 2
     assert seen == [0, 1]
     assert capsys.readouterr().err == "error in job 0: no such thing\n"
+
+
+def test_a_multirun_ends_with_how_its_runs_are_compared(tmp_path: Path, monkeypatch, capsys) -> None:
+    def job(config) -> None:
+        run = output_folder()
+        if config.seed < 2:  # the last never begins
+            (run / "config.yaml").touch()
+
+    monkeypatch.setattr(train, "train", job)
+    monkeypatch.setattr(sys, "argv", ["suite.train", "-m", "seed=0,1,2", f"hydra.sweep.dir={tmp_path / 'a sweep'}"])
+    train.main()
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"2 runs  compare     python -m suite.compare '{tmp_path / 'a sweep'}'"
+    )
 
 
 def test_a_name_with_line_ends_and_commands_to_the_terminal_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:

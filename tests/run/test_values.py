@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite import (
     check_data,
+    compare,
     evaluate,
     export,
     extract_faces,
@@ -209,6 +210,7 @@ def listed(config: DictConfig) -> None:
         ("make_sketches", make_sketches.Keys, ["run=x", "data=faces", "output=x"]),
         ("style_grid", style_grid.Keys, ["run=x", "input=x", "styles=x", "output=x"]),
         ("export", export.Keys, ["run=x", "output=x", "format=onnx"]),
+        ("compare", compare.Keys, []),
     ],
 )
 def test_commands_without_sections(command: str, keys: type, words: list[str]) -> None:
@@ -222,7 +224,7 @@ def test_commands_without_sections(command: str, keys: type, words: list[str]) -
     switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only", "crops", "private", "pictures"}
     assert {key for key, value in passed if value is True} <= switches
     assert {key for key, value in passed if value == 1.5} <= {"margin", "shard_size"}
-    lists = {"checkpoints", "depth"} & set(config)
+    lists = {"checkpoints", "depth", "runs"} & set(config)
     assert {key for key, value in passed if value == [1, 2] or value == ["a"]} == lists
 
 

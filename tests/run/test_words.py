@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 import suite
 from suite import (
     check_data,
+    compare,
     evaluate,
     export,
     extract_faces,
@@ -55,7 +56,18 @@ NAMES = [
 ]  # fmt: skip
 TYPED_IN_QUOTES = ("null", "[a]", "'quoted'", "${seed}", "x${seed}", "a\\${seed}")
 FOLDERS = ["experiment=cyclegan_lsgan", "scale=smoke", "data=unpaired_folders"]
-COMMANDS = (check_data, evaluate, export, extract_faces, import_weights, make_sketches, pack, style_grid, translate)
+COMMANDS = (
+    check_data,
+    compare,
+    evaluate,
+    export,
+    extract_faces,
+    import_weights,
+    make_sketches,
+    pack,
+    style_grid,
+    translate,
+)
 
 
 def value(word: str) -> Any:

@@ -69,10 +69,11 @@ def chart(column: str, curves: Sequence[tuple[int, Points]]) -> str:
         f'<text x="{_WIDTH - 4}" y="{_HEIGHT - 3}" text-anchor="end">{last:,.0f} steps</text>',
     ]
     title = escape(column)
+    axes = f'<path class="axis" d="M{_LEFT} {_ABOVE}V{floor}H{_WIDTH - 4}"/>'
     return (
         f'<figure class="chart"><figcaption>{title}</figcaption>'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title} over steps">'
-        f'<path class="axis" d="M{_LEFT} {_ABOVE}V{floor}H{_WIDTH - 4}"/>{"".join(lines)}{"".join(texts)}</svg></figure>'
+        f"{axes}{''.join(lines)}{''.join(texts)}</svg></figure>"
     )
 
 

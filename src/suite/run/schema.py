@@ -1,7 +1,7 @@
 """What a configuration may say, as a JSON schema (draft 2020-12), so that an editor checks and completes it.
 
-It is made of the annotations that the checks use, and of the files of conf/: nothing is said twice. It is for files that
-say a part of it, as those of conf/experiment do, and for the whole, as config.yaml of a run: no key must be there.
+It is made of the annotations that the checks use, and of the files of conf/: nothing is said twice. It is for files
+that say a part of it, as those of conf/experiment do, and for the whole, as config.yaml of a run: no key must be there.
 """
 
 import math
@@ -179,6 +179,6 @@ def _defaults() -> Schema:
         if choices := sorted(file.stem for file in folder.glob("*.yaml")):
             one: Schema = {"anyOf": [{"enum": [*choices, None]}, {"$ref": "#/$defs/reference"}]}
             named[rf"^((override|optional) +)*/?{group}(@[\w.]+)?$"] = one
-    hydra = {r"^((override|optional) +)*/?hydra/": {}}
+    hydra: dict[str, Schema] = {r"^((override|optional) +)*/?hydra/": {}}
     entry = {"type": "object", "patternProperties": named | hydra, "additionalProperties": False}
     return {"type": "array", "items": {"anyOf": [{"type": "string"}, entry]}}
