@@ -9,6 +9,12 @@ from exports import save_run, small
 from stub_hub import StubHub, stub_hub
 
 
+@pytest.fixture(autouse=True)
+def _few_scales(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that a card's command is looked for in is composed."""
+    monkeypatch.setattr("suite.exporting.training._SCALES", ("smoke", "paper"))
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a CycleGAN whose generators are averaged."""

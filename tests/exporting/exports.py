@@ -7,7 +7,7 @@ from pathlib import Path
 import hydra
 import numpy as np
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from torch import nn
 
@@ -30,9 +30,15 @@ def draw_weights(model: Paper) -> Paper:
 
 
 @cache
+def composed(*words: str) -> DictConfig:
+    """The configuration of an experiment at scale=smoke; nobody changes it."""
+    return compose("train", [*words, "scale=smoke"])
+
+
+@cache
 def small(*words: str) -> Paper:
     """The model of an experiment at scale=smoke."""
-    config = compose("train", [*words, "scale=smoke"])
+    config = composed(*words).copy()
     if "labels" in config.model:
         config.model.labels = ["female", "male"]
     return draw_weights(instantiate(config)[0])
@@ -44,7 +50,7 @@ def save_run(folder: Path, model: Paper, *words: str) -> Path:
     model.on_save_checkpoint(content)
     (folder / "checkpoints").mkdir(parents=True)
     torch.save(content, folder / "checkpoints" / "last.ckpt")
-    config = compose("train", [*words, "scale=smoke"])
+    config = composed(*words).copy()
     config.name = words[0].partition("=")[2]
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
     (folder / "images").mkdir()

@@ -50,16 +50,16 @@ def test_a_graph_that_differs_is_refused(run: Path, graph: Path, tmp_path: Path,
     assert not any((tmp_path / "out").iterdir())
 
 
-def test_sketches_in_a_style_have_two_inputs(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    words = ["experiment=sketch_to_image_faces", "stage=autoencoder"]
+def test_networks_of_one_size_are_squashed_to_it(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    words = ["experiment=two_step_faces", "stage=joint"]
     run = save_run(tmp_path / "run", small(*words), *words)
-    command(run, tmp_path, "format=onnx")
+    command(run, tmp_path, "format=onnx", "target=Male")
     said = capsys.readouterr().out.splitlines()
-    assert said[1].startswith("reads sketch (B, 1, H, W) and style (B, 3, H, W) in [-1, 1], 64x64 pixels;")
-    assert said[2].startswith("onnxruntime against the model, 1x1x64x64, 3x1x64x64: largest difference ")
-    sketch, style = noise(tmp_path / "sketch.png", 50, 70, "L"), noise(tmp_path / "style.png", 64, 64)
-    expected = by_suite(run, sketch, tmp_path / "y.png", f"style='{style}'")
-    made = by_example(tmp_path / "a2b.onnx", sketch, tmp_path / "z.png", style)
+    assert said[1].startswith("reads picture (B, 3, H, W) in [-1, 1], 32x32 pixels; gives translation (B, 3, H, W)")
+    assert said[2].startswith("onnxruntime against the model, 1x3x32x32, 3x3x32x32: largest difference ")
+    picture = noise(tmp_path / "x.png", 50, 70)
+    expected = by_suite(run, picture, tmp_path / "y.png", "target=male")
+    made = by_example(tmp_path / "to_male.onnx", picture, tmp_path / "z.png")
     assert expected.std() > 10
     assert np.abs(made - expected).max() <= 1
 
@@ -75,14 +75,19 @@ def test_a_label_is_part_of_the_graph() -> None:
     assert (made[0] - made[1]).abs().max() > 1e-3
 
 
-def test_refined_pictures_have_the_noise_of_translations() -> None:
+def test_sketches_have_a_style_each_and_the_noise_of_translations() -> None:
+    from suite.exporting.graph import contract
+
     model = small("experiment=sketch_to_image_faces", "stage=refine")
-    side = model.fixed_size
-    sketch, style = torch.rand(2, 1, side, side) * 2 - 1, torch.rand(1, 3, side, side) * 2 - 1
-    model.take_style(style)
+    known, side = contract(model, "a2b"), model.fixed_size
+    assert (known["inputs"], known["channels"], known["out_channels"]) == (["sketch", "style"], [1, 3], 3)
+    assert known["fixed_size"] == known["smallest"] == side
+    sketch, style = torch.rand(2, 1, side, side) * 2 - 1, torch.rand(2, 3, side, side) * 2 - 1
     with torch.no_grad():
-        made = model.as_network("a2b")(sketch, style.expand(2, -1, -1, -1))
-    assert made.allclose(model.translate(sketch), atol=1e-5)
+        made = model.as_network("a2b")(sketch, style)
+    for number in range(2):
+        model.take_style(style[number : number + 1])
+        assert made[number].allclose(model.translate(sketch[number : number + 1])[0], atol=1e-4)
 
 
 @pytest.mark.parametrize(
