@@ -44,10 +44,12 @@ def evaluate(config: DictConfig) -> None:
     import torch
 
     from suite.metrics.table import few
+    from suite.run.cluster import check_processes, on_rank_zero
     from suite.run.config import check_labels, instantiate
-    from suite.run.trainer import find_device, make_trainer, metrics_callback, on_rank_zero, quiet_lightning
+    from suite.run.trainer import find_device, make_trainer, metrics_callback, quiet_lightning
 
     console.start(speaks=on_rank_zero())
+    check_processes(nodes=1, devices=1)
     checked(config, Keys)
     run = folder.of_stage(Path(config.run))
     saved = of_run(config, run)

@@ -13,10 +13,10 @@ def train(config: DictConfig) -> None:
     """Train one run or all its stages, fresh or resumed; `config` is composed from conf/train.yaml."""
     from suite.run import console, folder
     from suite.run.checks import check_config
+    from suite.run.cluster import on_rank_zero
     from suite.run.fit import fit
     from suite.run.request import prepare_config
     from suite.run.stages import fit_stages
-    from suite.run.trainer import on_rank_zero
     from suite.run.words import task_words
 
     memory = console.start(speaks=on_rank_zero())

@@ -107,7 +107,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], ranks.Watch]:
             cluster_environment=SimpleNamespace(main_address="127.0.0.1"),
             broadcast=lambda told: sent.__setitem__(0, sent[0] or told) or sent[0],
         )
-        trainer: Any = SimpleNamespace(global_rank=rank, num_devices=2, strategy=strategy)
+        trainer: Any = SimpleNamespace(global_rank=rank, local_rank=rank, num_devices=2, strategy=strategy)
         made = ranks.Watch(trainer, timeout=1)
         made.connect(trainer)
         return made

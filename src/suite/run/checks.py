@@ -79,6 +79,7 @@ class TrainerKeys(TypedDict):
 
     accelerator: Accelerator
     devices: _Devices | Literal["auto"] | Annotated[Sequence[_Index], Filled("a list, as in [0,1]")]
+    num_nodes: Annotated[int, Range(least=1, most=1024)]
     strategy: Literal["auto", "ddp_find_unused_parameters_true"]
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"]
     max_epochs: Positive | Literal[-1]
@@ -180,6 +181,7 @@ def check_values(config: DictConfig, only: Sequence[str] = ()) -> None:
 
 def check_config(config: DictConfig) -> None:
     """All that can be said of the configuration of a run before anything is made of it. Raises UserError."""
+    from suite.run.cluster import check_processes, devices_of, nodes_of
     from suite.run.compiler import check_compiler, keep_compiled
     from suite.run.trainer import find_device
 
@@ -197,6 +199,7 @@ def check_config(config: DictConfig) -> None:
             "leave it out, or raise model.steps"
         )
     find_device(config.trainer.accelerator, "trainer.accelerator")  # before the data is decoded
+    check_processes(nodes_of(config), devices_of(config), trains=True)
     if config.model.compile:
         keep_compiled(config.cache_dir)  # first, as torch looks for its compiler there, too
         check_compiler(config.trainer.accelerator)
@@ -246,7 +249,7 @@ def _sections(config: DictConfig) -> Iterator[Section]:
     metrics, monitor = arguments_of(MetricsCallback), arguments_of(MonitorKeys)
     yield _section(config, "metrics", {**metrics, **monitor}, _required(MetricsCallback) | set(monitor))
     yield _logger(config)
-    yield _section(config, "trainer", arguments_of(TrainerKeys), _required(TrainerKeys))
+    yield _section(config, "trainer", arguments_of(TrainerKeys), _required(TrainerKeys) - {"num_nodes"})
     yield _section(config, "validation", arguments_of(ValidationKeys), _required(ValidationKeys))
     for name, callback in (("images", PictureGrids), ("early_stopping", StopEarly), ("checkpoint", LastCheckpoint)):
         keys = _without(callback, "folder")

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -14,6 +15,7 @@ from omegaconf import DictConfig
 from suite.errors import printable
 from suite.run import interrupts
 from suite.run import words as command_line
+from suite.run.cluster import on_rank_zero
 from suite.run.config import CONF, register_resolvers
 from suite.run.messages import check_words, composition_message, user_message
 
@@ -44,7 +46,7 @@ def run(
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    failed = False
+    failed, this_process = False, os.getpid()
     sweep: Path | None = None
 
     @functools.wraps(job)  # Hydra names the job after the function's module
@@ -59,7 +61,7 @@ def run(
             remove_unbegun()
             raise
         except Stopped as stopped:
-            if _rank() == 0:
+            if on_rank_zero():
                 _say(str(stopped))
             sys.exit(128 + stopped.number)
         except Exception as error:
@@ -70,11 +72,14 @@ def run(
             _say(f"error{job_number}: {reason}")
             failed = True
             remove_unbegun()
+            if os.getpid() != this_process:  # a job of submitit, which takes its end to the command that waits for it
+                raise
 
     def remove_unbegun() -> None:
         folder = command_line.output_folder()
-        if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
-            folder.rmdir()
+        with suppress(FileNotFoundError):  # another process of the run has
+            if folder != Path.cwd() and not any(folder.iterdir()):  # made by Hydra for a run that never began
+                folder.rmdir()
 
     interrupts.listen()
     register_resolvers()
@@ -96,7 +101,7 @@ def run(
         if sweep is not None:
             after_sweep(sweep)
     except KeyboardInterrupt:
-        if _rank() == 0:
+        if on_rank_zero():
             _say(f"stopped by {interrupts.stopped_by().name}")
         sys.exit(128 + interrupts.stopped_by())
     except Exception as error:
@@ -116,13 +121,9 @@ def _composed_anyway(word: str) -> str:
     return f"++{word}" if re.match(r"(?!hydra\.)\w+\.[\w.]+=", word) else word
 
 
-def _rank() -> int:
-    return int(os.environ.get("LOCAL_RANK", "0"))
-
-
 def _say(sentence: str) -> None:
     sentence = printable(sentence)  # whatever was typed: a line end in it, or a terminal's command, would be more lines
-    if _rank() > 0:
+    if not on_rank_zero():
         time.sleep(FIRST_RANK_ENDS)
     print(sentence, file=sys.stderr)
     if (log := logging.getLogger("suite")).hasHandlers():

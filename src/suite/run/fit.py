@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from suite.errors import UserError
 from suite.run import cli, console, folder
 from suite.run.checkpoints import refuse_lost, step_name
+from suite.run.cluster import on_rank_zero, restarted
 from suite.run.config import check_labels, instantiate
 from suite.run.contents import check_training, reason
 from suite.run.exhausted import exhausted
@@ -21,7 +22,7 @@ from suite.run.interrupts import stopped_by
 from suite.run.request import to_go_on
 from suite.run.stored import said_places
 from suite.run.summary import conclude, duration, summary
-from suite.run.trainer import build_trainer, metrics_callback, on_rank_zero
+from suite.run.trainer import build_trainer, metrics_callback
 from suite.run.words import say
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ def _fit(
         )
     trained = has_trained(config, model, done)
     if trained and folder.is_finished(run):
+        if restarted():
+            log.info("%s has its %s already", run, duration(config, model))
+            return
         raise UserError(f"{run} has its {duration(config, model)}; to train on, raise {ends_by(config, model)}")
     if on_rank_zero():
         folder.refuse_another(run, resumed=bool(config.resume))  # before data are decoded for nothing

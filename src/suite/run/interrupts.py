@@ -1,10 +1,10 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: what it builds is taken away, what it started ends with it."""
+"""SIGTERM, SIGHUP and SIGUSR1 end a command as Ctrl-C does: what it builds is taken away, what it started ends with it."""
 
 import signal
 import threading
 from types import FrameType
 
-_ENDS = ("SIGTERM", "SIGHUP")  # Windows knows no SIGHUP
+_ENDS = ("SIGTERM", "SIGHUP", "SIGUSR1")  # Slurm may announce a time limit by the last; Windows knows the first alone
 
 _number = signal.SIGINT
 

@@ -39,15 +39,18 @@ class Watch(threading.Thread):
     def __init__(self, trainer: pl.Trainer, timeout: float | None) -> None:
         super().__init__(name="watch over the ranks", daemon=True)
         self.rank = trainer.global_rank
-        self.launcher: Any = trainer.strategy.launcher
-        self.to_start = trainer.num_devices - 1 if self.rank == 0 else 0  # unless torchrun or Slurm has
-        self.parent = int(os.environ.get(_FIRST, "0")) if self.rank > 0 else 0
-        if self.rank == 0:
+        self.first = trainer.global_rank - trainer.local_rank  # of its machine
+        self.launcher: Any = trainer.strategy.launcher  # None where another has started this process
+        starts = self.launcher is not None  # the others of its machine
+        self.to_start = trainer.num_devices - 1 if starts else 0
+        self.parent = int(os.environ.get(_FIRST, "0")) if self.rank != self.first else 0  # 0 is torchrun or Slurm, too
+        self.of_terminal = starts or self.rank == 0  # the command that a person typed, or that speaks for all
+        if starts:
             os.environ[_FIRST] = str(os.getpid())
         self.timeout, self.judge = timeout, Judge(60 * timeout) if timeout else None
         self.own = Standing(self.rank, os.getpid(), socket.gethostname())  # set by the main thread alone
         self.known: dict[int, Standing] = {self.rank: self.own}  # by rank, as it was last heard of
-        self.others: list[subprocess.Popen] = []  # by rank from 1 on, where this process has started them
+        self.others: list[subprocess.Popen] = []  # by rank behind this one's, where this process has started them
         self.over = threading.Event()
         self.socket: socket.socket | None = None
         self.token = ""  # nobody else's datagrams count
@@ -97,13 +100,15 @@ class Watch(threading.Thread):
 
     def _ended(self) -> tuple[str, bool] | None:
         """What to say of a process that is no more, and whether it is for the terminal, too."""
-        if os.getppid() != self.parent if self.parent else self.refused and not self.own.resting:
-            return f"{self._who(0, self.parent)} has died", self.rank == 1
-        codes = {rank: process.poll() for rank, process in enumerate(self.others, 1)}
+        if self.parent and os.getppid() != self.parent:
+            return f"{self._who(self.first, self.parent)} has died", self.rank == self.first + 1
+        if not self.parent and self.refused and not self.own.resting:
+            return f"{self._who(0, 0)} has died", self.rank == 1 or self.of_terminal
+        codes = {rank: process.poll() for rank, process in enumerate(self.others, self.rank + 1)}
         for rank, code in sorted(codes.items(), key=lambda item: (item[1] or 0) >= 0):  # a signal is a cause
             if not code:
                 continue
-            who = self._who(rank, self.others[rank - 1].pid)
+            who = self._who(rank, self.others[rank - self.rank - 1].pid)
             if code < 0:
                 by = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
                 return f"{who} was ended by {by}{self._where(rank)}", True
@@ -136,10 +141,10 @@ class Watch(threading.Thread):
         if first_is_silent:  # through which they hear of each other: nothing is known of the rest
             hanging = [self.known[0]]
         stand = ", ".join(f"{self._who(one.rank, one.pid)} stands {one.where}" for one in hanging)
-        speaks = self.rank == (1 if first_is_silent else 0)
-        if not speaks and self.over.wait(FIRST_RANK_ENDS):
+        leads = self.rank == (1 if first_is_silent else 0)
+        if not leads and self.over.wait(FIRST_RANK_ENDS):
             return
-        self._end(f"no progress for timeout={self.timeout:g} minutes: {stand}", speaks)
+        self._end(f"no progress for timeout={self.timeout:g} minutes: {stand}", leads or self.of_terminal)
 
     def _who(self, rank: int, pid: int) -> str:
         known = self.known.get(rank, replace(self.own, pid=pid))
@@ -159,7 +164,7 @@ class Watch(threading.Thread):
                 print("\033[?25h", flush=True)  # the cursor, which a progress bar hides until it ends itself
             print(f"error: {line}", file=sys.stderr, flush=True)
         if self.parent and speaks and os.getppid() == self.parent:
-            os.kill(self.parent, signal.SIGKILL)
+            os.kill(self.parent, getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows knows the second alone
         leaving = threading.Thread(target=self._leave, args=(line,), daemon=True)
         leaving.start()
         leaving.join(_LEAVING)
@@ -191,8 +196,10 @@ class Watch(threading.Thread):
         if self.ending:  # by the thread, which has said why
             time.sleep(2 * _LEAVING)
         self.over.set()
-        started = [*self.others, *self.launcher.procs]
-        self.launcher.procs.clear()  # else Lightning's watch over them would find them dead, and kill this process
+        started = list(self.others)
+        if self.launcher is not None:
+            started += self.launcher.procs
+            self.launcher.procs.clear()  # else Lightning's watch over them would find them dead, and kill this process
         for process in started:
             process.kill()
         self.others.clear()

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.errors import UserError
 from suite.run import folder, stored
+from suite.run.cluster import nodes_of, restarted, several_processes, started_by
 from suite.run.config import CONF, epochs_of, plain
 from suite.run.words import command, escaped, output_folder, say, task_words, typed
 
@@ -29,23 +30,62 @@ def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run  # shorter to read and to type
     if config.resume is not None and asked.mode == RunMode.MULTIRUN:
         raise UserError(f"resume={config.resume} in a multirun: resume one run at a time, without -m")
-    if config.resume is not None and not folder.has_stages(run):
-        changes = [word for word in task_words() if not word.startswith("resume=")]
-        config, composed = changed(with_own(folder.read_config(run), config), changes), config
-        config.resume = escaped(composed.resume)
-    elif config.resume is not None:
+    if config.resume is None and restarted() and is_same(config, run):
+        log.info("%s has begun before, and goes on", run)
+        config.resume = escaped(str(run))
+    if config.resume is None:
+        if asked.runtime.choices.get("experiment") is None:
+            names = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+            raise UserError(f"which experiment? Say experiment=<name>, one of: {names}")
+        check_commands(config)
+    elif folder.has_stages(run):
         return config, run
-    elif asked.runtime.choices.get("experiment") is None:
-        names = ", ".join(sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
-        raise UserError(f"which experiment? Say experiment=<name>, one of: {names}")
-    if asked.mode == RunMode.MULTIRUN and several_devices(config):
-        raise UserError(
-            f"trainer.devices={config.trainer.devices} in a multirun: every further process would start the whole "
-            "sweep again; use trainer.devices=1, or one command a run"
-        )
+    else:
+        config, composed = changed(with_own(folder.read_config(run), config), changes()), config
+        config.resume = escaped(composed.resume)
     if config.logger and "id" in config.logger and config.logger.id is None:
         config.logger.id = new_id()
     return config, run
+
+
+def is_same(config: DictConfig, run: Path) -> bool:
+    """Whether a folder holds the run that a command begins: Slurm and torchrun start the same command once more."""
+    if not (run / "config.yaml").is_file() and not folder.has_stages(run):
+        return False
+    saved = next(iter(folder.read_stages(run).values())) if folder.has_stages(run) else folder.read_config(run)
+    return all(OmegaConf.select(saved, key) == OmegaConf.select(config, key) for key in ("name", "seed", "model.paper"))
+
+
+def changes() -> list[str]:
+    """The words that change a resumed run: those beside `resume=`, without which they are those that it began with."""
+    words = task_words()
+    return [word for word in words if not _resumes(word)] if any(map(_resumes, words)) else []
+
+
+def check_commands(config: DictConfig) -> None:
+    """Refuse a fresh run of several processes that each would make a folder, or a sweep, of its own. UserError."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from suite.run.checks import check_keys, check_values
+
+    check_keys(config, only=("trainer",))
+    check_values(config, only=("trainer",))
+    asked = HydraConfig.get()
+    if not several_processes(config):
+        return
+    if asked.mode == RunMode.MULTIRUN and started_by() is None:
+        several = "num_nodes" if nodes_of(config) > 1 else "devices"
+        raise UserError(
+            f"trainer.{several}={config.trainer[several]} in a multirun: every further process would start the whole "
+            f"sweep again; use trainer.{several}=1, or one command a run"
+        )
+    apart = started_by() or ("each node" if nodes_of(config) > 1 else None)
+    if apart and asked.mode == RunMode.RUN and not any(map(_says_folder, asked.overrides.hydra)):
+        raise UserError(
+            f"hydra.run.dir is not set: {apart} starts the command of a process, and all have one folder; say "
+            "hydra.run.dir=runs/<name>"
+        )
 
 
 def with_own(saved: DictConfig, composed: DictConfig) -> DictConfig:
@@ -65,6 +105,8 @@ def with_own(saved: DictConfig, composed: DictConfig) -> DictConfig:
     stored.take_own(saved, own)
     if "timeout" not in saved and "timeout" in composed:  # runs of before have none
         saved.timeout = composed.timeout
+    if "num_nodes" not in saved.trainer and "num_nodes" in composed.trainer:
+        saved.trainer.num_nodes = 1
     return saved
 
 
@@ -85,14 +127,12 @@ def new_id() -> str:
     return given or secrets.token_hex(4)
 
 
-def several_devices(config: DictConfig) -> bool:
-    """Whether a run takes more than one process; `devices: [1]` is one device, the second."""
-    devices = config.trainer.devices
-    if devices == "auto":
-        import torch
+def _resumes(word: str) -> bool:
+    return word.startswith("resume=")
 
-        return config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.device_count() > 1
-    return devices not in (1, "1") and not (OmegaConf.is_list(devices) and len(devices) == 1)
+
+def _says_folder(word: str) -> bool:
+    return word.startswith("hydra.run.dir=")
 
 
 def changed(saved: DictConfig, overrides: list[str]) -> DictConfig:

@@ -24,12 +24,11 @@ class Signals(Callback):
     waits = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero or not isinstance(trainer.strategy.cluster_environment, LightningEnvironment):  # type: ignore[attr-defined]
+        if trainer.local_rank == 0 or not isinstance(trainer.strategy.cluster_environment, LightningEnvironment):  # type: ignore[attr-defined]
             signal.signal(signal.SIGTERM, interrupt)
         else:
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                if hasattr(signal, name):
-                    signal.signal(getattr(signal, name), signal.SIG_IGN)
+            for number in _known("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+                signal.signal(number, signal.SIG_IGN)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_last_batch:
@@ -72,7 +71,7 @@ class _Waiting:
             return
         self.askers += 1
         if self.askers == 1:
-            numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+            numbers = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")  # by the last submitit requeues a job
             self.handlers = {number: signal.signal(number, self._note) for number in numbers}
 
     def end(self) -> None:
@@ -94,9 +93,14 @@ class _Waiting:
 _waiting = _Waiting()
 
 
+def _known(*names: str) -> list[signal.Signals]:
+    """Those that this system has: Windows has few."""
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """What SIGINT, SIGTERM and SIGHUP ask for is done at the end of the block.
+    """What SIGINT, SIGTERM and others ask for is done at the end of the block.
 
     An exception in the middle of torch.save, as Ctrl-C raises one, would abort the whole process.
     """

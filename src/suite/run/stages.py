@@ -23,11 +23,11 @@ from suite.papers import find_paper
 from suite.run import console, folder
 from suite.run.checkpoints import step_name
 from suite.run.checks import check_config, check_keys, check_values, most_steps
+from suite.run.cluster import on_rank_zero
 from suite.run.config import compose_again, instantiate, resolved
 from suite.run.fit import fit
-from suite.run.request import changed, new_id, with_own
+from suite.run.request import changed, changes, new_id, with_own
 from suite.run.summary import what_next
-from suite.run.trainer import on_rank_zero
 from suite.run.words import escaped, say, typed
 
 log = logging.getLogger("suite")
@@ -40,7 +40,7 @@ def fit_stages(config: DictConfig, run: Path, words: list[str]) -> None:
     later for what can be known now. Raises as `fit` does.
     """
     console.start(speaks=on_rank_zero())
-    configs = resumed_stages(config, run, words) if config.resume else fresh_stages(config, run, words)
+    configs = resumed_stages(config, run, changes()) if config.resume else fresh_stages(config, run, words)
     share_steps(list(configs.values()))
     for of_one in configs.values():
         check_config(of_one)
@@ -120,10 +120,9 @@ def fresh_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, D
     return configs
 
 
-def resumed_stages(config: DictConfig, run: Path, words: list[str]) -> dict[str, DictConfig]:
+def resumed_stages(config: DictConfig, run: Path, changes: list[str]) -> dict[str, DictConfig]:
     """As they were when the run began, or since they began; with what the words change in those that go on."""
     configs = folder.read_stages(run)
-    changes = [word for word in words if not word.startswith("resume=")]
     for number, name in enumerate(configs, start=1):
         own = run / f"{number}_{name}"
         if (own / "config.yaml").is_file():  # it may have been resumed alone, with changes

@@ -9,10 +9,10 @@ from omegaconf import DictConfig
 
 from suite.metrics.sets import SET_METRICS
 from suite.metrics.table import rows_of
+from suite.run.cluster import devices_of, nodes_of
 from suite.run.config import plain
 from suite.run.machine import has_bf16
 from suite.run.needs import needs
-from suite.run.request import several_devices
 from suite.run.trainer import precision
 from suite.run.words import command, say
 
@@ -50,8 +50,7 @@ def summary(
         **model.summary(),
         **started_from,
         "settings": textwrap.fill(settings, 100, subsequent_indent=" " * 14),
-        "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}"
-        + (f" on each of {trainer.devices} devices" if several_devices(config) else ""),
+        "data": f"{data.source} ({data.task}) at {data.size}x{data.size}, batch {data.batch_size}" + _devices(config),
         "training": f"{duration(config, model)}, {precision(config)}, seed {config.seed}",
         "metrics": measured if holds_out else "none: no pictures are held out",
         **_recording(model),
@@ -60,6 +59,14 @@ def summary(
         "config": f"{run / 'config.yaml'}",
     }
     return "\n".join(f"  {name:12s}{value}" for name, value in rows.items())
+
+
+def _devices(config: DictConfig) -> str:
+    """Of how many a batch is one's, where there are several."""
+    nodes, devices = nodes_of(config), devices_of(config)
+    if nodes > 1:
+        return f" on each of {nodes} nodes x {devices} {'device' if devices == 1 else 'devices'}"
+    return f" on each of {devices} devices" if devices > 1 else ""
 
 
 def _recording(model: "Paper") -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Lightning's Trainer as the suite sets it up: devices, precision, callbacks, loggers."""
 
 import logging
-import os
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,18 +13,13 @@ from suite.arguments import one_of
 from suite.errors import UserError
 from suite.run.cli import on_terminal
 from suite.run.config import plain
-from suite.run.request import several_devices
+from suite.run.cluster import environment, several_processes
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
     from suite.metrics.callback import MetricsCallback
     from suite.papers.base import Paper
-
-
-def on_rank_zero() -> bool:
-    """Whether this process speaks and writes: a DDP run starts the same command once more for every other rank."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
 
 
 def precision(config: DictConfig) -> str:
@@ -85,7 +79,7 @@ def build_trainer(
         every = model.schedule.total  # at the end
     if every is not None:
         values |= {"val_check_interval": every * model.batches_per_step, "check_val_every_n_epoch": None}
-    if several_devices(config):
+    if several_processes(config):
         # The others wait while the first process measures, or makes what the next stage needs: `ranks` has the timeout.
         values["strategy"] = DDPStrategy(find_unused_parameters=True, timeout=timedelta(hours=12))
     if not holds_out:
@@ -113,6 +107,8 @@ def make_trainer(**settings: Any) -> "pl.Trainer":
     import pytorch_lightning as pl
     from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+    if started := environment():
+        settings["plugins"] = [*settings.get("plugins", ()), started]
     try:
         return pl.Trainer(**settings)
     except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:
