@@ -48,8 +48,9 @@ def check(config: DictConfig, options: dict[str, Any]) -> None:
     from suite.run.trainer import precision
 
     check_types("bench.", measure, options)
-    if config.trainer.devices not in (1, "1"):
-        raise UserError(f"trainer.devices={config.trainer.devices}: suite.bench measures one device, trainer.devices=1")
+    for key in ("devices", "num_nodes"):
+        if config.trainer[key] not in (1, "1"):
+            raise UserError(f"trainer.{key}={config.trainer[key]}: suite.bench measures one device, trainer.{key}=1")
     if precision(config) not in ("32-true", "bf16-mixed"):
         raise UserError(f"trainer.precision={precision(config)}: suite.bench measures 32-true and bf16-mixed")
     if options["loader"] and config.data.task not in ("unpaired", "paired"):

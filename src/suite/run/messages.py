@@ -4,6 +4,7 @@ import difflib
 import errno
 import shlex
 from collections.abc import Collection, Iterator, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -54,6 +55,9 @@ def check_words(words: Sequence[str]) -> None:
     from hydra.core.override_parser.types import ChoiceSweep
     from hydra.errors import OverrideParseException
 
+    for word in words:
+        if word.startswith("hydra/launcher=submitit") and find_spec("submitit") is None:
+            raise UserError(f"{word} is not installed: pip install 'suite[slurm]'")
     try:
         typed = _parsed(words)
     except OverrideParseException:

@@ -55,7 +55,7 @@ def read_eyes(path: Path) -> tuple[complex, complex]:
     """The eye on the left of the picture and the one on its right, x + iy in pixels. ValueError: no such points."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path} does not hold the points of the eyes")
-    lines = [line.split() for line in path.read_text(errors="replace").splitlines()]
+    lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     if path.suffix.lower() == ".pos":  # both eyes in one line
         lines = [cells[start : start + 2] for cells in lines[:1] for start in (0, 2)]
     pairs = [cells for cells in lines if len(cells) == 2]
