@@ -1,6 +1,7 @@
 """The built-in faces as a data set: photos, and drawings of the same faces in one style."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Annotated, Literal, cast
 
 from suite.arguments import Count, Example, Positive, Seed, check_types
@@ -22,12 +23,14 @@ def faces(
     style: Literal["cartoon", "contour", "loose"] = "cartoon",
     hands: Positive = 1,
     labels: Literal["sex", "kind"] = "sex",
+    glasses: bool | None = None,
 ) -> Catalog:
     """Paired photos and drawings, labelled female (0) or male (1); nothing is drawn before a picture is loaded.
 
     `count` is the number of faces of each split (train, val, test), `size` the pixels of photo and drawing, 32..1024.
     `style` is that of the drawings: cartoon, contour or loose; of a contour there is one drawing by each of 1..10
-    `hands`. `seed` chooses the series of faces. Raises UserError for any other value.
+    `hands`. `seed` chooses the series of faces; `glasses` those of it that wear some, or none, one of five and four.
+    Raises UserError for any other value.
 
     With `labels` of kind no face has both: every other one is a photo alone (0), the next a drawing alone (1) that
     stands where a photo does, by the hands in turn.
@@ -52,5 +55,15 @@ def faces(
             return Record(key, photo=photo, label=0, split=split)
         return Record(key, photo, drawings, label=FaceParameters.sample(seed, index).sex, split=split)
 
-    records = [record(split, index) for split, wanted in count.items() for index in NUMBERS[split][:wanted]]
+    def chosen(index: int) -> bool:
+        return glasses is None or glasses == (FaceParameters.sample(seed, index).glasses != "none")
+
+    def of_split(split: Split, wanted: int) -> list[Record]:
+        found = [record(split, index) for index in islice(filter(chosen, NUMBERS[split]), wanted)]
+        if len(found) < wanted:
+            kind = f"with data.glasses={str(glasses).lower()} "
+            raise UserError(f"data.count.{split}={wanted}: {kind}there are {len(found)} faces at most")
+        return found
+
+    records = [one for split, wanted in count.items() for one in of_split(split, wanted)]
     return Catalog("faces", None, records, label_names=names)
