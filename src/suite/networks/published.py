@@ -26,8 +26,8 @@ from suite.errors import UserError
 from suite.networks.build import build_generator
 from suite.networks.layers import Norm
 
-_WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
-_STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
+STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 # Of torch's spectral_norm, as it was and as it is: the weight, and both singular vectors.
 _SPECTRAL = (
     ("weight_orig", "weight_u", "weight_v"),
@@ -81,12 +81,13 @@ class PublishedGenerator(NamedTuple):
 def read_published(path: Path, dropout: bool | None = None) -> PublishedGenerator:
     """The generator in a file, see `recognise`; no code from it is run. Raises UserError, which names the file."""
     try:
-        return recognise(_load(path), dropout)
+        return recognise(read_state(path), dropout)
     except ValueError as error:
         raise UserError(f"{path} {error}") from error
 
 
-def _load(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file, by their names. Raises UserError, or ValueError with the reason."""
     try:
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # what torch thinks of other formats
             content = torch.load(file, map_location="cpu", weights_only=True)
@@ -125,7 +126,7 @@ def recognise(state: Mapping[str, Tensor], dropout: bool | None = None) -> Publi
     dropout: of a U-Net, whose file does not show it; where not given it has it, as pix2pix does.
     Raises ValueError with the reason, to be read after the name of a file.
     """
-    state = _generator_alone(_without_spectral_norm(state))
+    state = _generator_alone(without_spectral_norm(state))
     if any(name.startswith("model.model.") for name in state):
         levels = 2 + max(name.count("3.model.") for name in state)
         first, last, out_axis = "model.model.0.weight", "model.model.3.weight", 1
@@ -149,13 +150,15 @@ def recognise(state: Mapping[str, Tensor], dropout: bool | None = None) -> Publi
             raise ValueError(f"looks like a {backbone['name']}, but {name} is missing or no convolution's")
     if (name := last.replace("weight", "bias")) not in state:  # the one that networks of all norms have
         raise ValueError(f"looks like a {backbone['name']}, but {name} is missing")
-    backbone |= {"width": state[first].shape[0], "norm": _norm(state, first)}
+    backbone |= {"width": state[first].shape[0], "norm": norm_of(state, first)}
     in_channels, out_channels = state[first].shape[1], state[last].shape[out_axis]
     for channels, side in ((in_channels, "input"), (out_channels, "output")):
         if channels not in (1, 3):
             raise ValueError(f"has {channels} {side} channels: the suite takes grey pictures (1) and colour (3)")
     architecture = Architecture(backbone, in_channels, out_channels)
-    return PublishedGenerator(architecture, _renamed(state, architecture))
+    wanted = architecture.without_values().state_dict()
+    names = {ours: _their_name(ours, backbone) for ours in wanted}
+    return PublishedGenerator(architecture, renamed(state, wanted, names, backbone["norm"], architecture))
 
 
 def _generator_alone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -171,10 +174,10 @@ def _generator_alone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         raise ValueError(f"holds {len(starts)} generators, {names}: save the state_dict() of one alone, and give that")
     for prefix in starts:
         return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(f"{prefix}model.")}
-    return {_WRAPPERS.sub("", name): value for name, value in state.items()}
+    return {WRAPPERS.sub("", name): value for name, value in state.items()}
 
 
-def _without_spectral_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_spectral_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights as the network uses them. Raises ValueError where a singular vector is not there."""
     plain = dict(state)
     for weight, *vectors in _SPECTRAL:
@@ -196,12 +199,14 @@ def _singular_value(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
             along = rows @ v  # of the right W this is along u
             found.append((torch.cosine_similarity(along, u, dim=0), u @ along))
     if not found:
-        raise ValueError(f"has spectral norm whose vectors do not fit a weight of {_sides(weight)}")
+        raise ValueError(f"has spectral norm whose vectors do not fit a weight of {sides(weight.shape)}")
     return max(found, key=lambda one: float(one[0]))[1]
 
 
-def _norm(state: Mapping[str, Tensor], first: str) -> Norm:
+def norm_of(state: Mapping[str, Tensor], layer: str) -> Norm:
     """BatchNorm has weights; before InstanceNorm convolutions have biases; with neither they have none.
+
+    layer: the weight of a convolution before a norm.
 
     Raises ValueError for InstanceNorm with weights.
     """
@@ -209,23 +214,27 @@ def _norm(state: Mapping[str, Tensor], first: str) -> Norm:
         if not any(name.endswith(".running_var") for name in state):
             raise ValueError("has InstanceNorm with weights of its own (affine=True), which the suite's has not")
         return "batch"
-    return "instance" if first.replace("weight", "bias") in state else "none"
+    return "instance" if layer.replace("weight", "bias") in state else "none"
 
 
-def _renamed(state: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
-    """The weights under our names. Raises ValueError where they are not all that the architecture needs, or more."""
-    norm = architecture.backbone["norm"]
+def renamed(
+    state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], names: Mapping[str, str], norm: Norm, looks_like: object
+) -> dict[str, Tensor]:
+    """The weights under our names. Raises ValueError where they are not all that is wanted, or more.
+
+    wanted: shapes by our names; names: theirs by ours. looks_like: what they would make, for messages.
+    """
     can_lack = {"batch": ".num_batches_tracked", "none": ".bias"}.get(norm)
     left, weights, faults = dict(state), {}, []
-    for ours, wanted in architecture.without_values().state_dict().items():
-        theirs = _their_name(ours, architecture.backbone)
+    for ours, shape in ((ours, weight.shape) for ours, weight in wanted.items()):
+        theirs = names[ours]
         weight = left.pop(theirs, None)
         if weight is None and can_lack and ours.endswith(can_lack):
-            weights[ours] = torch.zeros(wanted.shape, dtype=wanted.dtype)
+            weights[ours] = torch.zeros(shape, dtype=wanted[ours].dtype)
         elif weight is None:
             faults.append(f"{theirs} is missing")
-        elif weight.shape != wanted.shape:
-            faults.append(f"{theirs} is {_sides(weight)}, not {_sides(wanted)}")
+        elif weight.shape != shape:
+            faults.append(f"{theirs} is {sides(weight.shape)}, not {sides(shape)}")
         elif not weight.isfinite().all():
             raise ValueError(
                 f"has weights that are not finite, as {theirs}: its training went wrong; give the file of an "
@@ -233,10 +242,10 @@ def _renamed(state: Mapping[str, Tensor], architecture: Architecture) -> dict[st
             )
         else:
             weights[ours] = weight
-    faults += [f"{name} is one too many" for name in left if norm == "batch" or not name.endswith(_STATISTICS)]
+    faults += [f"{name} is one too many" for name in left if norm == "batch" or not name.endswith(STATISTICS)]
     if faults:
         more = f", and {len(faults) - 1} more do not fit" * (len(faults) > 1)
-        raise ValueError(f"looks like {architecture}, but {faults[0]}{more}")
+        raise ValueError(f"looks like {looks_like}, but {faults[0]}{more}")
     return weights
 
 
@@ -252,10 +261,11 @@ def _their_name(ours: str, backbone: Mapping[str, Any]) -> str:
 
 def _something_else(state: Mapping[str, Tensor]) -> str:
     if "model.0.weight" in state or "net.0.weight" in state:
-        return "is a discriminator: give the generator, as latest_net_G.pth"
+        return "is a discriminator: give the generator, as latest_net_G.pth, and this one as file_d="
     names = ", ".join(list(map(str, state))[:3])
     return f"is no generator of pytorch-CycleGAN-and-pix2pix: its weights are named {names}, …"
 
 
-def _sides(weight: Tensor) -> str:
-    return "x".join(map(str, weight.shape)) or "a number"
+def sides(shape: torch.Size) -> str:
+    """A shape in words."""
+    return "x".join(map(str, shape)) or "a number"

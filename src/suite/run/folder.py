@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from suite.arguments import check_value, one_of, shown
+from suite.arguments import check_value, fits, one_of, shown
 from suite.errors import UserError
 from suite.files import damaged_part, make_folder, remove_partial, write_whole
 from suite.papers import find_paper
@@ -270,12 +270,15 @@ def start_weights(model: "Paper", start_from: Path, checkpoint: str) -> dict[str
     path = start_from if start_from.is_file() else checkpoint_path(of_stage(start_from), checkpoint, key="start")
     content = read_checkpoint(path)
     state: dict[str, Any] = content["state_dict"]
+    untrained = content.get("fresh", [])  # of published weights, networks that no file was given of
+    if not fits(untrained, list[str]):
+        raise UserError(f"{path} can't be used: its fresh networks are {shown(untrained)}")
     found: dict[str, dict[str, Any]] = {}
     for averaged in (False, True):
         for name, value in state.items():
             of_average = name.startswith("ema.")
             network, _, weight = name.removeprefix("ema.").partition(".")
-            if of_average == averaged and weight != "_extra_state":
+            if of_average == averaged and weight != "_extra_state" and network not in untrained:
                 found.setdefault(network, {})[weight] = value
     ours = {
         name: child for name, child in model.named_children() if name != "ema" and any(True for _ in child.parameters())

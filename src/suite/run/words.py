@@ -14,7 +14,7 @@ from typing import Any
 # with a fixed choice, of which no word means anything else to Hydra. tests/run/test_words.py finds what is forgotten.
 _OF_COMMANDS = (
     "cache_dir", "checkpoint", "checkpoints", "data_root", "data_streaming", "data_target_root", "device", "direction",
-    "file", "input", "licence", "name", "output", "push", "report", "resume", "run", "runs", "second", "sheet", "start",
+    "file", "file_d", "input", "licence", "name", "output", "push", "report", "resume", "run", "runs", "second", "second_d", "sheet", "start",
     "start_from", "style", "styles", "target", "video",
 )  # fmt: skip
 _OF_DATA = (
@@ -123,7 +123,9 @@ def typed(word: str) -> str:
 
 def say(key: str, value: str | Path) -> str:
     """key=value as `literal` reads it: of a key that holds a path or a name."""
-    text = value.as_posix() if isinstance(value, Path) else value  # also on Windows, whose shells read no quotes of ours
+    text = (
+        value.as_posix() if isinstance(value, Path) else value
+    )  # also on Windows, whose shells read no quotes of ours
     plain = text != "null" and "${seed}" not in text and not (_IN_QUOTES.fullmatch(text) or _LIST.fullmatch(text))
     return f"{key}={text if plain else quoted(text)}"
 

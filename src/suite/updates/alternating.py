@@ -20,7 +20,7 @@ from suite.data.batch import Batch
 from suite.errors import UserError
 from suite.updates.draws import Draws
 from suite.updates.ema import EMA
-from suite.updates.freezing import freeze, learning_alone, learnt
+from suite.updates.freezing import freeze, learning_alone, learnt, lowest_layers
 from suite.updates.halting import Halt
 from suite.updates.optimizer import OptimizerName, forget, in_groups, make_optimizer, norm_of_gradients
 from suite.updates.rates import LearningRates
@@ -55,6 +55,7 @@ class AlternatingUpdates(ReportedLosses):
         ema_decay: ShareBelowOne,
         freeze: list[str],
         d_lr: NonNegative | None = None,  # checkpoints of before it was there have none
+        freeze_d: Count = 0,  # here, too
         recorded: Recorded = "auto",  # here, too
         stage: str | None = None,
     ) -> None:
@@ -67,7 +68,9 @@ class AlternatingUpdates(ReportedLosses):
             self.schedule = Schedule("step", steps, decay_steps)
         elif decay_steps:
             raise UserError(f"model.decay_steps={decay_steps} without model.steps: set both, or model.decay_epochs")
-        self.clip_norm, self.ema_decay, self.freeze_names = clip_norm, ema_decay, freeze
+        self.clip_norm, self.ema_decay = clip_norm, ema_decay
+        self._freeze, self.freeze_d = freeze, freeze_d
+        self.freeze_names = freeze  # with those that freeze_d stands for, when the networks are there
         self.ema: EMA | None = None
         # Networks that nobody trains, as of features, by name: on the model's device, and in no checkpoint.
         self.held: dict[str, nn.Module] = {}
@@ -123,6 +126,15 @@ class AlternatingUpdates(ReportedLosses):
 
     def assemble(self) -> None:
         """To be called when the networks are there: freezes what is not trained, and begins the average."""
+        critics = {
+            name: critic
+            for of, group in self.trained().items()
+            if is_discriminator(of)
+            for name, critic in group.items()
+        }
+        if self.freeze_d:
+            lowest = [place for name, critic in critics.items() for place in lowest_layers(self.freeze_d, name, critic)]
+            self.freeze_names = [*self.freeze_names, *lowest]
         freeze(self.freeze_names, self, self.networks())
         for network in self.held.values():
             network.requires_grad_(False).eval()
@@ -132,8 +144,12 @@ class AlternatingUpdates(ReportedLosses):
                 f"model.freeze={self.freeze_names} leaves nothing to train: the networks are "
                 f"{', '.join(self.networks())}"
             )
-        if self.d_lr is not None and self.stage is None and not any(map(is_discriminator, self.trained())):
-            raise UserError(f"model.d_lr={self.d_lr:g}: {type(self).__name__} trains no discriminator; leave it null")
+        for key, value, unset in (("d_lr", self.d_lr, None), ("freeze_d", self.freeze_d, 0)):
+            if value != unset and self.stage is None and not critics:
+                said = "null" if unset is None else unset
+                raise UserError(
+                    f"model.{key}={value:g}: {type(self).__name__} trains no discriminator; leave it {said}"
+                )
         trained = {id(network) for network in self.networks().values()}
         self._resting = [
             child for child in self.children() if id(child) not in trained and any(True for _ in child.parameters())
@@ -334,11 +350,12 @@ class AlternatingUpdates(ReportedLosses):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises UserError where the checkpoint's optimizers know other weights than this model's."""
-        before = checkpoint["hyper_parameters"]["freeze"]
-        if set(before) != set(self.freeze_names):
-            raise UserError(
-                f"model.freeze={self.freeze_names}: the checkpoint has {before}, and a resumed run keeps it"
-            )
+        settings = checkpoint["hyper_parameters"]
+        before = {"freeze": settings["freeze"], "freeze_d": settings.get("freeze_d", 0)}
+        now = {"freeze": self._freeze, "freeze_d": self.freeze_d}
+        for key in now:
+            if before[key] != now[key] and not (key == "freeze" and set(before[key]) == set(now[key])):
+                raise UserError(f"model.{key}={now[key]}: the checkpoint has {before[key]}, and a resumed run keeps it")
         super().on_load_checkpoint(checkpoint)
 
 
