@@ -1,4 +1,4 @@
-"""`python -m suite.import_weights file=latest_net_G.pth output=<checkpoint>`: published networks, to use and train on."""
+"""`python -m suite.import_weights file=latest_net_G.pth output=<checkpoint>`: published networks, to use or train."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -43,7 +43,9 @@ def import_weights(config: DictConfig) -> None:
     from suite.networks.published_discriminators import read_discriminator
     from suite.run.checkpoints import AtomicCheckpointIO
 
-    generators = {key: read_published(files[key], values["dropout"]) for key in ("file", "second") if key in files}
+    generators = {
+        key: read_published(path, values["dropout"]) for key, path in files.items() if key in ("file", "second")
+    }
     critics = {key: read_discriminator(path) for key, path in files.items() if key not in generators}
     model, fresh = _model(generators, critics)
     content: dict[str, Any] = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}

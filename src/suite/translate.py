@@ -1,6 +1,7 @@
 """`python -m suite.translate run=<run> input=<pictures> output=<folder>`: a trained model on pictures, or a video."""
 
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
@@ -35,6 +36,7 @@ class Keys(TypedDict):
     mode: Literal["eval", "train"]
     seed: Seed
     size: Size | None
+    tile: Size | None
     depth: Depth | None
     crops: bool
     min_face: Annotated[float, Range(least=0.02, below=1)]
@@ -89,12 +91,13 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
     model, direction = _model(values, run)
     depth, looks = _depth(values, run), Looks()
     styles = {of: read_style(model, of, depth) for of, of_style in wanted.items() if of is not None and of_style}
+    most, failed = _room(values, model, direction, {pair[0] for of_style in wanted.values() for pair in of_style})
+    wanted = {of: [pair for pair in of_style if pair[0] not in failed] for of, of_style in wanted.items()}
+    failures = count - sum(map(len, wanted.values()))
 
     started = time.monotonic()
-    failed: dict[Path, str] = {}
-    failures = 0
     with counting(disable=not cli.on_terminal()) as progress:
-        bar = progress.add_task("translating", total=count)
+        bar = progress.add_task("translating", total=count - failures)
         for of, of_style in wanted.items():
             if of in styles:
                 model.take_style(styles[of])
@@ -104,7 +107,9 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
                 of_style,
                 direction,
                 size=values["size"],
+                tile=values["tile"],
                 batch_size=values["batch_size"],
+                most=most,
                 bf16=values["bf16"],
                 depth=depth,
                 on_done=lambda: progress.advance(bar),
@@ -127,6 +132,8 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
 
 
 def _translate_video(values: Keys, run: Path, source: Path, target: Path) -> None:
+    for word in _changed(values, "tile"):
+        raise UserError(f"{word} is for pictures, and input={source} is a video: leave it out")
     if values["crops"]:
         for word in _changed(values, "min_face", "margin"):
             raise UserError(f"{word}: with crops=true no faces are looked for; leave one of them out")
@@ -176,6 +183,37 @@ def _model(values: Keys, run: Path) -> "tuple[Paper, str]":
         raise UserError("in which style? Say style=<picture>, or a folder of pictures for each of them")
     torch.manual_seed(values["seed"])
     return model, pick_direction(model, values["direction"], values["target"])
+
+
+def _room(values: Keys, model: "Paper", direction: str, sources: set[Path]) -> tuple[int | None, dict[Path, str]]:
+    """How many pixels a pass may have, if that is known, and what is too large for the memory, with what helps.
+
+    Says what the pictures will take, where that is much. Raises UserError where none of them fits.
+    """
+    from suite.data.catalog import PictureFile
+    from suite.data.pictures.headers import size_of
+    from suite.translating import room
+    from suite.translating.tiles import sees_tiles
+
+    size, tile, batch_size = values["size"], values["tile"], values["batch_size"]
+    with warnings.catch_warnings(action="ignore"):  # what Pillow thinks of large pictures
+        sizes = {path: found for path in sorted(sources) if (found := size_of(PictureFile(path))) is not None}
+    there = room.room_for(model, direction, sizes, size=size, tile=tile, batch_size=batch_size, bf16=values["bf16"])
+    if tile is not None and max(map(max, sizes.values()), default=0) > tile and sees_tiles(model, direction):
+        print(
+            f"tile={tile}: these networks normalise each tile by itself, so that its colours may differ from the next "
+            "one's; where that shows, use larger tiles, or size="
+        )
+    if there is None:
+        return None, {}
+    failed = room.too_large(there, sizes, size, tile)
+    if len(failed) == len(sources):
+        path, reason = next(iter(failed.items()))
+        others = f", and {_counted(len(failed) - 1, 'other picture')} too" if len(failed) > 1 else ""
+        raise UserError(f"{path}: {reason}{others}")
+    for line in room.said(there, {path: sizes[path] for path in sizes if path not in failed}, size, tile, batch_size):
+        print(line)
+    return there.pixels, failed
 
 
 class Looks:

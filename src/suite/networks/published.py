@@ -158,7 +158,7 @@ def recognise(state: Mapping[str, Tensor], dropout: bool | None = None) -> Publi
     architecture = Architecture(backbone, in_channels, out_channels)
     wanted = architecture.without_values().state_dict()
     names = {ours: _their_name(ours, backbone) for ours in wanted}
-    return PublishedGenerator(architecture, renamed(state, wanted, names, backbone["norm"], architecture))
+    return PublishedGenerator(architecture, renamed(state, wanted, names, norm_of(state, first), architecture))
 
 
 def _generator_alone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

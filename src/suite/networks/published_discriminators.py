@@ -1,8 +1,8 @@
 """Discriminators as pytorch-CycleGAN-and-pix2pix saves them: which one a file holds, and its weights under our names.
 
-Its PatchGANs (`basic`, and `n_layers` with any number of them) are numbered like ours, behind `model.`; its PixelGAN is,
-behind `net.`; as of its commit 2a7afba. What pix2pix's reads is its input and then the drawing, as ours does. In its
-CycleGAN D_A is that beside G_A, and so judges pictures of B: our D_B.
+Its PatchGANs (`basic`, and `n_layers` with any number of them) are numbered like ours, behind `model.`, and so is its
+PixelGAN, behind `net.`; as of its commit 2a7afba. That of pix2pix reads its input and then the drawing, as ours does.
+In its CycleGAN D_A is that beside G_A, and so judges pictures of B: our D_B.
 """
 
 import re

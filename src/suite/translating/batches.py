@@ -26,6 +26,7 @@ from suite.files import make_folder, write_picture
 from suite.papers.base import Direction, Paper
 from suite.translating.fitting import Fitted, Fitting
 from suite.translating.outputs import Pair
+from suite.translating.tiles import in_tiles
 
 _WAITING = 64 * 2**20  # bytes of pictures that wait for others of their shape; larger ones go in smaller batches
 _THREADS = 8  # at most
@@ -97,7 +98,9 @@ def translate_files(
     direction: Direction | None = None,
     *,
     size: int | None = None,
+    tile: int | None = None,
     batch_size: int = 8,
+    most: int | None = None,
     bf16: bool = False,
     depth: Depth = "auto",
     on_done: Callable[[], object] = lambda: None,
@@ -107,6 +110,7 @@ def translate_files(
 
     pairs: input and output files. An output is replaced if it is there; its suffix says the format.
     direction: the model's first where not given. size: of the shorter side in pixels, brought there before.
+    tile: larger pictures go through in tiles of so many pixels a side, blended, see `in_tiles`. most: pixels in a pass.
     bf16: compute in bfloat16 instead of fp32. depth: what is black and white in pictures of more than 8 bits, as the
     model was trained. on_done: called once for each picture. on_read: called for each that could be read, with the
     number of pages or frames in its file, of which the first is translated, and whether it is transparent in places.
@@ -132,6 +136,12 @@ def translate_files(
             else:
                 fail(*picture)
 
+    def translated(batch: list[_Read]) -> Iterator[tuple[_Read, Tensor | None]]:
+        if tile is None or max(batch[0].fitted.pixels.shape[1:]) <= tile:
+            return _translated(model, batch, direction, bf16)
+        at_once = batch_size if most is None else max(1, min(batch_size, most // tile**2))
+        return ((picture, _tiled(model, picture, direction, bf16, tile, at_once)) for picture in batch)
+
     def finish_writes(until: int) -> None:
         while len(writes) > until:
             source, write = writes.popleft()
@@ -143,8 +153,8 @@ def translate_files(
                 on_done()
 
     with ThreadPoolExecutor(threads) as pool:
-        for batch in _in_batches(readable(pool), batch_size):
-            for picture, result in _translated(model, batch, direction, bf16):
+        for batch in _in_batches(readable(pool), batch_size, most):
+            for picture, result in translated(batch):
                 if result is None:
                     _, height, width = picture.fitted.pixels.shape
                     fail(picture.source, f"{width}x{height} is {_TOO_LARGE}; try size=1024")
@@ -193,13 +203,17 @@ def _read_ahead(
         yield reading.popleft().result()
 
 
-def _in_batches(pictures: Iterable[_Read], batch_size: int) -> Iterator[list[_Read]]:
-    """The pictures in batches of one shape, in any order; few of them are ever held back."""
+def _in_batches(pictures: Iterable[_Read], batch_size: int, most: int | None) -> Iterator[list[_Read]]:
+    """The pictures in batches of one shape, in any order; few of them are ever held back.
+
+    most: pixels in a batch of several.
+    """
     waiting: dict[torch.Size, list[_Read]] = {}
     for picture in pictures:
         shape = picture.fitted.pixels.shape
         waiting.setdefault(shape, []).append(picture)
-        if len(waiting[shape]) == batch_size:
+        fit = batch_size if most is None else min(batch_size, most // shape[1:].numel())
+        if len(waiting[shape]) >= fit:
             yield waiting.pop(shape)
         while sum(len(group) * shape.numel() for shape, group in waiting.items()) > _WAITING:
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
@@ -212,7 +226,7 @@ def _translated(
     """The pictures of a batch, all of one shape, with their translations; None where one alone does not fit."""
     results = None
     try:
-        results = _pass(model, torch.stack([picture.fitted.pixels for picture in batch]), direction, bf16)
+        results = through(model, torch.stack([picture.fitted.pixels for picture in batch]), direction, bf16)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -227,20 +241,32 @@ def _translated(
             yield from _translated(model, part, direction, bf16)
 
 
+def _tiled(model: Paper, picture: _Read, direction: Direction, bf16: bool, tile: int, at_once: int) -> Tensor | None:
+    """Its translation, tile by tile; None where a single tile does not fit."""
+    try:
+        one_pass = partial(forward, model, direction=direction, bf16=bf16)
+        return in_tiles(picture.fitted.pixels, tile, at_once, one_pass)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    return None
+
+
 def forward(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
     """Translate uint8 (B, C, H, W) to uint8, both in main memory; of a size that the networks read.
 
     A batch that does not fit the memory is halved. Raises what torch does where a single picture does not.
     """
     try:
-        return _pass(model, pixels, direction, bf16)
+        return through(model, pixels, direction, bf16)
     except (RuntimeError, MemoryError) as error:
         if len(pixels) == 1 or not is_out_of_memory(error):
             raise
     return torch.cat([forward(model, half, direction, bf16) for half in pixels.chunk(2)])  # as in `_translated`
 
 
-def _pass(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
+def through(model: Paper, pixels: Tensor, direction: Direction, bf16: bool) -> Tensor:
+    """Translate uint8 (B, C, H, W) to uint8, both in main memory, in one pass. Raises what torch does."""
     x = images.unit_to_signed(images.uint8_to_unit(pixels.to(model.device)))
     with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
         y = model.translate(x, direction)

@@ -351,10 +351,10 @@ class AlternatingUpdates(ReportedLosses):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises UserError where the checkpoint's optimizers know other weights than this model's."""
         settings = checkpoint["hyper_parameters"]
-        before = {"freeze": settings["freeze"], "freeze_d": settings.get("freeze_d", 0)}
-        now = {"freeze": self._freeze, "freeze_d": self.freeze_d}
+        before = {"freeze": sorted(settings["freeze"]), "freeze_d": settings.get("freeze_d", 0)}
+        now = {"freeze": sorted(self._freeze), "freeze_d": self.freeze_d}
         for key in now:
-            if before[key] != now[key] and not (key == "freeze" and set(before[key]) == set(now[key])):
+            if before[key] != now[key]:
                 raise UserError(f"model.{key}={now[key]}: the checkpoint has {before[key]}, and a resumed run keeps it")
         super().on_load_checkpoint(checkpoint)
 

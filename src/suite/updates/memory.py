@@ -38,17 +38,13 @@ def memory_of(model: AlternatingUpdates, batch: Callable[[], Batch], half: bool)
     batch: makes one, of whatever content. half: under autocast to bfloat16. The numbers are those of tensors: what
     kernels need to work in, what an allocator rounds up or leaves unused, and what a GPU's driver takes, come on top.
     """
-    from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode  # seconds, which no other run should wait
+    from torch._subclasses.fake_tensor import FakeTensorMode  # seconds, which no other run should wait
 
     mode = FakeTensorMode()
-    with mode:  # on the CPU, as the batch is, wherever the model is
-        copies = {id(tensor): _without_content(tensor) for tensor in _weights(model)}
-    with FakeCopyMode(mode):
-        twin = copy.deepcopy(model, copies)
+    twin = _twin(model, mode)
     for part in twin.modules():
         if isinstance(part, ReplayPool):
             part.draw = partial(_not_drawn, part)  # type: ignore[method-assign]  # which reads its numbers
-    twin._device = torch.device("cpu")  # what `device` says; `to` would not take its weights for there already
     alive = _Alive(besides=_weights(twin))
     with torch.random.fork_rng(devices=[]), mode, alive:
         for number in range(2 * twin.batches_per_step):
@@ -64,6 +60,33 @@ def memory_of(model: AlternatingUpdates, batch: Callable[[], Batch], half: bool)
     weights, average = _weights_and_average(model)
     lasting = _bytes(gradients) + _bytes(known)
     return Memory(weights, average, _bytes(gradients), _bytes(known), step=alive.most - lasting)
+
+
+def memory_of_pass(model: AlternatingUpdates, translate: Callable[[Any], object]) -> int:
+    """Bytes that a model takes to translate, beside its weights, at one time; it is left as it is.
+
+    translate: calls the model that it is given, with tensors that it makes itself. Counted as in `memory_of`.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    mode = FakeTensorMode()
+    twin = _twin(model, mode)
+    alive = _Alive(besides=_weights(twin))
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), mode, alive:
+        translate(twin)
+    return alive.most
+
+
+def _twin(model: AlternatingUpdates, mode: Any) -> Any:
+    """The model with weights that have no content, on the CPU, wherever the model is."""
+    from torch._subclasses.fake_tensor import FakeCopyMode
+
+    with mode:
+        copies = {id(tensor): _without_content(tensor) for tensor in _weights(model)}
+    with FakeCopyMode(mode):
+        twin = copy.deepcopy(model, copies)
+    twin._device = torch.device("cpu")  # what `device` says; `to` would not take its weights for there already
+    return twin
 
 
 def lasting_memory(model: AlternatingUpdates) -> Memory:
