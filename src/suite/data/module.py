@@ -53,7 +53,7 @@ from suite.data.pictures.tasks import (
     UnpairedPictures,
 )
 from suite.data.sources.helpers.stores import is_distant
-from suite.data.splits import ServedSplits, Splits
+from suite.data.splits import ServedSplits, Shown, Splits
 from suite.errors import UserError
 from suite.files import write_whole
 
@@ -198,6 +198,15 @@ class PictureData(DataKeys, LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 to float in [-1, 1]."""
         return self.finish(batch)
+
+    def listed(self, split: str, key: PictureKey) -> list[Shown]:
+        """The pictures of a split that a key of a batch is taken from, in evaluation. Opens none.
+
+        Where `data.sketch` makes the drawings, those are the photos. Raises UserError where the split has none.
+        """
+        served = self._served[self.of_target(key)]
+        assert served is not None, f"no data set has {key}"
+        return served.pictures(split, self.kind(key))
 
     # Real pictures ----------------------------------------------------------------------------------------------------
 

@@ -68,13 +68,36 @@ def pick_direction(model: Paper, name: Direction | None, target: str | None = No
 
 def read_style(model: Paper, path: Path, depth: Depth = "auto") -> Tensor:
     """An exemplar of style for `Paper.take_style`, in the size that the networks read. Raises UserError."""
-    channels = model.hparams["channels_b"]
     try:
-        picture = _fitted(PictureFile(path).load(), channels, None, depth)
+        return style_of(model, PictureFile(path).load(), depth)
     except (OSError, ValueError) as error:
         raise UserError(f"style={path}: no readable picture ({_reason(error)})") from error
-    fitted = Fitting(channels, model.divisor, model.fixed_size).fit(picture)
+
+
+def style_of(model: Paper, picture: Image.Image, depth: Depth = "auto") -> Tensor:
+    """The same of a picture of any mode. Raises ValueError where its values can't be brought to 8 bits."""
+    channels = model.hparams["channels_b"]
+    fitted = Fitting(channels, model.divisor, model.fixed_size).fit(_fitted(picture, channels, None, depth))
     return images.unit_to_signed(images.uint8_to_unit(fitted.pixels[None])).to(model.device)
+
+
+def translate_picture(
+    model: Paper, picture: Image.Image, direction: Direction, *, size: int | None = None, depth: Depth = "auto"
+) -> tuple[Image.Image, Image.Image]:
+    """A picture of any mode as the model reads it, and its translation, of one size; see `translate_files`.
+
+    Raises ValueError where its values can't be brought to 8 bits, UserError where it does not fit the memory.
+    """
+    fitting = Fitting.of(model, direction)
+    try:
+        read = _fitted(picture, fitting.channels, size, depth)
+        fitted = fitting.fit(read)
+        (result,) = forward(model, fitted.pixels[None], direction, bf16=False)
+        return images.to_pil(torch.from_numpy(read)), images.to_pil(fitting.back(result, fitted))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"a picture of {picture.width}x{picture.height} pixels is {_TOO_LARGE}") from error
 
 
 class _Read(NamedTuple):
