@@ -7,7 +7,6 @@ import pytest
 import torch
 from videos import save_run
 
-import suite
 from suite.run import folder
 from suite.run.config import compose, instantiate
 

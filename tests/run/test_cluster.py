@@ -1,4 +1,4 @@
-"""Which process of a run this one is, as Slurm, torchrun or a person has started it; and the job of docs/clusters.md."""
+"""Which process of a run this one is, as Slurm, torchrun or a person started it; and the job of docs/clusters.md."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGHUP and SIGUSR1 end a command as Ctrl-C does: what it builds is taken away, what it started ends with it."""
+"""SIGTERM, SIGHUP and SIGUSR1 end a command as Ctrl-C does: what it builds is taken away, what it started ends, too."""
 
 import signal
 import threading

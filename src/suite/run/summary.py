@@ -36,7 +36,7 @@ def summary(
     done: what a resumed run has behind it, else empty. started_from: further lines, by title.
     holds_out: whether there are pictures to validate on. batches: of an epoch, where that is known.
     """
-    data, trainer = config.data, config.trainer
+    data = config.data
     single = {key: value for key, value in plain(config.model).items() if key != "paper"}
     settings = ", ".join(f"{key} {value}" for key, value in single.items() if not isinstance(value, dict))
     metrics = [name for name in config.metrics.names if name != "l1_closest" or data.drawings == "all"]

@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 from suite.arguments import one_of
 from suite.errors import UserError
 from suite.run.cli import on_terminal
-from suite.run.config import plain
 from suite.run.cluster import environment, several_processes
+from suite.run.config import plain
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
