@@ -147,7 +147,9 @@ def _figures(figures: dict[str, Any]) -> str:
         if not isinstance(of_entry, dict) or not _FIGURE.fullmatch(entry):
             continue
         numbers = {name: value for name, value in of_entry.items() if _is_figure(name, value)}
-        rows = [f"| {name} | {value:.4f} | {n} |" for name, value, n in rows_of(numbers) if name != "steps"]
+        rows = [
+            f"| {name} | {value:.4f} {spread} | {n} |" for name, value, n, spread in rows_of(numbers) if name != "steps"
+        ]
         if rows:
             tables.append("\n".join([f"`{entry}`", "", "| metric | value | n |", "|---|---|---|", *rows]))
     if not tables:

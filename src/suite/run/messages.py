@@ -62,11 +62,11 @@ def check_words(words: Sequence[str]) -> None:
         typed = _parsed(words)
     except OverrideParseException:
         return  # Hydra meets it, too
-    for word in typed:
-        value = word.value()
+    for override in typed:
+        value = override.value()
         choices = value.list if isinstance(value, ChoiceSweep) else [value]
-        if _is_group(word) and not word.is_delete() and not all(isinstance(choice, str) for choice in choices):
-            raise UserError(f"{word.input_line}: choose from {', '.join(_choices(word.key_or_group))}")
+        if _is_group(override) and not override.is_delete() and not all(isinstance(choice, str) for choice in choices):
+            raise UserError(f"{override.input_line}: choose from {', '.join(_choices(override.key_or_group))}")
 
 
 def composition_message(error: BaseException, config_name: str, words: Sequence[str], multirun: bool) -> str | None:
