@@ -185,6 +185,8 @@ def test_runs_of_other_tasks_are_shown_where_they_do_the_same_and_named_where_no
     shutil.copytree(made / "3", young, ignore=shutil.ignore_patterns("checkpoints"))
     splits = json.loads((made / "3" / "splits.json").read_text())
     splits["train"]["a"].append("face-800000")  # another split than the first run's
+    splits_of_other = json.loads((other / "splits.json").read_text()) | {"dataset": "elsewhere"}
+    (other / "splits.json").write_text(json.dumps(splits_of_other))
     copied = tmp_path / "copied-1"
     shutil.copytree(made / "3", copied)
     (copied / "splits.json").write_text(json.dumps(splits))
@@ -192,6 +194,7 @@ def test_runs_of_other_tasks_are_shown_where_they_do_the_same_and_named_where_no
     assert command(monkeypatch, cache, made / "0", other, young, copied, f"output={output}", "n=1") == 0
     said = capsys.readouterr().out
     assert f"\n{young} has no checkpoint yet" in f"\n{said}"
+    assert f"{other}: it was trained on other data, elsewhere: these pictures are of faces" in said
     assert f"{copied}: 1 of the 1 shown were among the pictures it was trained on" in said
     text = text_of(output)
     assert re.search(r"Not\s+B\s+pix2pix_unet[^\n]*: it makes photo → drawing", text)

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from suite import images
+from suite.arguments import shown
 from suite.comparing.runs import Run
 from suite.data.catalog import PictureFile, flatten
 from suite.data.keys import DataKeys
@@ -168,8 +169,10 @@ def translate(run: Run, inputs: Inputs, checkpoint: str, device: str) -> Made:
         way = way_of(direction, keys)
         if (given := inputs.of(way)) and way not in made.shots:
             made.shots[way] = _through(model, direction, given, inputs.styles)
-    if seen := trained_on(run.last, inputs):
-        made.notes.append(f"{seen} of the {len(inputs.keys)} shown were among the pictures it was trained on")
+    if said := trained_on(run.last, inputs):
+        made.notes.append(said)
+    if model.needs_style:
+        made.notes.append("each picture in the style of its own counterpart, or the one that was given")
     return made
 
 
@@ -215,18 +218,23 @@ def _in_channels(picture: Tensor, channels: int) -> Tensor:
     return torch.from_numpy(array[None] if channels == 1 else array.transpose(2, 0, 1).copy())
 
 
-def trained_on(run: Path, inputs: Inputs) -> int:
-    """How many of the inputs a run was trained on, by its splits.json: of another seed it may have other splits."""
+def trained_on(run: Path, inputs: Inputs) -> str:
+    """What is to be said of a run's own pictures by its splits.json: other data, or the inputs among them.
+
+    Of another seed a run may have other splits.
+    """
     try:
         content: Any = json.loads((run / folder.SPLITS_FILE).read_text(encoding="utf-8"))
-        if not inputs.keys or content["dataset"] != inputs.dataset:
-            return 0
+        dataset = content["dataset"]
         names = {str(name) for side in content["train"].values() for name in side}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return 0  # what `own_inputs` needs of it is checked there
-    keys = {part for name in names for whole in (name, name.partition("/")[2]) for part in
-            (whole, os.path.splitext(whole)[0])}  # fmt: skip
-    return sum(key in keys for key in inputs.keys)
+        return ""  # what `own_inputs` needs of it is checked there
+    if inputs.keys and dataset != inputs.dataset:
+        return f"it was trained on other data, {shown(dataset)}: these pictures are of {inputs.dataset}"
+    within = {part for name in names for part in (name, name.partition("/")[2])}
+    within |= {os.path.splitext(name)[0] for name in within}
+    seen = len(inputs.keys & within)
+    return f"{seen} of the {len(inputs.keys)} shown were among the pictures it was trained on" if seen else ""
 
 
 # As they stand in a page ----------------------------------------------------------------------------------------------
