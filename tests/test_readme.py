@@ -127,11 +127,21 @@ def check_activate(command: str) -> None:
     assert command == ". .venv/bin/activate"
 
 
+def check_uv(command: str) -> None:
+    """What it installs is in no test; .github/workflows/ci.yaml runs the same."""
+    trains = command.partition("uv run --no-sync ")[2]
+    if trains.startswith("python -m suite."):
+        check_suite_command(trains)
+    else:
+        assert f"- run: {command}\n" in (ROOT / ".github" / "workflows" / "ci.yaml").read_text(encoding="utf-8")
+
+
 CHECKS: dict[str, Callable[[str], None]] = {
     "python -m suite.": check_suite_command,
     "make ": check_make,
     "wandb ": check_installed,
     ". ": check_activate,
+    "uv ": check_uv,
 }
 
 

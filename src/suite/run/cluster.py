@@ -73,8 +73,8 @@ def check_processes(nodes: int, devices: int, trains: bool = False) -> None:
         there, on = _number("SLURM_STEP_NUM_TASKS", 1), _number("SLURM_STEP_NUM_NODES", 1)
         if (takes, nodes) != (there, on):
             raise UserError(
-                f"srun has started {there} tasks on {_nodes(on)}, the command takes {takes} on {_nodes(nodes)}: say "
-                f"{_alike(trains, on, there // on)}srun --nodes={nodes} --ntasks-per-node={devices}"
+                f"srun has started {there} tasks on {_nodes(on)}, the command takes {takes} on {_nodes(nodes)}: "
+                f"say {_alike(trains, on, there // on)}srun --nodes={nodes} --ntasks-per-node={devices}"
             )
     elif starter == "torchrun":
         there, local = _number("WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)

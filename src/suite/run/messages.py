@@ -55,9 +55,9 @@ def check_words(words: Sequence[str]) -> None:
     from hydra.core.override_parser.types import ChoiceSweep
     from hydra.errors import OverrideParseException
 
-    for word in words:
-        if word.startswith("hydra/launcher=submitit") and find_spec("submitit") is None:
-            raise UserError(f"{word} is not installed: pip install 'suite[slurm]'")
+    for one in words:
+        if one.startswith("hydra/launcher=submitit") and find_spec("submitit") is None:
+            raise UserError(f"{one} is not installed: pip install 'suite[slurm]'")
     try:
         typed = _parsed(words)
     except OverrideParseException:

@@ -25,6 +25,7 @@ import pytorch_lightning as pl
 
 from suite.errors import UserError
 from suite.run.cli import FIRST_RANK_ENDS, on_terminal
+from suite.run.cluster import started_by
 from suite.run.heartbeat import Heartbeat, HeartbeatBehind, Judge, Standing, read, written
 
 _EVERY = 0.5  # seconds between two looks at the others
@@ -40,8 +41,8 @@ class Watch(threading.Thread):
         super().__init__(name="watch over the ranks", daemon=True)
         self.rank = trainer.global_rank
         self.first = trainer.global_rank - trainer.local_rank  # of its machine
-        self.launcher: Any = trainer.strategy.launcher  # None where another has started this process
-        starts = self.launcher is not None  # the others of its machine
+        self.launcher: Any = trainer.strategy.launcher
+        starts = self.rank == self.first and started_by() is None  # the others of its machine
         self.to_start = trainer.num_devices - 1 if starts else 0
         self.parent = int(os.environ.get(_FIRST, "0")) if self.rank != self.first else 0  # 0 is torchrun or Slurm, too
         self.of_terminal = starts or self.rank == 0  # the command that a person typed, or that speaks for all
@@ -196,10 +197,8 @@ class Watch(threading.Thread):
         if self.ending:  # by the thread, which has said why
             time.sleep(2 * _LEAVING)
         self.over.set()
-        started = list(self.others)
-        if self.launcher is not None:
-            started += self.launcher.procs
-            self.launcher.procs.clear()  # else Lightning's watch over them would find them dead, and kill this process
+        started = [*self.others, *self.launcher.procs]
+        self.launcher.procs.clear()  # else Lightning's watch over them would find them dead, and kill this process
         for process in started:
             process.kill()
         self.others.clear()
