@@ -113,6 +113,46 @@ def test_what_cannot_be_frozen_is_one_line(freeze: Any, message: str, make_cycle
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("count", "norm", "frozen"),
+    [
+        (1, "instance", ["layers.0"]),
+        (2, "instance", ["layers.0", "layers.2"]),
+        (2, "batch", ["layers.0", "layers.2", "layers.3"]),
+    ],
+)
+def test_the_lowest_layers_of_every_discriminator(
+    count: int, norm: str, frozen: list[str], make_cyclegan: Callable, make_batches: Callable, fit: Callable
+) -> None:
+    discriminator = {"name": "patch", "downs": 1, "width": 4, "norm": norm}
+    model = make_cyclegan(freeze_d=count, discriminator=discriminator)
+    names = [f"{D}.{layer}" for D in ("D_A", "D_B") for layer in frozen]
+    assert model.summary()["frozen"] == ", ".join(names)
+    before = weights(model)
+    fit(model, make_batches(2))
+    still = {name for name in before if name.startswith("D_")} - moved(model, before)
+    assert {name for name in still if name.endswith("weight")} == {
+        name for name in within(names, model) if name.endswith("weight")
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "message"),
+    [
+        (
+            "make_cyclegan",
+            {"freeze_d": 99},
+            r"model.freeze_d=99: D_A has \d layers, .*; give \d at most, or .*freeze=\[D_A\]",
+        ),
+        ("make_cyclegan", {"freeze_d": -1}, "model.freeze_d=-1: "),
+        ("make_csi", {"freeze_d": 1}, "model.freeze_d=1: CSI trains no discriminator; leave it 0"),
+    ],
+)
+def test_layers_that_are_not_there(make: str, changes: dict, message: str, request: pytest.FixtureRequest) -> None:
+    with pytest.raises(UserError, match=f"^{message}"):
+        request.getfixturevalue(make)(**changes)
+
+
 @pytest.mark.parametrize("freeze", [SOME, ["D_A", "D_B"]])
 def test_a_resumed_run_keeps_what_is_frozen(
     freeze: list[str], make_cyclegan: Callable, make_batches: Callable, fit: Callable, tmp_path: Path
@@ -139,4 +179,8 @@ def test_a_resumed_run_cannot_freeze_something_else(
     fit(make_cyclegan(freeze=before), make_batches(1)).save_checkpoint(tmp_path / "last.ckpt")
     with pytest.raises(UserError) as error:
         fit(make_cyclegan(freeze=now), make_batches(1), max_epochs=2, ckpt_path=tmp_path / "last.ckpt")
+    now, before = sorted(now), sorted(before)
     assert str(error.value) == f"model.freeze={now}: the checkpoint has {before}, and a resumed run keeps it"
+    if not before:
+        with pytest.raises(UserError, match=r"^model\.freeze_d=1: the checkpoint has 0, and a resumed run keeps it$"):
+            fit(make_cyclegan(freeze_d=1), make_batches(1), max_epochs=2, ckpt_path=tmp_path / "last.ckpt")

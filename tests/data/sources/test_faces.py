@@ -4,7 +4,7 @@ import pytest
 
 from suite.data.sources.faces import faces
 from suite.errors import UserError
-from suite.faces import Face
+from suite.faces import Face, FaceParameters
 
 
 def test_labels_of_kind_take_every_other_face_as_a_photo_and_the_next_as_a_drawing() -> None:
@@ -31,3 +31,15 @@ def test_labels_of_sex_stand_on_pairs() -> None:
 def test_other_labels_are_refused() -> None:
     with pytest.raises(UserError, match=r"data\.labels=age: choose from sex, kind"):
         faces({"train": 4}, 32, labels="age")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("worn", [True, False])
+def test_faces_with_glasses_or_without(worn: bool) -> None:
+    catalog = faces({"train": 9, "test": 5}, 32, seed=3, glasses=worn)
+    numbers = [record.photo.index for record in catalog.records]
+    assert [(FaceParameters.sample(3, number).glasses != "none") for number in numbers] == [worn] * 14
+    assert numbers == sorted(set(numbers))
+    everyone = faces({"train": 60}, 32, seed=3).records
+    assert [record.key for record in catalog.of_split("train")] == [
+        record.key for record in everyone if (FaceParameters.sample(3, record.photo.index).glasses != "none") == worn
+    ][:9]
