@@ -12,11 +12,20 @@ CSS = """
 .made img {width: 100% !important; height: 100% !important; object-fit: contain}
 """
 
+# An empty pad of Gradio's waits for somebody to find its brush: here the brush is taken whenever one is shown.
+JS = """
+() => new MutationObserver(() => {
+  for (const empty of document.querySelectorAll(".pad .empty")) {
+    empty.closest(".pad").querySelector(".toolbar-wrap button")?.click();
+  }
+}).observe(document.body, {childList: true, subtree: true})
+"""
+
 
 def build(trained: Sequence[Trained], tries: Tries) -> gr.Blocks:
     """The page of some models, which all translate what is put there. Raises UserError where they read no one thing."""
     ways = ways_of(trained)
-    with gr.Blocks(title=_title(ways), analytics_enabled=False) as page:
+    with gr.Blocks(title=_title(ways), analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(f"# {_title(ways)}\n{_to_do(ways)}")
         if len(ways) == 1:
             Panel(ways[0], trained, tries)

@@ -89,7 +89,7 @@ class Panel:
         upload.select(lambda: False, outputs=self.drawn, **_AT_ONCE)
 
     def _sketch_pad(self) -> gr.Sketchpad:
-        width = round(_LINE * CANVAS / max(one.size for one in self.trained))
+        radius = round(_LINE / 2 * CANVAS / max(one.size for one in self.trained))
         colours = ["#000000"] if self.way.grey else ["#000000", "#c0392b", "#e0b089", "#f1c40f", "#27ae60", "#2980b9"]
         return gr.Sketchpad(
             image_mode="RGB",
@@ -97,11 +97,13 @@ class Panel:
             format="png",
             canvas_size=(CANVAS, CANVAS),
             fixed_canvas=True,
-            brush=gr.Brush(default_size=min(max(width, 3), 16), colors=list(colours), color_mode="fixed"),
+            brush=gr.Brush(default_size=min(max(radius, 2), 12), colors=list(colours), color_mode="fixed"),
             layers=False,
             transforms=(),
+            height=_HEIGHT,
             buttons=[],
             show_label=False,
+            elem_classes="pad",
         )
 
     def _upload(self) -> gr.Image:

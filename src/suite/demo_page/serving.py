@@ -62,7 +62,7 @@ def served(page: "gr.Blocks", host: str, port: int, folder: Path) -> Iterator[st
     """The page under its address, until the end. Raises UserError where it can't be put there."""
     import gradio as gr
 
-    from suite.demo_page.page import CSS
+    from suite.demo_page.page import CSS, JS
 
     os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), host, "localhost")))
     page.queue(api_open=False)
@@ -84,6 +84,7 @@ def served(page: "gr.Blocks", host: str, port: int, folder: Path) -> Iterator[st
             allowed_paths=[str(folder)],
             max_file_size=_MOST_UPLOADED,
             css=CSS,
+            js=JS,
             theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         )
     except OSError as error:

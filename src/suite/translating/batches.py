@@ -93,7 +93,7 @@ def translate_picture(
         read = _fitted(picture, fitting.channels, size, depth)
         fitted = fitting.fit(read)
         (result,) = forward(model, fitted.pixels[None], direction, bf16=False)
-        return images.to_pil(torch.from_numpy(read)), images.to_pil(fitting.back(result, fitted))
+        return images.to_pil(torch.from_numpy(read.copy())), images.to_pil(fitting.back(result, fitted))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -1,0 +1,93 @@
+"""What the models of a page read and make, and that what can't stand side by side is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from to_labels import to_labels
+from videos import save_run
+
+from suite.demo_page.examples import Examples
+from suite.demo_page.trained import Trained, names_of, ways_of
+from suite.errors import UserError
+
+
+def load(run: Path, name: str = "run", size: int | None = None) -> Trained:
+    return Trained.load(run, name, "last", "cpu", "eval", size)
+
+
+def test_a_cyclegan_has_a_way_in_each_direction_and_drawings_are_drawn(both_ways: Path) -> None:
+    ways = ways_of([load(both_ways)])
+    assert [(way.title, way.side, way.draws, way.grey) for way in ways] == [
+        ("photo to drawing", "a", False, False),
+        ("drawing to photo", "b", True, True),
+    ]
+
+
+def test_the_drawing_is_what_the_run_reads_whatever_side_it_is(to_photos: Path) -> None:
+    (way,) = ways_of([load(to_photos)])
+    assert (way.title, way.side, way.draws, way.grey) == ("drawing to photo", "a", True, True)
+
+
+def test_labels_are_one_way_with_a_choice(tmp_path: Path) -> None:
+    trained = load(save_run(tmp_path / "run", to_labels()))
+    (way,) = ways_of([trained])
+    assert way.directions == {"dark": "to_dark", "light": "to_light"}
+    assert not way.draws
+    before, after = trained.translate(Image.new("RGB", (80, 40), (90, 90, 90)), "to_light")
+    assert before.size == after.size == (64, 32)
+    assert np.mean(after) > np.mean(before) + 5
+
+
+def test_of_several_only_what_all_can_is_shown(both_ways: Path, to_photos: Path, make_run) -> None:
+    photos = make_run("pix2pix_unet", "data.channels_b=1")
+    (way,) = ways_of([load(both_ways, "one"), load(photos, "two")])
+    assert way.title == "photo to drawing"
+    with pytest.raises(
+        UserError, match=r"one and two do not read the same, photos \(a2b\), drawings \(b2a\) and drawings"
+    ):
+        ways_of([load(both_ways, "one"), load(to_photos, "two")])
+
+
+def test_several_runs_are_called_by_their_experiments_or_places(both_ways: Path, to_photos: Path) -> None:
+    assert names_of([both_ways, to_photos]) == ["cyclegan_lsgan", "pix2pix_unet"]
+    last = both_ways / "checkpoints" / "last.ckpt"
+    assert names_of([both_ways, last]) == ["run", "last.ckpt"]
+    with pytest.raises(UserError, match="one is named twice"):
+        names_of([both_ways, both_ways])
+
+
+def test_pictures_come_at_the_size_of_training_or_another(to_photos: Path) -> None:
+    for size, expected in ((None, (48, 32)), (64, (96, 64))):
+        before, after = load(to_photos, size=size).translate(Image.new("RGB", (300, 200), "white"), "a2b")
+        assert before.size == after.size == expected
+        assert (before.mode, after.mode) == ("L", "RGB")
+
+
+# Examples -------------------------------------------------------------------------------------------------------------
+
+
+def test_examples_are_validation_pictures_as_the_run_reads_them(both_ways: Path, tmp_path: Path) -> None:
+    found = Examples(both_ways).write(tmp_path)
+    assert {side: len(paths) for side, paths in found.items()} == {"a": 3, "b": 3}
+    assert [Image.open(found[side][0]).mode for side in "ab"] == ["RGB", "L"]
+
+
+def test_sketches_that_are_made_of_photos_are_examples_too(make_run, tmp_path: Path) -> None:
+    run = make_run("dagan_celeba_cufsf", "model.features=random_vgg16", "data.sketch=xdog")
+    drawings = Examples(run).write(tmp_path)["a"]
+    assert all(Image.open(path).mode == "L" and np.mean(np.asarray(Image.open(path)) > 200) > 0.3 for path in drawings)
+
+
+def test_why_there_are_no_examples(both_ways: Path, make_run, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.ckpt"
+    alone.write_bytes((both_ways / "checkpoints" / "last.ckpt").read_bytes())
+    with pytest.raises(UserError, match="a checkpoint by itself"):
+        Examples(alone)
+    config = (both_ways / "config.yaml").read_text()
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(config.replace("streaming: null", "streaming: s3://bucket/set"))
+    with pytest.raises(UserError, match="not on this machine but in s3://bucket/set"):
+        Examples(run)
