@@ -23,7 +23,8 @@ if not Path(CHROMIUM).is_file():
     pytest.skip(f"needs {CHROMIUM}", allow_module_level=True)
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
