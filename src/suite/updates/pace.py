@@ -20,7 +20,7 @@ class Pace:
         self._images, self._began = 0, time.monotonic()
 
     def add(self, batch: Batch) -> None:
-        self._images += next(len(value) for value in batch.values() if isinstance(value, Tensor))
+        self._images += next((len(value) for value in batch.values() if isinstance(value, Tensor)), 0)
 
     def look(self) -> dict[str, float]:
         """images_per_s, by name; nothing where there were none. To be called when the device is done with them."""
