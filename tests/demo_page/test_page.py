@@ -25,7 +25,7 @@ if not Path(CHROMIUM).is_file():
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
 
@@ -88,15 +88,9 @@ def picture(page: Any, number: int = 0) -> Image.Image:
 
 
 def upload(page: Any, path: Path) -> None:
-    tab = page.get_by_role("tab", name="Upload")
-    if tab.is_visible():
-        tab.click()
-    empty = page.get_by_label("Remove Image").locator("visible=true")
-    if empty.count():
-        empty.first.click()
-    page.locator("input[type=file]:not(.pad *)").locator("visible=true").or_(
-        page.locator("input[type=file]")
-    ).first.set_input_files(path)
+    page.locator("button:visible", has_text="Clear").click()
+    page.get_by_text("Click to Upload").locator("visible=true").wait_for()
+    page.locator("input[type=file]").first.set_input_files(path)
 
 
 def test_an_uploaded_photo_is_shown_before_and_after(page: Any, trained: Trained, tmp_path: Path) -> None:
@@ -127,7 +121,6 @@ def test_what_is_drawn_is_translated(page: Any, trained: Trained) -> None:
     press(page)
     page.get_by_text("The pad is white: draw something first.").wait_for()
 
-    page.locator(".pad .toolbar-wrap button.color, .pad .toolbar-wrap button").first.wait_for()
     box = pad.bounding_box()
     for turn in range(17):
         x = box["x"] + box["width"] * (0.5 + 0.25 * math.cos(turn * math.pi / 8))

@@ -1,16 +1,17 @@
 """What the models of a page read and make, and that what can't stand side by side is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from to_labels import to_labels
-from videos import save_run
 
 from suite.demo_page.examples import Examples
 from suite.demo_page.trained import Trained, names_of, ways_of
 from suite.errors import UserError
+
+MakeRun = Callable[..., Path]
 
 
 def load(run: Path, name: str = "run", size: int | None = None) -> Trained:
@@ -30,17 +31,29 @@ def test_the_drawing_is_what_the_run_reads_whatever_side_it_is(to_photos: Path) 
     assert (way.title, way.side, way.draws, way.grey) == ("drawing to photo", "a", True, True)
 
 
-def test_labels_are_one_way_with_a_choice(tmp_path: Path) -> None:
-    trained = load(save_run(tmp_path / "run", to_labels()))
+def test_labels_are_one_way_with_a_choice(make_run: MakeRun) -> None:
+    trained = load(make_run("two_step_faces", "stage=encoder"))
     (way,) = ways_of([trained])
-    assert way.directions == {"dark": "to_dark", "light": "to_light"}
+    assert list(way.directions.values()) == ["to_female", "to_male"]
     assert not way.draws
-    before, after = trained.translate(Image.new("RGB", (80, 40), (90, 90, 90)), "to_light")
-    assert before.size == after.size == (64, 32)
-    assert np.mean(after) > np.mean(before) + 5
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 80, 3), np.uint8))
+    made = [trained.translate(noise, direction) for direction in way.directions.values()]
+    assert all(before.size == after.size == (64, 32) for before, after in made)
+    assert made[0][1].tobytes() != made[1][1].tobytes()
 
 
-def test_of_several_only_what_all_can_is_shown(both_ways: Path, to_photos: Path, make_run) -> None:
+def test_a_style_is_taken_of_the_picture_that_is_given(make_run: MakeRun) -> None:
+    trained = load(make_run("sketch_to_image_faces", "stage=autoencoder", "data.sketch=xdog", "data.sketch_sets=null"))
+    assert [way.title for way in ways_of([trained])] == [
+        "drawing to photo in the style of another",
+        "photo to photo in the style of another",
+    ]
+    sketch = Image.new("L", (64, 64), "white")
+    red, blue = (trained.translate(sketch, "a2b", Image.new("RGB", (50, 40), colour))[1] for colour in ("red", "blue"))
+    assert red.tobytes() != blue.tobytes()
+
+
+def test_of_several_only_what_all_can_is_shown(both_ways: Path, to_photos: Path, make_run: MakeRun) -> None:
     photos = make_run("pix2pix_unet", "data.channels_b=1")
     (way,) = ways_of([load(both_ways, "one"), load(photos, "two")])
     assert way.title == "photo to drawing"
@@ -74,13 +87,13 @@ def test_examples_are_validation_pictures_as_the_run_reads_them(both_ways: Path,
     assert [Image.open(found[side][0]).mode for side in "ab"] == ["RGB", "L"]
 
 
-def test_sketches_that_are_made_of_photos_are_examples_too(make_run, tmp_path: Path) -> None:
-    run = make_run("dagan_celeba_cufsf", "model.features=random_vgg16", "data.sketch=xdog")
+def test_sketches_that_are_made_of_photos_are_examples_too(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("dagan_celeba_cufsf", "model.features=random_vgg", "data.sketch=xdog")
     drawings = Examples(run).write(tmp_path)["a"]
     assert all(Image.open(path).mode == "L" and np.mean(np.asarray(Image.open(path)) > 200) > 0.3 for path in drawings)
 
 
-def test_why_there_are_no_examples(both_ways: Path, make_run, tmp_path: Path) -> None:
+def test_why_there_are_no_examples(both_ways: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.ckpt"
     alone.write_bytes((both_ways / "checkpoints" / "last.ckpt").read_bytes())
     with pytest.raises(UserError, match="a checkpoint by itself"):

@@ -23,7 +23,7 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "kornia", "torchmetrics", 
     "command",
     [
         "train", "evaluate", "translate", "check_data", "extract_faces", "pack", "import_weights", "make_sketches",
-        "style_grid", "compare", "bench", "export",
+        "style_grid", "compare", "demo", "bench", "export",
     ],
 )  # fmt: skip
 def test_help_is_quick_and_imports_nothing_heavy(command: str) -> None:
@@ -60,6 +60,7 @@ def test_every_command_is_a_console_script() -> None:
         "suite-make-sketches",
         "suite-style-grid",
         "suite-compare",
+        "suite-demo",
         "suite-bench",
         "suite-export",
     } <= set(scripts)

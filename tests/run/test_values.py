@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from suite import (
     check_data,
     compare,
+    demo,
     evaluate,
     export,
     extract_faces,
@@ -208,6 +209,7 @@ def listed(config: DictConfig) -> None:
         ("extract_faces", extract_faces.Keys, ["video=x", "output=x"]),
         ("import_weights", import_weights.Keys, ["file=x", "output=x"]),
         ("make_sketches", make_sketches.Keys, ["run=x", "data=faces", "output=x"]),
+        ("demo", demo.Keys, ["run=x"]),
         ("style_grid", style_grid.Keys, ["run=x", "input=x", "styles=x", "output=x"]),
         ("export", export.Keys, ["run=x", "output=x", "format=onnx"]),
         ("compare", compare.Keys, []),

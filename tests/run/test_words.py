@@ -19,6 +19,7 @@ import suite
 from suite import (
     check_data,
     compare,
+    demo,
     evaluate,
     export,
     extract_faces,
@@ -59,6 +60,7 @@ FOLDERS = ["experiment=cyclegan_lsgan", "scale=smoke", "data=unpaired_folders"]
 COMMANDS = (
     check_data,
     compare,
+    demo,
     evaluate,
     export,
     extract_faces,
