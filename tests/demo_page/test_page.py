@@ -24,7 +24,6 @@ if not Path(CHROMIUM).is_file():
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 

@@ -15,8 +15,8 @@ from typing import Any
 _OF_COMMANDS = (
     "cache_dir", "checkpoint", "checkpoints", "data_root", "data_streaming", "data_target_root", "device", "direction",
     "file", "file_d", "host", "input", "licence", "name", "output", "push", "report", "resume", "run", "runs",
-    "second", "second_d", "sheet", "start", "start_from", "style", 
-    "style", "styles", "target", "video",
+    "second", "second_d", "sheet", "start", "start_from", "style",
+    "styles", "target", "video",
 )  # fmt: skip
 _OF_DATA = (
     "a", "a_suffix", "attribute", "b", "b_suffix", "cache_dir", "categories", "drop", "identities", "images",
