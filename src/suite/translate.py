@@ -192,7 +192,7 @@ def _room(values: Keys, model: "Paper", direction: str, sources: set[Path]) -> t
     """
     from suite.data.catalog import PictureFile
     from suite.data.pictures.headers import size_of
-    from suite.translating import room
+    from suite.run import room
     from suite.translating.tiles import sees_tiles
 
     size, tile, batch_size = values["size"], values["tile"], values["batch_size"]

@@ -11,9 +11,10 @@ from PIL import Image
 
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
+from suite.run import room
 from suite.run.config import CONF, defaults_of
 from suite.translate import translate
-from suite.translating import batches, room
+from suite.translating import batches
 from suite.translating.tiles import in_tiles
 
 
