@@ -8,32 +8,33 @@ import subprocess
 import sys
 
 SCRIPT = """
-import importlib
-import multiprocessing
 import os
-import pkgutil
 import signal
 import sys
 
-# What others have looked up by the time they are imported is theirs.
-import hydra
-import pytorch_lightning
-import torch.distributed
-import torchmetrics
-import wandb
-
-for module in ("fcntl", "resource", "pwd", "grp", "termios"):
-    sys.modules[module] = None
-for name in ("fork", "setpgrp", "killpg", "getuid", "sched_getaffinity", "sysconf_names"):
-    delattr(os, name)
-for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGBUS", "SIGSTOP"):
-    delattr(signal, name)
+del os.setpgrp, signal.SIGBUS  # in the worker, too
 
 if __name__ == "__main__":
+    import importlib
+    import multiprocessing
+    import pkgutil
+
+    # What these look up when they are imported is theirs.
+    import hydra
+    import pytorch_lightning
+    import torchmetrics
+    import wandb
+
+    for module in ("fcntl", "resource", "pwd", "grp", "termios"):
+        sys.modules[module] = None
+    for name in ("fork", "killpg", "getuid", "sched_getaffinity", "sysconf_names"):
+        delattr(os, name)
+    del signal.SIGHUP, signal.SIGUSR2  # Lightning itself asks for SIGUSR1 and SIGKILL, which Windows lacks as well
+
     import suite
 
     for module in pkgutil.walk_packages(suite.__path__, "suite."):
-        if not module.name.endswith(("__main__", "preloaded")):  # of a forkserver, which Windows lacks
+        if not module.name.endswith(("__main__", "preloaded")):  # the last is of a forkserver, which Windows lacks
             importlib.import_module(module.name)
     multiprocessing.set_start_method("spawn")
     from suite import train

@@ -52,6 +52,33 @@ def rates(run: Path) -> list[float]:
         return [float(row["train/lr"]) for row in csv.DictReader(file) if row["train/lr"]]
 
 
+def test_a_job_that_is_requeued_goes_on_by_the_same_command(command, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    words = [*TINY, *SHORT, "trainer.max_epochs=2", f"hydra.run.dir={run}"]
+    saved = AtomicCheckpointIO.save_checkpoint
+
+    def save_and_stop(*arguments: Any, **options: Any) -> None:
+        saved(*arguments, **options)
+        signal.raise_signal(signal.SIGTERM)  # as Slurm does when the time is over
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AtomicCheckpointIO, "save_checkpoint", save_and_stop)
+        assert command("train", *words) == 128 + signal.SIGTERM
+    assert checkpoint(run)["done"]["epochs"] == 1
+    assert command("train", *words) == 2  # as a person types it once more
+    assert "already holds a run" in capsys.readouterr().err
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert command("train", *words, "seed=1") == 2  # another run
+    assert command("train", *words) == 0
+    assert f"{run} has begun before, and goes on" in capsys.readouterr().out
+    assert len(rates(run)) == 4
+    assert checkpoint(run)["done"]["epochs"] == 2
+    before = contents(run)
+    assert command("train", *words) == 0
+    assert "already" in capsys.readouterr().out
+    assert contents(run) == before
+
+
 def test_more_epochs_and_another_learning_rate(run, command):
     before = checkpoint(run)
     words = ["model.decay_epochs=3", "model.lr=1e-5", "model.betas=[0.4,0.9]"]

@@ -68,6 +68,19 @@ def test_every_job_can_be_built_and_has_a_folder_of_its_own(sweep: str, monkeypa
         assert re.fullmatch(r"[\w.-]+-0", name), f"{name}: a shell would want quotes, or scripts the seed"
 
 
+def test_the_runs_of_a_sweep_become_jobs_of_slurm() -> None:
+    """By the command of docs/clusters.md; nobody is asked to run them."""
+    pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
+    document = (CONF.parent / "docs" / "clusters.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^python -m suite.train -m (.*submitit_slurm.*)$", document, flags=re.MULTILINE)
+    words = [word for word in line.split() if "," not in word]
+    launcher = composed([*words, "hydra.sweep.dir=runs/sweep"]).hydra.launcher
+    assert launcher._target_.endswith(".SlurmLauncher")
+    assert (launcher.partition, launcher.gpus_per_node, launcher.timeout_min) == ("gpu", 1, 1440)
+    assert (launcher.nodes, launcher.tasks_per_node) == (1, 1)
+    assert launcher.submitit_folder == "runs/sweep/.submitit/%j"
+
+
 def test_regularised_arms_differ_in_one_value_each() -> None:
     def regularised(job: list[str]) -> dict[str, Any]:
         model: Any = OmegaConf.to_container(compose("train", job).model, resolve=True)
