@@ -8,6 +8,7 @@ exactly the table that one process would have made, a sampler's repeats fall out
 were batched.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -137,7 +138,9 @@ def rows_of(figures: Mapping[str, float]) -> list[Row]:
 
 def few(figures: Mapping[str, float]) -> str | None:
     """What is to be said where figures of two sets are of few pictures."""
-    sides = [(figures.get(f"{name.rpartition('/')[0]}/n", 0.0), _real_ones(name, figures)) for name in figures]
+    unbiased = re.compile(r".*/(kid|kd_\w+)")
+    others = [name for name in figures if not unbiased.fullmatch(name)]
+    sides = [(figures.get(f"{name.rpartition('/')[0]}/n", 0.0), _real_ones(name, figures)) for name in others]
     if all(real is None or min(n, real) >= FEW for n, real in sides):
         return None
     return (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from suite.errors import printable
+from suite.errors import UserError, printable
 from suite.run import interrupts
 from suite.run import words as command_line
 from suite.run.cluster import on_rank_zero
@@ -123,8 +123,9 @@ def _composed_anyway(word: str) -> str:
 
 def _say(sentence: str) -> None:
     sentence = printable(sentence)  # whatever was typed: a line end in it, or a terminal's command, would be more lines
-    if not on_rank_zero():
-        time.sleep(FIRST_RANK_ENDS)
+    with suppress(UserError):  # which process this is, the environment may not say: perhaps that is refused
+        if not on_rank_zero():
+            time.sleep(FIRST_RANK_ENDS)
     print(sentence, file=sys.stderr)
     if (log := logging.getLogger("suite")).hasHandlers():
         log.error(sentence)

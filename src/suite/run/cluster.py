@@ -5,6 +5,7 @@ started all of them. Imports nothing heavy.
 """
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
@@ -146,6 +147,6 @@ def _unset(name: str) -> bool:
 def _number(name: str, otherwise: int) -> int:
     """What the environment says. Raises UserError for what is no number."""
     text: Any = os.environ.get(name) or str(otherwise)
-    if not text.lstrip("-").isdecimal():
+    if not re.fullmatch(r"-?\d+", text):
         raise UserError(f"{name}={text} of the environment is no number: unset it, or say the right one")
     return int(text)

@@ -15,6 +15,10 @@ from suite.run.words import command, escaped, output_folder, say, task_words, ty
 
 log = logging.getLogger("suite")
 
+# What two runs of one folder would differ in; stages change some of the second row.
+_OF_A_RUN = ("name", "seed", "model.paper")
+_OF_ONE_STAGE = ("model.adversarial", "model.backbone", "model.discriminator", "data.source", "data.root")
+
 
 def prepare_config(config: DictConfig) -> tuple[DictConfig, Path]:
     """The configuration to train with and the run's folder.
@@ -52,8 +56,11 @@ def is_same(config: DictConfig, run: Path) -> bool:
     """Whether a folder holds the run that a command begins: Slurm and torchrun start the same command once more."""
     if not (run / "config.yaml").is_file() and not folder.has_stages(run):
         return False
-    saved = next(iter(folder.read_stages(run).values())) if folder.has_stages(run) else folder.read_config(run)
-    return all(OmegaConf.select(saved, key) == OmegaConf.select(config, key) for key in ("name", "seed", "model.paper"))
+    if folder.has_stages(run):
+        saved, keys = next(iter(folder.read_stages(run).values())), _OF_A_RUN
+    else:
+        saved, keys = folder.read_config(run), _OF_A_RUN + _OF_ONE_STAGE
+    return all(OmegaConf.select(saved, key) == OmegaConf.select(config, key) for key in keys)
 
 
 def changes() -> list[str]:

@@ -21,7 +21,7 @@ _CALCULATED_FROM = 1024 * 1024  # pixels in a pass; below, a calculation is not 
 _SAID_FROM = 2**30  # bytes
 _CALCULATED_AT = 512  # pixels a side: memory grows as their number does
 # Kernels copy what they read and write: a ResNet of width 64 took 1.6 times what its tensors hold, at 768 pixels on a
-# CPU.
+# CPU. What is refused does not fit without that; a pass that is made fits with it.
 _OF_KERNELS = 2
 _IN_TILES = (
     32  # bytes of main memory a pixel: the picture as it is decoded and copied, and what its tiles are blended in
@@ -100,18 +100,20 @@ def check_tile(model: Paper, tile: int) -> None:
 def too_large(room: Room, sizes: Sizes, size: int | None, tile: int | None) -> dict[Path, str]:
     """The pictures that do not fit the memory, with what helps. Raises UserError where a tile alone does not."""
     takes, mend = "takes", "; tile=<pixels> keeps its size"
+    most = _OF_KERNELS * room.pixels
     if tile is not None:
-        if tile**2 > room.pixels and max(map(max, sizes.values())) > tile:
+        if tile**2 > _OF_KERNELS * room.pixels and max(map(max, sizes.values())) > tile:
             fits = int(math.sqrt(room.pixels)) // room.divisor * room.divisor
             raise UserError(
                 f"tile={tile} takes {room.bytes_of(tile**2)} of memory by calculation, and {_has(room)}: "
                 + (f"use tile={fits}" if fits else "no tile fits")
             )
         room = room._replace(of_pixel=_IN_TILES, free=free_main_memory())
+        most = room.pixels
         takes, mend = "takes, in tiles, too,", ""
     found = {}
     for path, (width, height) in sizes.items():
-        if (pixels := math.prod(room.shape(width, height, size))) > room.pixels:
+        if (pixels := math.prod(room.shape(width, height, size))) > most:
             side = room.largest_size(width, height)
             helps = f"the largest that fits is size={side}{mend}" if side else "no size fits"
             taken = f"{takes} {room.bytes_of(pixels)} of memory by calculation"

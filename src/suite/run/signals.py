@@ -72,7 +72,8 @@ class _Waiting:
         self.askers += 1
         if self.askers == 1:
             numbers = _known("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")  # by the last submitit requeues a job
-            self.handlers = {number: signal.signal(number, self._note) for number in numbers}
+            theirs = [number for number in numbers if signal.getsignal(number) is None]  # of C, as faulthandler's
+            self.handlers = {number: signal.signal(number, self._note) for number in numbers if number not in theirs}
 
     def end(self) -> None:
         if threading.current_thread() is not threading.main_thread():
