@@ -363,7 +363,7 @@ def test_a_write_that_fails_leaves_nothing_half(model, photos, tmp_path, monkeyp
 
 
 def test_no_folder_can_be_made_there(run, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(translation, "_pass", None)  # found before anything is translated
+    monkeypatch.setattr(translation, "through", None)  # found before anything is translated
     noise(photos / "x.png", 8, 8)
     (tmp_path / "file").write_text("")
     for target in ("file", "file/below"):
