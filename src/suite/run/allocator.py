@@ -46,7 +46,7 @@ def _set(options: dict[int, int]) -> bool:
 
 
 def _allow_huge_pages(allow: bool) -> None:
-    """Where the system gives huge pages to those who ask, as torch does here; where it gives them to all, all keep them."""
+    """Where the system gives huge pages to those who ask, as torch does; where to all, all keep them."""
     chosen = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if chosen.is_file() and "[madvise]" in chosen.read_text(encoding="ascii"):
         ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, int(not allow), 0, 0, 0)

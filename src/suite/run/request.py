@@ -16,7 +16,7 @@ from suite.run.words import command, escaped, output_folder, say, task_words, ty
 log = logging.getLogger("suite")
 
 # What two runs of one folder would differ in; stages change some of the second row.
-_OF_A_RUN = ("name", "seed", "model.paper")
+_OF_A_RUN: tuple[str, ...] = ("name", "seed", "model.paper")
 _OF_ONE_STAGE = ("model.adversarial", "model.backbone", "model.discriminator", "data.source", "data.root")
 
 
