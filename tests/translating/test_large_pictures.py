@@ -177,7 +177,7 @@ def test_tiles_take_what_does_not_fit_and_warn_of_the_norm(
     command(run, source, tmp_path / "y.png", "tile=64")
     assert Image.open(tmp_path / "y.png").size == (300, 200)
     assert "tile=64: these networks normalise each tile by itself" in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"^tile=280 takes .* and there is 4\.0 MiB: use tile="):
+    with pytest.raises(UserError, match=r"^tile=280 takes .* and there is 2\.0 MiB: use tile="):
         command(run, source, tmp_path / "z.png", "tile=280")
     with pytest.raises(UserError, match=r"^tile=62 is not a multiple of 4, which the networks need: use tile=64$"):
         command(run, source, tmp_path / "z.png", "tile=62")
