@@ -121,6 +121,20 @@ def test_pictures_of_others_are_not_passed_on_unasked(run: Path, tmp_path: Path,
     assert "of_anna" not in "".join((tmp_path / "out" / name).read_text() for name in ("README.md", "training.yaml"))
 
 
+def test_weights_that_others_trained_are_told_of(run: Path, tmp_path: Path) -> None:
+    words = ["experiment=cyclegan_lsgan", f"start_from={tmp_path}/of_anna/others"]
+    other = save_run(tmp_path / "run", suite.load(run), *words)
+    command(other, tmp_path / "out", "format=hub")
+    front, text = card(tmp_path / "out")
+    assert (front["license"], (tmp_path / "out" / "grid.png").exists()) == ("other", False)
+    assert "- What `others` had learnt from" in text
+    assert "start_from=RUN" in text
+    assert "drawn faces alone" not in text
+    settings = (tmp_path / "out" / "training.yaml").read_text()
+    assert "start_from: others\n" in settings
+    assert "of_anna" not in text + settings
+
+
 def test_a_checkpoint_by_itself_has_a_card_that_says_so(run: Path, tmp_path: Path) -> None:
     alone = tmp_path / "model.ckpt"
     alone.write_bytes((run / "checkpoints" / "last.ckpt").read_bytes())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from omegaconf import DictConfig
 
 from suite.errors import printable
-from suite.exporting.training import DataSet, command_of, data_sets
+from suite.exporting.training import DataSet, built_in_alone, command_of, data_sets, foreign_start
 from suite.metrics.table import rows_of
 from suite.run.words import command, say
 
@@ -45,18 +45,17 @@ class Told(NamedTuple):
 def write_card(told: Told, shows_grid: bool) -> str:
     """The whole file. shows_grid: whether a picture lies beside it."""
     sets = [] if told.config is None else data_sets(told.config)
-    parts = [_front(told, sets), f"# {told.name}", _what(told), _use(told), _data(sets), _training(told)]
-    parts += [_figures(told.figures), _GRID_SHOWN if shows_grid else "", _limits(told, sets)]
+    parts = [_front(told), f"# {told.name}", _what(told), _use(told), _data(sets, foreign_start(told.config)), _training(told)]
+    parts += [_figures(told.figures), _GRID_SHOWN if shows_grid else "", _limits(told)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def licence_of(config: DictConfig | None, said: str | None) -> str:
     """The hub's word for the licence: what was said, else MIT where nothing but the built-in faces was learnt from."""
-    sets = [] if config is None else data_sets(config)
-    return said or ("mit" if sets and all(one.built_in for one in sets) else "other")
+    return said or ("mit" if built_in_alone(config) else "other")
 
 
-def _front(told: Told, sets: Sequence[DataSet]) -> str:
+def _front(told: Told) -> str:
     licence = licence_of(told.config, told.licence)
     named = [] if licence != "other" else ["license_name: see-the-data", f"license_link: {CARD}"]
     tags = ["image-to-image", "gan", told.model.name, "suite"]
@@ -117,13 +116,17 @@ def _use(told: Told) -> str:
     )
 
 
-def _data(sets: Sequence[DataSet]) -> str:
+def _data(sets: Sequence[DataSet], start: str | None) -> str:
+    """start: what the weights began as, if anything."""
     if not sets:
         return "## Data\n\nNot known: the model was exported without its run."
     rows = []
     for one in sets:
         where = "" if one.where is None else f" From {one.where}."
         rows.append(f"- {one.title}. Licence: {one.licence or 'to be said by the author'}.{where}")
+    if start is not None:
+        name = printable(start).replace("`", "'")
+        rows.append(f"- What `{name}` had learnt from, whose weights the training started from. Licence: as of those.")
     return "## Data\n\n" + "\n".join(rows)
 
 
@@ -163,14 +166,13 @@ def _is_figure(name: Any, value: Any) -> bool:
     return number and math.isfinite(value) and isinstance(name, str) and bool(_FIGURE.fullmatch(name))
 
 
-def _limits(told: Told, sets: Sequence[DataSet]) -> str:
+def _limits(told: Told) -> str:
     lines = ["It knows what it was trained on: other faces, scenes, pens or styles come out worse, without a warning."]
-    if not all(one.built_in for one in sets) or not sets:
-        lines.append("What holds of the data holds of it, too: who is missing there, and for what it may be used.")
-    if sets and all(one.built_in for one in sets):
-        lines.append(
-            "It has seen drawn faces alone, and no photo of a person; photos of people are not what it is for."
-        )
+    lines.append(
+        "It has seen drawn faces alone, and no photo of a person; photos of people are not what it is for."
+        if built_in_alone(told.config)
+        else "What holds of the data holds of it, too: who is missing there, and for what it may be used."
+    )
     lines.append("For research and play; not to identify people, nor to pass off what it makes as pictures of them.")
     if any(mark in str(told.model.hparams.get("backbone", "")) for mark in ("dropout': 0.5", "batch")):
         lines.append(

@@ -3,12 +3,12 @@
 import io
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from PIL import Image
 
 from suite.errors import UserError
 from suite.exporting.card import CARD, GRID, TRAINING, Told, write_card
-from suite.exporting.training import data_sets, settings_of
+from suite.exporting.training import built_in_alone, settings_of
 from suite.files import write_whole
 from suite.papers.styled import STYLES
 from suite.run.contents import one_line
@@ -38,16 +38,10 @@ def _picture(told: Told, run: Path) -> bytes | None:
         raise UserError(f"pictures=true: {run} has no picture in images/; leave it out")
     if path is None or told.pictures is False:
         return None
-    if told.pictures is None and not _free(told.config):
+    if told.pictures is None and not built_in_alone(told.config):
         print("no picture in the card, as it would show those of the data: pictures=true where their licence allows it")
         return None
     return _decoded(path)
-
-
-def _free(config: DictConfig | None) -> bool:
-    """Whether the data are the built-in faces alone."""
-    sets = [] if config is None else data_sets(config)
-    return bool(sets) and all(one.built_in for one in sets)
 
 
 def _decoded(path: Path) -> bytes:

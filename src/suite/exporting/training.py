@@ -40,6 +40,24 @@ def data_sets(config: DictConfig) -> list[DataSet]:
     return [one for one in found if one is not None]
 
 
+def foreign_start(config: DictConfig | None) -> str | None:
+    """What the weights of a run began as, by its name alone, where its own data do not tell what it has learnt from.
+
+    Not of a stage that went on from the one before, `<number>_<stage>`, as a run in stages has them.
+    """
+    start = None if config is None else config.get("start_from")
+    if config is None or start is None:
+        return None
+    name = Path(str(start)).name
+    return None if config.model.get("stage") and re.match(r"\d+_", name) else name
+
+
+def built_in_alone(config: DictConfig | None) -> bool:
+    """Whether a run is known to have learnt from the built-in faces, and from nothing else."""
+    sets = [] if config is None else data_sets(config)
+    return bool(sets) and all(one.built_in for one in sets) and foreign_start(config) is None
+
+
 def data_set(source: str) -> DataSet | None:
     """What the head of the source's file in conf/data says; None where there is none of that name."""
     if source not in SOURCES:
@@ -65,6 +83,7 @@ def command_of(config: DictConfig) -> tuple[str, bool] | None:
         return None
     stage = config.model.get("stage")
     folders = [f"{key}=FOLDER" for key in _roots(config)]
+    folders += ["start_from=RUN"] if foreign_start(config) is not None else []
     begin = [f"experiment={name}", *([f"stage={stage}"] if stage else [])]
     best: tuple[int, list[str], bool] | None = None
     for scale in _SCALES:
@@ -129,8 +148,8 @@ def _typed(value: Any) -> str:
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
     """All settings of a run as plain values, but for its logger and for where files lay."""
-    values = plain(config)
-    left_out = ("logger", "resume", "start_from")
+    values = plain(config) | {"start_from": foreign_start(config)}
+    left_out = ("logger", "resume")
     return _without_places({key: value for key, value in values.items() if key not in left_out})
 
 
