@@ -25,6 +25,7 @@ class StubHub(ThreadingHTTPServer):
         self.token, self.large = "hf_stub", ("safetensors",)
         self.asked: list[str] = []
         self.status: int | None = None  # of every answer from now on
+        self.sizes: dict[str, int] = {}  # of files by path, where it says another than theirs
         self.stored: dict[str, bytes] = {}  # by checksum
 
     def hang_up(self) -> None:
@@ -125,7 +126,8 @@ class Answer(BaseHTTPRequestHandler):
             )
         if rest[:1] == ["revision"] and rest[1] not in ("main", COMMIT, "v1"):
             return self.say(404, {"error": "Invalid rev"}, X_Error_Code="RevisionNotFound")
-        self.say(200, {"id": name, "sha": COMMIT, "private": True, "siblings": [{"rfilename": path} for path in files]})
+        siblings = [{"rfilename": path, "size": self.server.sizes.get(path, len(of))} for path, of in files.items()]
+        self.say(200, {"id": name, "sha": COMMIT, "private": True, "siblings": siblings})
 
     def batch(self, wanted: dict[str, Any]) -> None:
         def action(oid: str) -> dict[str, Any]:

@@ -41,6 +41,10 @@ def test_there_and_back(hub: StubHub, run: Path, tmp_path: Path, capsys: pytest.
     read = [line.rpartition("/")[2] for line in hub.asked if "/resolve/" in line and line.startswith("GET")]
     assert sorted(read) == ["config.json", "model.safetensors"]
     assert suite.load("hf://me/faces@v1").name == "cyclegan"
+    hub.status = 503
+    exported._fetched.cache_clear()
+    assert suite.load("hf://me/faces").name == "cyclegan"  # as it was fetched before
+    hub.status = None
 
     with pytest.raises(UserError, match=r"^push=me/faces is already there: name another, or set overwrite=true$"):
         command(run, tmp_path / "again", "format=hub", "push=me/faces")
@@ -89,6 +93,21 @@ def test_what_is_not_there(hub: StubHub, place: str, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         suite.load(place)
     assert not any("pytorch_model" in line for line in hub.asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "complaint"),
+    [
+        ("config.json", 2**30, "^hf://me/odd is no model of this suite: its config.json is too large$"),
+        ("model.safetensors", 2**60, "^hf://me/odd does not fit the disk: its model.safetensors is 1073741824.0 GiB, "),
+    ],
+)
+def test_nothing_is_fetched_that_is_too_large(hub: StubHub, name: str, size: int, complaint: str) -> None:
+    hub.models["me/odd"] = {"config.json": b"{}", "model.safetensors": b""}
+    hub.sizes[name] = size
+    with pytest.raises(UserError, match=complaint):
+        suite.load("hf://me/odd")
+    assert not any("/resolve/" in line for line in hub.asked)
 
 
 def test_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

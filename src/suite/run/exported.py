@@ -8,18 +8,19 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 
 from suite.arguments import Count, fits
 from suite.data.depth import Depth, check_depth
 from suite.errors import UserError
-from suite.files import size_of_file
+from suite.files import free_bytes, readable_bytes, size_of_file
 from suite.papers import find_paper
 from suite.run.contents import built, check_finite, one_line, reason
 
 if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
     from torch import Tensor
 
     from suite.papers.base import Paper
@@ -135,16 +136,51 @@ def local(place: str | Path) -> Path:
 @cache
 def _fetched(hub: Hub) -> Path:
     import_extra("huggingface_hub", "hub", f"hf://{hub.name}")
-    from huggingface_hub import snapshot_download
-
     said = f"hf://{hub.name}" + (f"@{hub.revision}" if hub.revision else "")
-    files = [SETTINGS, WEIGHTS]
-    folder = Path(
-        asked(said, lambda: snapshot_download(hub.name, revision=hub.revision, allow_patterns=files), "can't be read")
-    )
+    folder = asked(said, lambda: _download(hub, said), "can't be read")
     if not is_exported(folder):
         raise UserError(f"{said} is no model of this suite: it has no {SETTINGS} with {WEIGHTS}")
     return folder
+
+
+def _download(hub: Hub, said: str) -> Path:
+    """The folder of its two files, once it is known how large they are; as it was fetched before without the hub."""
+    from huggingface_hub import HfApi, errors, snapshot_download
+
+    get = partial(snapshot_download, hub.name, revision=hub.revision, allow_patterns=[SETTINGS, WEIGHTS])
+    try:
+        there = HfApi().model_info(hub.name, revision=hub.revision, files_metadata=True)
+    except errors.RevisionNotFoundError:
+        raise
+    except (errors.HTTPError, errors.OfflineModeIsEnabled) as error:
+        try:
+            return Path(get(local_files_only=True))
+        except errors.LocalEntryNotFoundError:
+            raise error from None
+    _check_sizes(there, said)
+    return Path(get())
+
+
+def _check_sizes(there: "ModelInfo", said: str) -> None:
+    """Raises UserError where a file of it is larger than it may be; one that was fetched before takes no room."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    room = Path(constants.HF_HUB_CACHE)
+    free = free_bytes(room)
+    for file in there.siblings or ():
+        if file.rfilename not in (SETTINGS, WEIGHTS):
+            continue
+        if file.size is None:
+            raise UserError(f"{said} can't be read: the hub does not say how large its {file.rfilename} is")
+        if file.rfilename == SETTINGS and file.size > _MOST_SETTINGS:
+            raise UserError(f"{said} is no model of this suite: its {SETTINGS} is too large")
+        if file.size > free and not isinstance(
+            try_to_load_from_cache(there.id, file.rfilename, revision=there.sha), str
+        ):
+            raise UserError(
+                f"{said} does not fit the disk: its {file.rfilename} is {readable_bytes(file.size)}, and {room} has "
+                f"{readable_bytes(free)}; free some, or set HF_HOME to a folder elsewhere"
+            )
 
 
 def asked(what: str, ask: Callable[[], T], failed: str) -> T:
