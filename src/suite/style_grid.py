@@ -33,8 +33,7 @@ def style_grid(config: DictConfig) -> None:
     """Draw a grid; `config` is composed from conf/style_grid.yaml."""
     values = checked(config, Keys)
     run, output = Path(values["run"]).expanduser(), named_picture(Path(values["output"]).expanduser())
-    if run.is_file() and values["checkpoint"] != "last":
-        raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
+    folder.refuse_two_checkpoints(run, values["checkpoint"])
     if output.exists() and not values["overwrite"]:
         raise UserError(f"output={output} is already there: name another file, or set overwrite=true")
     inputs = pictures_of(Path(values["input"]).expanduser(), "input", output)[: values["rows"]]

@@ -51,8 +51,7 @@ def translate(config: DictConfig) -> None:
     """Translate a picture, a folder of them, or a video; `config` is composed from conf/translate.yaml."""
     values = checked(config, Keys)
     run, source, target = (Path(path).expanduser() for path in (values["run"], values["input"], values["output"]))
-    if run.is_file() and values["checkpoint"] != "last":
-        raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
+    folder.refuse_two_checkpoints(run, values["checkpoint"])
     if values["target"] is not None and values["direction"] is not None:
         raise UserError(f"target={values['target']} and direction={values['direction']}: say one of them")
     if values["depth"] is not None:

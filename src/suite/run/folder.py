@@ -91,6 +91,11 @@ def of_stage(run: Path) -> Path:
     return finished[-1]
 
 
+def run_of(place: Path) -> Path:
+    """The folder of a run, of one in stages its last that is finished, or the one that a checkpoint file lies in."""
+    return place.parent.parent if place.is_file() else of_stage(place)
+
+
 def _number(stage: Path) -> int:
     return int(stage.name.partition("_")[0])
 
@@ -167,6 +172,12 @@ def checkpoint_path(run: Path, which: str = "last", key: str = "checkpoint") -> 
     return path
 
 
+def refuse_two_checkpoints(run: Path, which: str) -> None:
+    """Raises UserError where run= is a checkpoint file, and checkpoint= names one too."""
+    if run.is_file() and which != "last":
+        raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={which} out")
+
+
 def resumed_checkpoint(run: Path) -> Path | None:
     """The checkpoint that a run goes on from; None where it ended before it saved its first."""
     path = run / "checkpoints" / "last.ckpt"
@@ -234,7 +245,7 @@ def depth_of(run: Path) -> "Depth":
 
     if is_exported(run := local(run)):
         return read_exported_settings(run)["depth"]
-    place = run.parent.parent if run.is_file() else of_stage(run)
+    place = run_of(run)
     if not (place / "config.yaml").is_file():
         return "auto"  # a checkpoint by itself
     data = read_config(place).get("data")
