@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from suite.arguments import File, Filled, Name, Range, Size
 from suite.errors import UserError
-from suite.run import cli
+from suite.run import cli, exported, folder
 from suite.run.checks import checked
 
 if TYPE_CHECKING:
@@ -36,12 +36,13 @@ def demo(config: DictConfig) -> None:
     given = values["run"]
     runs = [Path(run).expanduser() for run in ([given] if isinstance(given, str) else given)]  # type: ignore[union-attr]
     for run in runs:
-        if run.is_file() and values["checkpoint"] != "last":
-            raise UserError(f"run={run} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
+        folder.refuse_two_checkpoints(run, values["checkpoint"])
 
     from suite.demo_page.serving import check_address, folder_of_page, served
 
     check_address(values["host"], values["port"])  # before the models are read
+    for run in runs:
+        exported.local(run)  # before the page takes the hub away; it is fetched once in a process
     with folder_of_page() as place:
         from suite.demo_page.page import build
 

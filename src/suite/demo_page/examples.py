@@ -11,13 +11,14 @@ from suite import images
 from suite.data.keys import Side
 from suite.data.module import PictureData
 from suite.data.sources.helpers.stores import is_distant
-from suite.demo_page.trained import data_values, run_of, saved_config
+from suite.demo_page.trained import data_values, saved_config
 from suite.errors import UserError
 from suite.run import folder
 from suite.run.stored import said_places
 from suite.run.words import escaped
 
 _COUNT = 8  # of a side: a row on the page
+_TRIES = 4 * _COUNT  # pictures that are opened for it, where some are broken
 
 
 class Examples:
@@ -38,7 +39,7 @@ class Examples:
             raise UserError(f"the pictures are not on this machine but in {distant[0]}")
         self.places = said_places(saved.data)
         self._data = PictureData(**data_values(saved))
-        self._data.kept = folder.kept_splits(run_of(run), saved.data)
+        self._data.kept = folder.kept_splits(folder.run_of(run), saved.data)
         if not self._data.holds_out:
             raise UserError(f"{run} holds no pictures out, and those of training would show too much of it")
 
@@ -59,6 +60,8 @@ class Examples:
         for shown in data.listed("val", key):
             if shown.scene in scenes:
                 continue
+            if len(scenes) == _TRIES:
+                return
             scenes.add(shown.scene)
             try:
                 pixels = torch.from_numpy(fit.decode(shown.picture).copy())

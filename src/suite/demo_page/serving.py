@@ -42,14 +42,30 @@ def _next(port: int) -> int:
 
 
 @contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """These variables of the environment, until the end."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def folder_of_page() -> Iterator[Path]:
     """A folder for what is uploaded and made, which goes in the end; before Gradio is imported, for it looks there.
 
     Raises UserError where Gradio is lacking.
     """
-    os.environ.update(_SILENT)
-    with tempfile.TemporaryDirectory(prefix="suite-demo-", ignore_cleanup_errors=True) as place:
-        os.environ["GRADIO_TEMP_DIR"] = place
+    with (
+        tempfile.TemporaryDirectory(prefix="suite-demo-", ignore_cleanup_errors=True) as place,
+        _environment(**_SILENT, GRADIO_TEMP_DIR=place),
+    ):
         try:
             import gradio  # noqa: F401
         except ImportError as error:
@@ -64,32 +80,35 @@ def served(page: "gr.Blocks", host: str, port: int, folder: Path) -> Iterator[st
 
     from suite.demo_page.page import CSS, JS
 
-    os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), host, "localhost")))
-    page.queue(api_open=False)
-    try:
-        _, address, _ = page.launch(
-            server_name=f"[{host}]" if ":" in host else host,
-            server_port=port,
-            prevent_thread_lock=True,
-            quiet=True,
-            share=False,
-            show_error=True,
-            inline=False,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            run_history=False,
-            enable_monitoring=False,
-            footer_links=[],
-            allowed_paths=[str(folder)],
-            max_file_size=_MOST_UPLOADED,
-            css=CSS,
-            js=JS,
-            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        )
-    except OSError as error:
-        raise UserError(f"host={host} port={port}: no page can be put there ({error}); say another port=") from error
-    try:
-        yield address
-    finally:
-        page.close(verbose=False)
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY"), host, "localhost")))
+    with _environment(NO_PROXY=direct):
+        page.queue(api_open=False)
+        try:
+            _, address, _ = page.launch(
+                server_name=f"[{host}]" if ":" in host else host,
+                server_port=port,
+                prevent_thread_lock=True,
+                quiet=True,
+                share=False,
+                show_error=True,
+                inline=False,
+                ssr_mode=False,
+                pwa=False,
+                mcp_server=False,
+                run_history=False,
+                enable_monitoring=False,
+                footer_links=[],
+                allowed_paths=[str(folder)],
+                max_file_size=_MOST_UPLOADED,
+                css=CSS,
+                js=JS,
+                theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            )
+        except OSError as error:
+            raise UserError(
+                f"host={host} port={port}: no page can be put there ({error}); say another port="
+            ) from error
+        try:
+            yield address
+        finally:
+            page.close(verbose=False)

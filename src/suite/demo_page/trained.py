@@ -16,7 +16,7 @@ from suite.papers.base import Direction, Mode, Paper, source_side
 from suite.run import folder
 from suite.run.checks import check_keys, check_values
 from suite.run.config import plain
-from suite.translating.batches import pick_direction, style_of, translate_picture
+from suite.translating.batches import in_memory, pick_direction, style_of, translate_picture
 
 _UNKNOWN_SIZE = 256  # pixels, of a checkpoint by itself whose networks read any
 
@@ -54,7 +54,8 @@ class Trained:
         """A picture as it is read, and its translation, of one size. Raises UserError, ValueError."""
         with _TRANSLATING:  # the style is the model's until the next one
             if style is not None and self.model.needs_style:
-                self.model.take_style(style_of(self.model, style, self.depth))
+                with in_memory(style):
+                    self.model.take_style(style_of(self.model, style, self.depth))
             return translate_picture(self.model, picture, direction, size=self.size, depth=self.depth)
 
 
@@ -72,18 +73,13 @@ def data_keys(run: Path) -> DataKeys | None:
 
 def saved_config(run: Path) -> DictConfig | None:
     """The configuration of that run, of its `data` checked. Raises UserError where that is damaged."""
-    place = run_of(run)
+    place = folder.run_of(run)
     if not (place / "config.yaml").is_file():
         return None
     saved = folder.read_config(place)
     check_keys(saved, only=("data",))
     check_values(saved, only=("data",))
     return saved
-
-
-def run_of(run: Path) -> Path:
-    """The folder of a run, or of its last stage, or the one that a checkpoint file lies in."""
-    return run.parent.parent if run.is_file() else folder.of_stage(run)
 
 
 def data_values(saved: DictConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -89,11 +90,18 @@ def translate_picture(
     Raises ValueError where its values can't be brought to 8 bits, UserError where it does not fit the memory.
     """
     fitting = Fitting.of(model, direction)
-    try:
+    with in_memory(picture):
         read = _fitted(picture, fitting.channels, size, depth)
         fitted = fitting.fit(read)
         (result,) = forward(model, fitted.pixels[None], direction, bf16=False)
         return images.to_pil(torch.from_numpy(read.copy())), images.to_pil(fitting.back(result, fitted))
+
+
+@contextmanager
+def in_memory(picture: Image.Image) -> Iterator[None]:
+    """Raises UserError where what is done with the picture does not fit the memory."""
+    try:
+        yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
