@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -9,12 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from suite.arguments import File, Name
 from suite.errors import UserError
-from suite.files import make_folder, unfinished_folder
+from suite.files import make_folder, remove_abandoned, unfinished_folder
 from suite.run import cli, exported, folder
 from suite.run.checks import checked
 from suite.run.config import CONF
 from suite.run.stored import refuse_links
-from suite.run.words import command, say
 
 if TYPE_CHECKING:
     from suite.exporting import card
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Which keys are of one format alone.
 _OF_FORMAT = {"onnx": ("direction", "target"), "hub": ("push", "private", "licence", "pictures")}
 _EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",), "hub": ("safetensors",)}
+
+
+_BUILDING = ".export"  # begins the name of the folder that an export is built in
 
 
 class Keys(TypedDict):
@@ -47,8 +50,7 @@ def export(config: DictConfig) -> None:
     output = Path(values["output"]).expanduser()
     _check(values, output)
     place = exported.local(Path(values["run"]).expanduser())
-    if place.is_file() and values["checkpoint"] != "last":
-        raise UserError(f"run={place} is a checkpoint file already: leave checkpoint={values['checkpoint']} out")
+    folder.refuse_two_checkpoints(place, values["checkpoint"])
     if values["format"] == "onnx":
         _export_graph(values, place, output)
         return
@@ -97,7 +99,6 @@ def _export_graph(values: Keys, place: Path, output: Path) -> None:
         model.as_network(direction)
     except UserError as error:
         raise UserError(f"format=onnx: {error}; format=safetensors takes the whole model") from error
-    make_folder(output)
     compared = write_graph(model, direction, path)
     known = contract(model, direction)
     shapes = ", ".join("x".join(map(str, shape)) for shape in compared.shapes)
@@ -116,6 +117,7 @@ def _export_graph(values: Keys, place: Path, output: Path) -> None:
 def _export_weights(values: Keys, place: Path, output: Path, name: str | None) -> list[str]:
     """Write the folder. The names of what is in it, of this model."""
     from suite.exporting import hub
+    from suite.exporting.card import translate_command
     from suite.exporting.weights import write_weights
 
     run = _run_of(place)
@@ -127,35 +129,39 @@ def _export_weights(values: Keys, place: Path, output: Path, name: str | None) -
         raise UserError(
             f"stage {model.stage} of {type(model).__name__} translates no pictures: give the run of another"
         )
-    make_folder(output.parent)
-    building = unfinished_folder(output)
+    was_there = output.exists()
+    make_folder(output)
+    remove_abandoned(output, _BUILDING)
+    building = unfinished_folder(output / _BUILDING)  # in it: it may lie on another disk than what is beside it
     try:
         weights = write_weights(model, depth, building)
         if values["format"] == "hub":
-            hub.write_beside(_told(values, model, weights, run, name), run, building)
+            hub.write_beside(_told(values, output, model, weights, run, name), run, building)
         names = sorted(path.name for path in building.iterdir())
         _refuse_present(values, output, names)
-        make_folder(output)
         for written in names:
             (building / written).replace(output / written)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+        if not was_there:
+            with suppress(OSError):  # as a rule it is full now
+                output.rmdir()
     print(f"{output}: {', '.join(model.translating())}, {weights:,} weights, in {', '.join(names)}")
-    print(_next(model, output))
+    print(translate_command(model, str(output)))
     return names
 
 
-def _told(values: Keys, model: "Paper", weights: int, run: Path | None, name: str | None) -> "card.Told":
-    from suite.evaluate import kept
+def _told(values: Keys, output: Path, model: "Paper", weights: int, run: Path | None, name: str | None) -> "card.Told":
     from suite.exporting import card
+    from suite.run.measured import evaluations
 
     return card.Told(
         model=model,
-        name=name.partition("/")[2] if name else Path(values["output"]).name,
+        name=name.partition("/")[2] if name else output.resolve().name or model.name,
         where=f"hf://{name}" if name else "FOLDER",
         weights=weights,
         config=None if run is None else folder.read_config(run),
-        figures={} if run is None else kept(run),
+        figures={} if run is None else evaluations(run),
         licence=values["licence"],
         pictures=values["pictures"],
     )
@@ -165,15 +171,8 @@ def _run_of(place: Path) -> Path | None:
     """The run that a place is, or that a checkpoint file lies in; None for one by itself, or an exported model."""
     if exported.is_exported(place):
         return None
-    run = place.parent.parent if place.is_file() else folder.of_stage(place)
+    run = folder.run_of(place)
     return run if (run / "config.yaml").is_file() else None
-
-
-def _next(model: "Paper", output: Path) -> str:
-    """The command that translates with it; what is the user's in capitals."""
-    further = [say("target", model.labels[-1])] if model.labels else []
-    further += ["style=PICTURE_OR_FOLDER"] if model.needs_style else []
-    return command("translate", say("run", output), "input=FILE_OR_FOLDER", "output=FOLDER", *further)
 
 
 def main() -> None:

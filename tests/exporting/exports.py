@@ -55,7 +55,14 @@ def save_run(folder: Path, model: Paper, *words: str) -> Path:
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
     (folder / "images").mkdir()
     Image.new("RGB", (8, 8), "red").save(folder / "images" / "a2b_epoch0001.png")
-    figures = {"steps": 10, "test/psnr": 12.3456, "test/n": 4.0, "test/<b>": 1.0, "test/ssim": float("nan")}
+    figures = {
+        "steps": 10,
+        "test/psnr": 12.3456,
+        "test/n": 4.0,
+        "test/<b>": 1.0,
+        "test/ssim": float("nan"),
+        "test/l1": 10**400,
+    }
     (folder / "metrics.json").write_text(json.dumps({"test/last": figures, "odd": [1], "x|y": {"a": 1}}))
     return folder
 

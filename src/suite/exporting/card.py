@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from omegaconf import DictConfig
 
@@ -37,7 +37,7 @@ class Told(NamedTuple):
     where: str  # what `suite.load` takes: a name of the hub, or <folder>
     weights: int
     config: DictConfig | None
-    figures: dict[str, Any]
+    figures: dict[str, dict[str, float]]
     licence: str | None  # as the hub spells it
     pictures: bool | None  # whether it may show some; None: those of the built-in faces
 
@@ -45,7 +45,14 @@ class Told(NamedTuple):
 def write_card(told: Told, shows_grid: bool) -> str:
     """The whole file. shows_grid: whether a picture lies beside it."""
     sets = [] if told.config is None else data_sets(told.config)
-    parts = [_front(told), f"# {told.name}", _what(told), _use(told), _data(sets, foreign_start(told.config)), _training(told)]
+    parts = [
+        _front(told),
+        f"# {told.name}",
+        _what(told),
+        _use(told),
+        _data(sets, foreign_start(told.config)),
+        _training(told),
+    ]
     parts += [_figures(told.figures), _GRID_SHOWN if shows_grid else "", _limits(told)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -104,9 +111,7 @@ def _experiment(config: DictConfig | None) -> str:
 
 def _use(told: Told) -> str:
     model = told.model
-    further = [say("target", model.labels[-1])] if model.labels else []
-    further += ["style=PICTURE_OR_FOLDER"] if model.needs_style else []
-    line = command("translate", say("run", told.where), "input=FILE_OR_FOLDER", "output=FOLDER", *further)
+    line = translate_command(model, told.where)
     load = f"model = suite.load({json.dumps(told.where, ensure_ascii=False)})"
     call = "translate(pictures)" if not model.labels else f'translate(pictures, "{list(model.directions)[-1]}")'
     styled = "model.take_style(exemplar)  # (1, C, H, W)\n" if model.needs_style else ""
@@ -114,6 +119,13 @@ def _use(told: Told) -> str:
         f"## Use\n\nWith the suite, and its extra `hub`:\n\n```sh\n{line}\n```\n\n"
         f"```python\nimport suite\n\n{load}\n{styled}translated = model.{call}  # (B, C, H, W) in [-1, 1]\n```"
     )
+
+
+def translate_command(model: "Paper", where: str) -> str:
+    """The command that translates with a model, which `suite.load` takes from there; what is the user's in capitals."""
+    further = [say("target", model.labels[-1])] if model.labels else []
+    further += ["style=PICTURE_OR_FOLDER"] if model.needs_style else []
+    return command("translate", say("run", where), "input=FILE_OR_FOLDER", "output=FOLDER", *further)
 
 
 def _data(sets: Sequence[DataSet], start: str | None) -> str:
@@ -143,27 +155,20 @@ def _training(told: Told) -> str:
     return f"## Training\n\n```sh\n{line}\n```\n\n{rest}"
 
 
-def _figures(figures: dict[str, Any]) -> str:
+def _figures(figures: dict[str, dict[str, float]]) -> str:
     """Tables of metrics.json, of the numbers in it that are named as metrics are."""
     tables = []
     for entry, of_entry in figures.items():
-        if not isinstance(of_entry, dict) or not _FIGURE.fullmatch(entry):
+        if not _FIGURE.fullmatch(entry):
             continue
-        numbers = {name: value for name, value in of_entry.items() if _is_figure(name, value)}
-        rows = [
-            f"| {name} | {value:.4f} {spread} | {n} |" for name, value, n, spread in rows_of(numbers) if name != "steps"
-        ]
+        numbers = {name: value for name, value in of_entry.items() if _FIGURE.fullmatch(name) and math.isfinite(value)}
+        rows = [f"| {name} | {f'{value:.4f} {spread}'.rstrip()} | {n} |" for name, value, n, spread in rows_of(numbers)]
         if rows:
             tables.append("\n".join([f"`{entry}`", "", "| metric | value | n |", "|---|---|---|", *rows]))
     if not tables:
         return "## Figures\n\nNot measured."
     told = "As `suite.evaluate` found them: the split and the checkpoint, then how many pictures a figure is of."
     return "\n\n".join([f"## Figures\n\n{told}", *tables])
-
-
-def _is_figure(name: Any, value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and isinstance(name, str) and bool(_FIGURE.fullmatch(name))
 
 
 def _limits(told: Told) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from suite.errors import UserError
-from suite.files import write_whole
+from suite.files import make_folder, write_whole
 from suite.images import padded
 from suite.papers.base import Direction, source_side
 
@@ -77,6 +77,7 @@ def write_graph(model: "Paper", direction: Direction, path: Path) -> Compared:
             f"format=onnx: onnxruntime's pictures differ by up to {compared.difference:.2g} from the model's, of "
             f"values from -1 to 1, and {TOLERANCE:g} is the most; nothing is written, use format=safetensors"
         )
+    make_folder(path.parent)
     write_whole(path, content)
     return compared
 
