@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from saved import noise, save_run
 
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
@@ -34,15 +35,6 @@ def model():
     return tiny()
 
 
-def save_run(folder, model):
-    """What `suite.translate` needs of a run, written without a trainer."""
-    content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "epoch": 0}
-    model.on_save_checkpoint(content)
-    (folder / "checkpoints").mkdir(parents=True)
-    torch.save(content, folder / "checkpoints" / "last.ckpt")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, model):
     return save_run(tmp_path_factory.mktemp("runs") / "run", model)
@@ -51,15 +43,6 @@ def run(tmp_path_factory, model):
 @pytest.fixture
 def photos(tmp_path):
     return tmp_path / "photos"
-
-
-def noise(path, width, height, mode="RGB", **options):
-    """Writes a picture without structure; its file name is its seed."""
-    shape = (height, width) if mode == "L" else (height, width, len(mode))
-    pixels = np.random.default_rng(list(path.name.encode())).integers(0, 256, shape).astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels, mode).save(path, **options)
-    return path
 
 
 def command(run, source, target, *overrides):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import av
 import hydra
 import numpy as np
-import torch
 
 from suite.faces import FaceParameters, draw
 from suite.run.config import CONF
@@ -17,14 +16,6 @@ FRAMES = 6
 RATE = 10
 GREY = 120
 SECONDS = FRAMES / RATE
-
-
-def save_run(folder: Path, model: Any) -> Path:
-    content: dict[str, Any] = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "epoch": 0}
-    model.on_save_checkpoint(content)
-    (folder / "checkpoints").mkdir(parents=True)
-    torch.save(content, folder / "checkpoints" / "last.ckpt")
-    return folder
 
 
 def face_frames(frames: int = FRAMES, height: int = 180, width: int = 320) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from videos import save_run
+from saved import save_run
 
 from suite.run import folder
 from suite.run.config import compose, instantiate

@@ -1,5 +1,6 @@
 """What the models of a page read and make, and that what can't stand side by side is refused."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from suite.demo_page.examples import Examples
+from suite.demo_page.serving import folder_of_page
 from suite.demo_page.trained import Trained, names_of, ways_of
 from suite.errors import UserError
 
@@ -42,7 +44,8 @@ def test_labels_are_one_way_with_a_choice(make_run: MakeRun) -> None:
     assert made[0][1].tobytes() != made[1][1].tobytes()
 
 
-def test_a_style_is_taken_of_the_picture_that_is_given(make_run: MakeRun) -> None:
+def test_a_style_is_taken_of_the_picture_that_is_given(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("data.size=64", "data.load_size=64", "data.sketch=xdog", "data.sketch_sets=null")
     trained = load(
         make_run(
             "sketch_to_image_faces",
@@ -51,6 +54,7 @@ def test_a_style_is_taken_of_the_picture_that_is_given(make_run: MakeRun) -> Non
             "data.sketch_sets=null",
             "data.size=64",
             "data.load_size=64",
+            *words,
         )
     )
     assert [way.title for way in ways_of([trained])] == [
@@ -60,6 +64,9 @@ def test_a_style_is_taken_of_the_picture_that_is_given(make_run: MakeRun) -> Non
     sketch = Image.new("L", (64, 64), "white")
     red, blue = (trained.translate(sketch, "a2b", Image.new("RGB", (50, 40), colour))[1] for colour in ("red", "blue"))
     assert red.tobytes() != blue.tobytes()
+    monkeypatch.setattr(type(trained.model), "take_style", lambda *_: np.zeros(1 << 50))
+    with pytest.raises(UserError, match="a picture of 50x40 pixels is too large for the memory"):
+        trained.translate(sketch, "a2b", Image.new("RGB", (50, 40)))
 
 
 def test_of_several_only_what_all_can_is_shown(both_ways: Path, to_photos: Path, make_run: MakeRun) -> None:
@@ -96,6 +103,21 @@ def test_examples_are_validation_pictures_as_the_run_reads_them(both_ways: Path,
     assert [Image.open(found[side][0]).mode for side in "ab"] == ["RGB", "L"]
 
 
+def test_no_more_pictures_are_opened_than_a_row_is_worth(
+    both_ways: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def broken(_: object, picture: object) -> None:
+        opened.append(picture)
+        raise OSError("broken")
+
+    monkeypatch.setattr("suite.demo_page.examples._TRIES", 2)
+    monkeypatch.setattr("suite.data.pictures.decode.Fit.decode", broken)
+    assert Examples(both_ways).write(tmp_path) == {"a": [], "b": []}
+    assert len(opened) == 4  # two a side, of three
+
+
 def test_sketches_that_are_made_of_photos_are_examples_too(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run("dagan_celeba_cufsf", "model.features=random_vgg", "data.sketch=xdog")
     drawings = Examples(run).write(tmp_path)["a"]
@@ -113,3 +135,12 @@ def test_why_there_are_no_examples(both_ways: Path, tmp_path: Path) -> None:
     (run / "config.yaml").write_text(config.replace("streaming: null", "streaming: s3://bucket/set"))
     with pytest.raises(UserError, match="not on this machine but in s3://bucket/set"):
         Examples(run)
+
+
+def test_the_environment_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gradio")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    before = dict(os.environ)
+    with folder_of_page() as place:
+        assert (os.environ["HF_HUB_OFFLINE"], os.environ["GRADIO_TEMP_DIR"]) == ("1", str(place))
+    assert dict(os.environ) == before

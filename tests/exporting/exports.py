@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hydra
 import numpy as np
+import saved
 import torch
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
@@ -46,10 +47,7 @@ def small(*words: str) -> Paper:
 
 def save_run(folder: Path, model: Paper, *words: str) -> Path:
     """A run folder of that model and the experiment of these words, written without a trainer."""
-    content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams), "epoch": 0}
-    model.on_save_checkpoint(content)
-    (folder / "checkpoints").mkdir(parents=True)
-    torch.save(content, folder / "checkpoints" / "last.ckpt")
+    saved.save_run(folder, model)
     config = composed(*words).copy()
     config.name = words[0].partition("=")[2]
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
@@ -71,12 +69,6 @@ def command(run: Path | str, output: Path, *words: str) -> None:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("export", [f"run='{run}'", f"output='{output}'", *words])
     export(config)
-
-
-def noise(path: Path, width: int, height: int, mode: str = "RGB") -> Path:
-    pixels = np.random.default_rng(0).integers(0, 256, (height, width, len(mode))).astype(np.uint8)
-    Image.fromarray(pixels.squeeze(), mode).save(path)
-    return path
 
 
 def by_suite(run: Path, picture: Path, target: Path, *words: str) -> np.ndarray:

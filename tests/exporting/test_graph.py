@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exports import by_suite, command, noise, save_run, small
+from exports import by_suite, command, save_run, small
 from PIL import Image
+from saved import noise
 
 from suite.errors import UserError
 

@@ -1,13 +1,15 @@
 """format=safetensors and hub: what a folder holds, and that the model comes back out of it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from exports import by_suite, command, noise, save_run, small
+from exports import by_suite, command, save_run, small
 from PIL import Image
+from saved import noise
 
 import suite
 from suite.data.sources import SOURCES
@@ -54,6 +56,15 @@ def test_the_average_is_what_leaves(run: Path, tmp_path: Path) -> None:
     assert not again.G(x).equal(model.G(x))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "model.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_folder_that_has_no_name_may_be_meant(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    killed = tmp_path / ".export.unfinished-1-00"
+    killed.mkdir()
+    os.utime(killed, (0, 0))
+    command(run, Path("."), "format=safetensors")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
 
 
 def test_a_folder_of_it_is_translated_with_and_exported_again(run: Path, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from saved import save_run
 from to_labels import to_labels
-from videos import face_frames, save_run, write
+from videos import face_frames, write
 
 from suite.papers.cyclegan import CycleGAN
 from suite.run.config import defaults_of

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from saved import save_run
 from to_labels import SHIFT, SIZE, ToLabels, to_labels
-from videos import command, files, read, save_run, write
+from videos import command, files, read, write
 
 from suite.errors import UserError
 from suite.translating.batches import pick_direction, translate_files

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from saved import noise, save_run
 
 from suite.errors import UserError
 from suite.papers.cyclegan import CycleGAN
@@ -30,18 +31,7 @@ def make_model(norm: str = "instance") -> CycleGAN:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = make_model()
-    content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
-    model.on_save_checkpoint(content)
-    path = tmp_path_factory.mktemp("run") / "model.ckpt"
-    torch.save(content, path)
-    return path
-
-
-def noise(path: Path, width: int, height: int) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path
+    return save_run(tmp_path_factory.mktemp("runs") / "run", make_model())
 
 
 def command(run: Path, source: Path, target: Path, *words: str) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from saved import save_run
 from to_labels import SIZE, ToLabels
 from torch import Tensor
-from videos import command, files, read, save_run, write
+from videos import command, files, read, write
 
 import suite
 from suite.errors import UserError
