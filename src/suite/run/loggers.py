@@ -19,7 +19,8 @@ from suite.files import write_whole
 from suite.run.config import plain
 from suite.run.stored import TENSORBOARD, WANDB
 
-_STAGED, _TABLES = "WANDB_DATA_DIR", "wandb/tables"
+_STAGED = "WANDB_DATA_DIR"
+_staged_by_us: set[str] = set()  # what this process has set it to
 VALIDATED = ("val", "pictures/", "tables/")  # how names begin of what comes of a validation
 
 
@@ -152,7 +153,9 @@ def start_wandb(logger: WandbLogger, config: DictConfig, run: Path) -> None:
         if file.exists():  # read where the run's folder is the working folder: it says who gets the key
             raise UserError(f"{file} would be settings of W&B, and a run's folder has none: delete it")
     # Pictures of tables wait for their upload in a folder of the user's, which no one would clear, unless told where.
-    os.environ.setdefault(_STAGED, str(run.resolve() / _TABLES))
+    if _STAGED not in os.environ:
+        os.environ[_STAGED] = str(run.resolve() / "wandb" / "tables")
+        _staged_by_us.add(os.environ[_STAGED])
     logger._wandb_init.pop("anonymous", None)  # Lightning passes it, and W&B warns that it no longer means anything
     try:
         logger.log_hyperparams(plain(config))
@@ -166,5 +169,5 @@ def finish_wandb(exit_code: int) -> None:
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
         wandb.finish(exit_code=exit_code)
-    if os.environ.get(_STAGED, "").endswith(_TABLES):  # of this run alone
+    if os.environ.get(_STAGED) in _staged_by_us:  # of this run alone
         del os.environ[_STAGED]
