@@ -12,6 +12,7 @@ from suite.errors import UserError
 from suite.files import make_folder, readable_bytes, write_whole
 from suite.run import cli, words
 from suite.run.checks import checked
+from suite.run.console import counted
 from suite.translating.outputs import pictures_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def compare(config: DictConfig, places: Sequence[str] = ()) -> None:
     for run in runs:
         for note in made[run.folder].notes if run.folder in made else ():
             print(note if str(run.last) in note else f"{run.folder}: {note}")
-    what = f"{_counted(len(runs), 'run')} in {_counted(len(arms), 'arm')}"
+    what = f"{counted(len(runs), 'run')} in {counted(len(arms), 'arm')}"
     print(f"{what}: {output} ({readable_bytes(output.stat().st_size)}), to be opened in a browser")
 
 
@@ -84,10 +85,6 @@ def _translated(runs: "Sequence[Run]", values: Keys) -> "tuple[Inputs | None, di
             made[run.folder] = pictures.translate(run, inputs, values["checkpoint"], device)
             progress.advance(bar)
     return inputs, made
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from suite.files import make_folder
 from suite.run import cli, folder
 from suite.run.checks import checked
 from suite.run.config import CONF
+from suite.run.console import counted
 from suite.translating.outputs import is_video, match_styles, match_video, videos_in
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
     by_style = match_styles(source, target, style)
     pairs = [pair for pairs in by_style.values() for pair in pairs]
     if source.is_dir() and (videos := videos_in(source)):
-        print(f"{_counted(videos, 'video')} in {source} left out: name one at a time, input=<file>")
+        print(f"{counted(videos, 'video')} in {source} left out: name one at a time, input=<file>")
     if source.is_dir():
         unread = count_unread(source, (str(picture) for picture, _ in pairs))
         others = {kind: count for kind, count in unread.kinds.items() if f".{kind}" not in VIDEOS}
@@ -118,16 +119,16 @@ def _translate_pictures(values: Keys, run: Path, source: Path, target: Path) -> 
             failures += len(without)
     seconds = time.monotonic() - started
     done = count - failures
-    in_styles = f", {_counted(len(by_style), 'style')}" if style is not None and style.is_dir() else ""
+    in_styles = f", {counted(len(by_style), 'style')}" if style is not None and style.is_dir() else ""
     print(
-        f"{_counted(done, 'picture')} translated ({direction}{in_styles}) into {where}: {seconds:.1f} s, "
+        f"{counted(done, 'picture')} translated ({direction}{in_styles}) into {where}: {seconds:.1f} s, "
         f"{done / seconds:.1f} pictures/s" + f"; {there}" * (count < len(pairs))
     )
     for line in looks.lines():
         print(line)
     if failed:
         some = ", ".join(f"{path} ({reason})" for path, reason in list(failed.items())[:3])
-        raise UserError(f"{_counted(len(failed), 'picture')} not translated: {some}" + ", …" * (len(failed) > 3))
+        raise UserError(f"{counted(len(failed), 'picture')} not translated: {some}" + ", …" * (len(failed) > 3))
 
 
 def _translate_video(values: Keys, run: Path, source: Path, target: Path) -> None:
@@ -163,10 +164,10 @@ def _translate_video(values: Keys, run: Path, source: Path, target: Path) -> Non
     seconds = time.monotonic() - started
     if done.broken:
         print(f"{source}: part of it is missing or broken, and left out")
-    found = "" if values["crops"] else f", {_counted(done.faces, 'face')}"
-    unchanged = f"{_counted(done.without_face, 'frame')} without a face unchanged; " if done.without_face else ""
+    found = "" if values["crops"] else f", {counted(done.faces, 'face')}"
+    unchanged = f"{counted(done.without_face, 'frame')} without a face unchanged; " if done.without_face else ""
     print(
-        f"{_counted(done.frames, 'frame')}{found} translated ({direction}) into {target}: {seconds:.1f} s, "
+        f"{counted(done.frames, 'frame')}{found} translated ({direction}) into {target}: {seconds:.1f} s, "
         f"{done.frames / seconds:.1f} frames/s; {unchanged}{done.sound}"
     )
 
@@ -208,7 +209,7 @@ def _room(values: Keys, model: "Paper", direction: str, sources: set[Path]) -> t
     failed = room.too_large(there, sizes, size, tile)
     if len(failed) == len(sources):
         path, reason = next(iter(failed.items()))
-        others = f", and {_counted(len(failed) - 1, 'other picture')} too" if len(failed) > 1 else ""
+        others = f", and {counted(len(failed) - 1, 'other picture')} too" if len(failed) > 1 else ""
         raise UserError(f"{path}: {reason}{others}")
     for line in room.said(there, {path: sizes[path] for path in sizes if path not in failed}, size, tile, batch_size):
         print(line)
@@ -233,12 +234,12 @@ class Looks:
         if self.several:
             path, pages = next(iter(self.several.items()))
             found.append(
-                f"of {_counted(len(self.several), 'file')} with several pages or frames the first was translated, such "
+                f"of {counted(len(self.several), 'file')} with several pages or frames the first was translated, such "
                 f"as {path} ({pages})"
             )
         if self.transparent:
             found.append(
-                f"{_counted(len(self.transparent), 'picture')} transparent in places translated on white, such as "
+                f"{counted(len(self.transparent), 'picture')} transparent in places translated on white, such as "
                 f"{next(iter(self.transparent))}"
             )
         return found
@@ -256,10 +257,6 @@ def _changed(values: Keys, *keys: str) -> list[str]:
     """Those of the keys that are not at their defaults, as they were typed."""
     defaults = OmegaConf.load(CONF / "translate.yaml")
     return [f"{key}={str(value).lower()}" for key in keys if (value := values[key]) != defaults[key]]  # type: ignore
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import gradio as gr
 
 from suite.demo_page.panel import Panel, Tries
 from suite.demo_page.trained import Trained, Way, ways_of
+from suite.run.console import capital
 
 CSS = """
 .gradio-container {max-width: 1100px !important; margin: auto !important}
@@ -47,7 +48,3 @@ def _title(ways: Sequence[Way]) -> str:
 def _to_do(ways: Sequence[Way]) -> str:
     begin = "Draw something, or upload a picture" if any(way.draws for way in ways) else "Upload a picture"
     return f"{begin}, and press Translate. Pictures stay on the machine that this page comes from."
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -41,3 +41,13 @@ def keep(memory: MemoryHandler, path: Path) -> None:
     memory.setTarget(file)
     memory.flush()
     memory.flushLevel = logging.NOTSET
+
+
+def counted(count: int, what: str) -> str:
+    """As `1 picture` or `2 pictures`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def capital(text: str) -> str:
+    """With a capital in front, the rest as it is."""
+    return text[:1].upper() + text[1:]
