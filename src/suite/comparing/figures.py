@@ -1,14 +1,16 @@
 """What was measured of several runs, as tables of arms: the mean over seeds, and how far seeds are apart."""
 
 import math
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from suite.comparing.curves import Rows
 from suite.comparing.runs import Arm
 from suite.metrics.table import rows_of
 from suite.run import measured
-from suite.run.loggers import read_metrics
 
 VALIDATION = "validation, at the end of training"
 _BETTER = {"psnr": "↑", "ssim": "↑", "sr": "↑", "fid": "↓", "kid": "↓", "fd": "↓", "kd": "↓", "lpips": "↓", "l1": "↓",
@@ -38,16 +40,16 @@ class Cell(NamedTuple):
 Table = dict[str, list[Cell | None]]  # by figure a cell for each arm
 
 
-def tables(arms: Sequence[Arm]) -> dict[str, Table]:
+def tables(arms: Sequence[Arm], rows: Mapping[Path, Rows]) -> dict[str, Table]:
     """By evaluation, <split>/<checkpoint>, what metrics.json has; where a run has none, of all the last validation.
 
-    Raises UserError where such a file is damaged.
+    rows: of metrics.csv, by folder of each run. Raises UserError where a metrics.json is damaged.
     """
     evaluated = [[measured.evaluations(run.last) for run in arm.runs] for arm in arms]
     entries = dict.fromkeys(entry for arm in evaluated for run in arm for entry in run)
     found = {entry: _table([[run.get(entry, {}) for run in arm] for arm in evaluated]) for entry in sorted(entries)}
     if not all(run for arm in evaluated for run in arm):
-        validated = [[measured.last_validation(read_metrics(run.last)) for run in arm.runs] for arm in arms]
+        validated = [[measured.last_validation(rows[run.folder]) for run in arm.runs] for arm in arms]
         found[VALIDATION] = _table(validated)
     return {entry: table for entry, table in found.items() if table}
 
@@ -58,9 +60,15 @@ def _table(arms: Sequence[Sequence[dict[str, float]]]) -> Table:
 
     def cell(arm: Sequence[dict], name: str) -> Cell | None:
         there = [run[name] for run in arm if name in run]
-        return Cell([row.value for row in there], there[0].n) if there else None
+        return Cell([row.value for row in there], _pictures([row.n for row in there])) if there else None
 
     return {name: [cell(arm, name) for arm in rows] for name in names}
+
+
+def _pictures(counts: Sequence[str]) -> str:
+    """How many pictures the runs were measured on: one number, or the least and the most."""
+    unlike = sorted({*counts} - {""}, key=lambda count: [int(part) for part in re.findall(r"\d+", count)])
+    return " to ".join(dict.fromkeys((unlike[0], unlike[-1]))) if unlike else ""
 
 
 def better(name: str) -> str:

@@ -14,6 +14,7 @@ from string import Template
 from suite.comparing import curves, figures
 from suite.comparing.pictures import Inputs, Made, Shot, Way, shot
 from suite.comparing.runs import Arm, differing
+from suite.run.console import capital, counted
 from suite.run.loggers import read_metrics
 
 _HERE = Path(__file__).parent
@@ -29,12 +30,13 @@ def page(arms: Sequence[Arm], made: Mapping[Path, Made], inputs: Inputs | None) 
     Raises UserError where the metrics of a run are damaged.
     """
     runs = [run for arm in arms for run in arm.runs]
+    rows = {run.folder: read_metrics(run.last) for run in runs}
     sections = {
         "Runs": _runs(arms, made),
         "Pictures": "" if inputs is None else _pictures(arms, made, inputs),
-        "Figures": _figures(arms),
+        "Figures": _figures(arms, rows),
         "What differs": _differences(arms),
-        "Curves": _curves(arms),
+        "Curves": _curves(arms, rows),
     }
     there = {title: content for title, content in sections.items() if content}
     style, script = (_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
@@ -60,7 +62,7 @@ def _title(arms: Sequence[Arm]) -> str:
 def _lead(arms: Sequence[Arm], count: int) -> str:
     if count == 1:
         return "One run."
-    differ = "in the seed alone" if len(arms) == 1 else f"in {_counted(len(arms), 'arm')}"
+    differ = "in the seed alone" if len(arms) == 1 else f"in {counted(len(arms), 'arm')}"
     return f"{count} runs, {'which differ ' if len(arms) == 1 else ''}{differ}."
 
 
@@ -99,7 +101,7 @@ def _differences(arms: Sequence[Arm]) -> str:
         for key, values in differing(arms).items()
     ]
     folded = "" if len(rows) > _MANY else " open"
-    told = f"{_counted(len(rows), 'setting')} that {'is' if len(rows) == 1 else 'are'} not the same in all arms"
+    told = f"{counted(len(rows), 'setting')} that {'is' if len(rows) == 1 else 'are'} not the same in all arms"
     return f"<details{folded}><summary>{told}</summary>{_table(['key', *_badges(arms)], rows)}</details>"
 
 
@@ -128,11 +130,11 @@ def _pictures(arms: Sequence[Arm], made: Mapping[Path, Made], inputs: Inputs) ->
     if not ways:
         return f"<p>No run makes anything of pictures {escape(inputs.whose)}: see the table above.</p>"
     several = any(len(arm.runs) > 1 for arm in arms)
-    parts = [f"<p>{escape(_upper(inputs.whose))}. A click shows one at full size; arrow keys go on to the next.</p>"]
+    parts = [f"<p>{escape(capital(inputs.whose))}. A click shows one at full size; arrow keys go on to the next.</p>"]
     for way in ways:
         parts.append(f"<h3>{escape(_way_title(way))}</h3>")
         given, truths = inputs.of(way), inputs.truths(way)
-        for place, name in enumerate(inputs.names[: len(given)]):
+        for place, name in enumerate(inputs.named(way)):
             row = [_figure(shot(f"{name}: input", given[place]), f"input, {escape(name)}")]
             for number, arm in enumerate(arms):
                 for run in arm.runs:
@@ -175,15 +177,15 @@ def _way_title(way: Way) -> str:
 # Figures and curves ---------------------------------------------------------------------------------------------------
 
 
-def _figures(arms: Sequence[Arm]) -> str:
+def _figures(arms: Sequence[Arm], metrics: Mapping[Path, curves.Rows]) -> str:
     several = any(len(arm.runs) > 1 for arm in arms)
     parts = []
-    for entry, table in figures.tables(arms).items():
+    for entry, table in figures.tables(arms, metrics).items():
         split, slash, how = entry.partition("/")
         title = f"{split}, {how.replace('/', ', ')} checkpoint" if slash else entry
         rows = [[_named(name), *(_cell(cell, several) for cell in cells)] for name, cells in table.items()]
         numbers = range(1, len(arms) + 1)
-        parts.append(f"<h3>{escape(_upper(title))}</h3>" + _table(["figure", *_badges(arms)], rows, numbers))
+        parts.append(f"<h3>{escape(capital(title))}</h3>" + _table(["figure", *_badges(arms)], rows, numbers))
     if not parts:
         return ""
     how = "The mean of an arm's runs ± their standard deviation; n is how many runs. " if several else ""
@@ -202,8 +204,8 @@ def _cell(cell: figures.Cell | None, several: bool) -> str:
     return f'{cell}<br><span class="n">{escape(", ".join(filter(None, (runs, of))))}</span>'
 
 
-def _curves(arms: Sequence[Arm]) -> str:
-    rows = [(number % _COLOURS, read_metrics(run.last)) for number, arm in enumerate(arms) for run in arm.runs]
+def _curves(arms: Sequence[Arm], metrics: Mapping[Path, curves.Rows]) -> str:
+    rows = [(number % _COLOURS, metrics[run.folder]) for number, arm in enumerate(arms) for run in arm.runs]
     parts = []
     for title, columns in curves.by_group([of_run for _, of_run in rows]).items():
         charts = [
@@ -216,11 +218,3 @@ def _curves(arms: Sequence[Arm]) -> str:
         )
     legend = "".join(f"{badge}&ensp; " for badge in _badges(arms))
     return f"<p>{legend}</p>{''.join(parts)}" if parts else ""
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -3,13 +3,12 @@
 import base64
 import io
 import json
-import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -20,8 +19,9 @@ from torch import Tensor
 from suite import images
 from suite.arguments import shown
 from suite.comparing.runs import Run
+from suite.data.batch import Batch
 from suite.data.catalog import PictureFile, flatten
-from suite.data.keys import DataKeys
+from suite.data.keys import DataKeys, Side
 from suite.data.module import PictureData
 from suite.errors import UserError
 from suite.papers.base import Direction, Paper
@@ -31,11 +31,10 @@ from suite.run.config import plain
 from suite.translating.batches import forward
 from suite.translating.fitting import Fitting, resize
 
-log = logging.getLogger("suite")
-
 Way = tuple[str, str]  # photo to drawing, or of models that know labels: nothing, and the direction
 _LOSSLESS = 128  # pixels of the longer side: up to it, pictures in a page are kept to the bit
 _QUALITY = 95
+_GIVE = "; or give pictures to compare with, input=<folder>"
 
 
 class Shot(NamedTuple):
@@ -51,21 +50,31 @@ class Shot(NamedTuple):
 class Inputs:
     """Pictures to translate, uint8 (C, H, W): by the kind that they are, with the counterparts where they have them.
 
-    whose: in words. keys: of their records, to be looked for among those that a run was trained on.
+    whose: in words. owner: the folder of the run whose own pictures they are. keys: of their records in its data set,
+    by kind, to be looked for among those that another run was trained on.
     """
 
-    names: Sequence[str]
+    names: Mapping[str, Sequence[str]]  # of each picture
     by_kind: Mapping[str, Sequence[Tensor]]  # photo, drawing; "": whatever is asked for
     whose: str
+    owner: Path | None = None
     paired: bool = False
     styles: Sequence[Tensor] = ()  # of each, for models that take one
     dataset: str = ""
-    keys: frozenset[str] = frozenset()
+    keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def of(self, way: Way) -> Sequence[Tensor]:
         """Those that are translated in that way; none where there are none of the kind."""
-        source = way[0] or ("photo" if "photo" in self.by_kind else next(iter(self.by_kind)))
-        return self.by_kind.get("", self.by_kind.get(source, ()))
+        return self.by_kind.get(self._kind(way), ())
+
+    def named(self, way: Way) -> Sequence[str]:
+        """The names of those."""
+        return self.names.get(self._kind(way), ())
+
+    def _kind(self, way: Way) -> str:
+        if "" in self.by_kind:
+            return ""
+        return way[0] or ("photo" if "photo" in self.by_kind else next(iter(self.by_kind)))
 
     def truths(self, way: Way) -> Sequence[Tensor]:
         return self.by_kind.get(way[1], ()) if self.paired and way[0] != way[1] else ()
@@ -86,47 +95,62 @@ class Made:
 def own_inputs(run: Run, count: int, cache_dir: str) -> Inputs:
     """The first validation pictures of a run, with the splits that it has; of training where none are held out.
 
-    Raises UserError where its data are not here.
+    Says which folders they are read from. Raises UserError where its data are not on this machine.
     """
     saved = run.config.copy()
     check_keys(saved, only=("data",))
+    if distant := stored.distant_place(saved.data):
+        raise UserError(f"the pictures of {run.folder} are not on this machine but in {distant}{_GIVE}")
     stored.take_own(saved, stored.Own(cache_dir, stored.own_mode()))
     check_values(saved, only=("data",))
+    if said := stored.said_places(saved.data):
+        print(f"reading {said}", flush=True)
     data = PictureData(**plain(saved.data))
     data.kept = folder.kept_splits(run.last, saved.data)
     try:
         data.prepare_data()
     except UserError as error:
-        raise UserError(f"{error}; or give pictures to compare with, input=<folder>") from error
+        raise UserError(f"{error}{_GIVE}") from error
     split = "val" if data.holds_out else "train"
     batches = [data.finish(batch) for batch in data.first_batches(split, count)]
-    sides = {
-        key: [images.signed_to_uint8(one) for batch in batches for one in batch[key]]
-        for key in ("a", "b")
-        if all(key in batch for batch in batches)
-    }
-    names = [str(key) for batch in batches for key in batch["key"]]
+    sides: list[Side] = [side for side in get_args(Side) if all(side in batch for batch in batches)]
+    of_kinds: dict[str, list[tuple[str, Tensor]]] = {data.kind(side): _of_side(batches, side) for side in sides}
+    names = {kind: [name for name, _ in of_kind] for kind, of_kind in of_kinds.items()}
+    by_kind = {kind: [picture for _, picture in of_kind] for kind, of_kind in of_kinds.items()}
     paired = all(bool(batch["paired"]) for batch in batches)
-    photos = [side for side in sides if data.kind(side) == "photo"]  # type: ignore[arg-type]
     return Inputs(
         names=names,
-        by_kind={data.kind(side): pictures for side, pictures in sides.items()},  # type: ignore[arg-type]
+        by_kind=by_kind,
         whose=f"the first {'validation' if split == 'val' else 'training'} pictures of run {run.name}",
         paired=paired,
-        styles=sides[photos[0]] if paired and photos else (),
+        owner=run.folder,
+        styles=by_kind.get("photo", ()) if paired else (),
         dataset=data.catalog.dataset,
-        keys=frozenset(str(key) for batch in batches for name in ("key", "key_b") for key in batch.get(name, ())),
+        keys={data.kind(side): frozenset(names[data.kind(side)]) for side in sides if not data.of_target(side)},
     )
+
+
+def _of_side(batches: Sequence[Batch], side: Side) -> list[tuple[str, Tensor]]:
+    """Name and picture of each; not those of the shorter side that come round again."""
+    return [
+        (str(name), images.signed_to_uint8(picture))
+        for batch in batches
+        for name, picture, fresh in zip(
+            batch["key" if side == "a" else f"key_{side}"], batch[side], batch[f"fresh_{side}"], strict=True
+        )
+        if fresh
+    ]
 
 
 def inputs_of(pictures: Sequence[Path], source: Path, size: int | None) -> Inputs:
     """Picture files, as they are; of larger ones the shorter side is brought to `size` pixels. Raises UserError."""
-    return Inputs([path.name for path in pictures], {"": [_read(path, size) for path in pictures]}, f"from {source}")
+    names = {"": [path.name for path in pictures]}
+    return Inputs(names, {"": [_read(path, size) for path in pictures]}, f"from {source}")
 
 
 def with_style(inputs: Inputs, style: Path, size: int | None) -> Inputs:
     """The inputs, all of them in the style of one picture. Raises UserError where it is none."""
-    return Inputs(**{**vars(inputs), "styles": [_read(style, size)] * len(inputs.names)})
+    return Inputs(**{**vars(inputs), "styles": [_read(style, size)] * max(map(len, inputs.by_kind.values()))})
 
 
 def _read(path: Path, size: int | None) -> Tensor:
@@ -169,7 +193,7 @@ def translate(run: Run, inputs: Inputs, checkpoint: str, device: str) -> Made:
         way = way_of(direction, keys)
         if (given := inputs.of(way)) and way not in made.shots:
             made.shots[way] = _through(model, direction, given, inputs.styles)
-    if said := trained_on(run.last, inputs):
+    if run.folder != inputs.owner and (said := trained_on(run.last, inputs, keys)):
         made.notes.append(said)
     if model.needs_style:
         made.notes.append("each picture in the style of its own counterpart, or the one that was given")
@@ -218,23 +242,36 @@ def _in_channels(picture: Tensor, channels: int) -> Tensor:
     return torch.from_numpy(array[None] if channels == 1 else array.transpose(2, 0, 1).copy())
 
 
-def trained_on(run: Path, inputs: Inputs) -> str:
+def trained_on(run: Path, inputs: Inputs, data: DataKeys) -> str:
     """What is to be said of a run's own pictures by its splits.json: other data, or the inputs among them.
 
-    Of another seed a run may have other splits.
+    Of another seed a run may have other splits. Each kind is looked for among its own; a name that stands in a split
+    that is held out, too, is not counted: in folders of splits each may number its pictures from 0.
     """
     try:
         content: Any = json.loads((run / folder.SPLITS_FILE).read_text(encoding="utf-8"))
         dataset = content["dataset"]
-        names = {str(name) for side in content["train"].values() for name in side}
+        trained: dict[str, set[str]] = {data.kind(side): _called(names) for side, names in content["train"].items()}
+        for split in ("val", "test"):
+            for side, names in content.get(split, {}).items():
+                trained[data.kind(side)] -= _called(names)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return ""  # what `own_inputs` needs of it is checked there
     if inputs.keys and dataset != inputs.dataset:
         return f"it was trained on other data, {shown(dataset)}: these pictures are of {inputs.dataset}"
-    within = {part for name in names for part in (name, name.partition("/")[2])}
-    within |= {os.path.splitext(name)[0] for name in within}
-    seen = len(inputs.keys & within)
-    return f"{seen} of the {len(inputs.keys)} shown were among the pictures it was trained on" if seen else ""
+    seen = [keys & trained.get(kind, set()) for kind, keys in inputs.keys.items()]
+    if not any(seen):
+        return ""
+    count, of = (
+        len(set().union(*sets)) if inputs.paired else sum(map(len, sets)) for sets in (seen, inputs.keys.values())
+    )
+    return f"{count} of the {of} shown were among the pictures it was trained on"
+
+
+def _called(names: Sequence[str]) -> set[str]:
+    """What the records of some names may have as keys: without the split in front, and the suffix."""
+    found = {part for name in names for part in (str(name), str(name).partition("/")[2])}
+    return found | {os.path.splitext(name)[0] for name in found}
 
 
 # As they stand in a page ----------------------------------------------------------------------------------------------

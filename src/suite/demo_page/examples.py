@@ -10,11 +10,10 @@ from PIL import Image
 from suite import images
 from suite.data.keys import Side
 from suite.data.module import PictureData
-from suite.data.sources.helpers.stores import is_distant
 from suite.demo_page.trained import data_values, saved_config
 from suite.errors import UserError
 from suite.run import folder
-from suite.run.stored import said_places
+from suite.run.stored import distant_place, said_places
 from suite.run.words import escaped
 
 _COUNT = 8  # of a side: a row on the page
@@ -34,9 +33,8 @@ class Examples:
             raise UserError(f"{run} is a checkpoint by itself, which knows no data")
         if data_root is not None:
             saved.data.root, saved.data.streaming = escaped(str(data_root)), None
-        places = [saved.data.get("streaming"), (saved.data.get("target") or {}).get("streaming")]
-        if distant := [place for place in places if place and is_distant(place)]:
-            raise UserError(f"the pictures are not on this machine but in {distant[0]}")
+        if distant := distant_place(saved.data):
+            raise UserError(f"the pictures are not on this machine but in {distant}")
         self.places = said_places(saved.data)
         self._data = PictureData(**data_values(saved))
         self._data.kept = folder.kept_splits(folder.run_of(run), saved.data)

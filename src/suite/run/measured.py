@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def evaluations(run: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def last_validation(rows: list[dict[str, str]]) -> dict[str, float]:
+def last_validation(rows: Sequence[Mapping[str, str]]) -> dict[str, float]:
     """The latest figure of every metric among the rows of metrics.csv; a resumed run may have new ones."""
     found = {}
     for row in rows:

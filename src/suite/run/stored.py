@@ -87,6 +87,14 @@ def said_places(data: DictConfig) -> str:
     return "  ".join(say(f"data.{key}", place) for key, place in _places(data))
 
 
+def distant_place(data: DictConfig) -> str:
+    """The first place of the data that is not on this machine; empty where all are."""
+    from suite.data.sources.helpers.stores import is_distant
+
+    places = (data.get("streaming"), (data.get("target") or {}).get("streaming"))
+    return next((place for place in places if place and is_distant(place)), "")
+
+
 def _places(data: DictConfig) -> Iterator[tuple[str, str]]:
     for key, value in data.items():
         if key == "target" and isinstance(value, DictConfig):
