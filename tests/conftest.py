@@ -1,5 +1,6 @@
 """A CycleGAN small enough to train in a test, and a Trainer around it that writes nothing unasked."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,15 @@ from torch.utils.data import DataLoader
 from suite.data.batch import Batch
 from suite.papers.cyclegan import CycleGAN
 from suite.run.config import defaults_of
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser that pages are tested in."""
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("needs the browser chromium")
+    return found[0]
 
 
 @pytest.fixture

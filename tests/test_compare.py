@@ -184,7 +184,9 @@ def test_runs_of_other_tasks_are_shown_where_they_do_the_same_and_named_where_no
     young = tmp_path / "young-0"
     shutil.copytree(made / "3", young, ignore=shutil.ignore_patterns("checkpoints"))
     splits = json.loads((made / "3" / "splits.json").read_text())
-    splits["train"]["a"].append("face-800000")  # another split than the first run's
+    (of_val,) = [name for name in splits["val"]["a"] if name.partition(".")[0] == "face-800000"]
+    splits["val"]["a"].remove(of_val)  # another split than the first run's
+    splits["train"]["a"].append(of_val)
     splits_of_other = json.loads((other / "splits.json").read_text()) | {"dataset": "elsewhere"}
     (other / "splits.json").write_text(json.dumps(splits_of_other))
     copied = tmp_path / "copied-1"
@@ -199,6 +201,29 @@ def test_runs_of_other_tasks_are_shown_where_they_do_the_same_and_named_where_no
     text = text_of(output)
     assert re.search(r"Not\s+B\s+pix2pix_unet[^\n]*: it makes photo → drawing", text)
     assert any(re.match("face-800000: B pix2pix_unet, .*pix2pix-0", alt) for alt in shots(output))
+
+
+def test_names_are_looked_for_by_kind_and_not_where_both_splits_have_them(made, tmp_path):
+    own = {"photo": frozenset({"000", "001"}), "drawing": frozenset({"000"})}
+    inputs = pictures.Inputs({}, {}, "", dataset="faces", keys=own)
+    data = pictures._keys_of(runs.read_runs([made / "0"])[0].config)
+    splits = {"dataset": "faces", "train": {"a": ["000.png", "001.png"], "b": ["001.png"]}, "val": {"a": ["000.png"]}}
+    (tmp_path / "splits.json").write_text(json.dumps(splits))
+    assert pictures.trained_on(tmp_path, inputs, data).startswith("1 of the 3 shown were among")  # the photo 001
+
+
+def test_of_the_shorter_side_none_is_shown_twice():
+    batch = {"key_b": ["x", "y", "x"], "b": torch.zeros(3, 1, 2, 2), "fresh_b": torch.tensor([True, True, False])}
+    assert [name for name, _ in pictures._of_side([batch], "b")] == ["x", "y"]
+
+
+def test_pictures_that_are_not_on_this_machine_are_not_fetched(made, cache, tmp_path, monkeypatch, capsys):
+    shutil.copytree(made / "0", run := tmp_path / "0")
+    config = (run / "config.yaml").read_text()
+    assert config.count("\n  streaming: null\n") == 1
+    (run / "config.yaml").write_text(config.replace("streaming: null", "streaming: s3://bucket/faces", 1))
+    assert command(monkeypatch, cache, run, f"output={tmp_path}/page.html") == 2
+    assert f"the pictures of {run} are not on this machine but in s3://bucket/faces; or" in capsys.readouterr().err
 
 
 def test_pictures_of_ones_own(made, cache, tmp_path, monkeypatch):
@@ -239,7 +264,7 @@ def test_a_model_of_styles_takes_each_picture_own():
 
 
 def test_arms_are_runs_that_differ_in_the_seed_alone(made):
-    of_runs = runs.read_runs(runs.find_runs([made]))
+    of_runs = runs.read_runs(runs.find_runs([made, made / ".." / made.name / "1"]))  # which is there already
     assert [run.name for run in of_runs] == ["0", "1", "2", "3"]
     arms = runs.in_arms(of_runs)
     assert [(arm.letter, arm.title, [run.seed for run in arm.runs]) for arm in arms] == [
@@ -252,6 +277,7 @@ def test_arms_are_runs_that_differ_in_the_seed_alone(made):
 def test_a_figure_of_several_runs():
     assert str(figures.Cell([1.0, 3.0], "4")) == "2 ± 1.4"
     assert str(figures.Cell([1.0], "4")) == "1"
+    assert [figures._pictures(counts) for counts in (["12", "4", "8"], ["4", "4"], [""])] == ["4 to 12", "4", ""]
     assert str(figures.Cell([1.0, float("inf")], "4")) == "nan"
     assert [figures.better(name) for name in ("val/psnr", "test/fid_to_train", "val/style")] == ["↑", "↓", ""]
 
@@ -263,11 +289,8 @@ def test_words_without_a_key(tmp_path, monkeypatch):
     assert bare(words) == (["runs/a b", "lr=1"], ["n=2", "--cfg", "job", "runs=[x]", "-h"])
 
 
-def test_in_a_browser_the_page_asks_for_nothing_and_fits_a_phone(page):
+def test_in_a_browser_the_page_asks_for_nothing_and_fits_a_phone(page, chromium):
     api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 390, "height": 800})

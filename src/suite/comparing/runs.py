@@ -52,11 +52,11 @@ class Arm:
 
 
 def find_runs(places: Iterable[Path]) -> list[Path]:
-    """The run folders that are given, and those within a folder of runs, as a multirun's, in natural order.
+    """The run folders that are given, and those within a folder of runs, as a multirun's, in natural order; each once.
 
     Raises UserError where one is neither, or none is given.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}  # by where it is: the same folder has many spellings
     for place in places:
         if not place.is_dir():
             raise UserError(f"{place}: there is no such folder; give run folders, or that of a multirun")
@@ -65,10 +65,11 @@ def find_runs(places: Iterable[Path]) -> list[Path]:
             raise UserError(
                 f"{place} is not a run folder, and there is none in it: a run has a config.yaml once it has begun"
             )
-        found |= dict.fromkeys(inside or [place])
+        for run in inside or [place]:
+            found.setdefault(run.resolve(), run)
     if not found:
         raise UserError("which runs? Give their folders, or that of a multirun: python -m suite.compare runs/…")
-    return list(found)
+    return list(found.values())
 
 
 def _is_run(place: Path) -> bool:
@@ -81,11 +82,20 @@ def _natural(path: Path) -> list[Any]:
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
     """Raises UserError where a configuration is damaged."""
-    above = os.path.commonpath([run.resolve().parent for run in folders])
-    runs = [_read(run, os.path.relpath(run.resolve(), above)) for run in folders]
+    runs = [_read(run, name) for run, name in zip(folders, _names(folders), strict=True)]
     keys = {key for run in runs for key in run.settings if key.rpartition(" ")[2] in _SEEDS}
     follow = {key for key in keys if all(run.settings.get(key, run.seed) == run.seed for run in runs)}
     return [replace(run, settings=_without(run.settings, follow)) for run in runs]
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Each by its path below the folder that all are in; by the whole path where they are on several drives."""
+    places = [run.resolve() for run in folders]
+    try:
+        above = os.path.commonpath([place.parent for place in places])
+    except ValueError:
+        return list(map(str, places))
+    return [os.path.relpath(place, above) for place in places]
 
 
 def _without(settings: Settings, keys: Collection[str]) -> Settings:
