@@ -18,9 +18,6 @@ from suite.errors import UserError
 
 pytest.importorskip("gradio", reason="needs the extra demo")
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
-CHROMIUM = "/usr/bin/chromium"
-if not Path(CHROMIUM).is_file():
-    pytest.skip(f"needs {CHROMIUM}", allow_module_level=True)
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -61,9 +58,9 @@ def address(trained: Trained, both_ways: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator[Any]:
+def page(chromium: str, address: str) -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -140,6 +137,7 @@ def test_what_is_drawn_is_translated(page: Any, trained: Trained) -> None:
 
 def test_an_example_is_translated_at_once(page: Any, trained: Trained, both_ways: Path, tmp_path: Path) -> None:
     drawings = Examples(both_ways).write(tmp_path)["b"]
+    page.get_by_role("tab", name="Drawing to photo").click()
     page.locator("button:visible", has_text="Clear").click()
     page.locator(".made img:visible").wait_for(state="detached")
     page.locator("button.gallery-item:visible").nth(1).click()
