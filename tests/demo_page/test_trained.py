@@ -46,17 +46,7 @@ def test_labels_are_one_way_with_a_choice(make_run: MakeRun) -> None:
 
 def test_a_style_is_taken_of_the_picture_that_is_given(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("data.size=64", "data.load_size=64", "data.sketch=xdog", "data.sketch_sets=null")
-    trained = load(
-        make_run(
-            "sketch_to_image_faces",
-            "stage=autoencoder",
-            "data.sketch=xdog",
-            "data.sketch_sets=null",
-            "data.size=64",
-            "data.load_size=64",
-            *words,
-        )
-    )
+    trained = load(make_run("sketch_to_image_faces", "stage=autoencoder", *words))
     assert [way.title for way in ways_of([trained])] == [
         "drawing to photo in the style of another",
         "photo to photo in the style of another",
