@@ -20,6 +20,7 @@ if __name__ == "__main__":
     import pkgutil
 
     # What these look up when they are imported is theirs.
+    import gradio
     import hydra
     import pytorch_lightning
     import torchmetrics

@@ -124,7 +124,7 @@ def test_sketches_and_styles_of_others_are_measured_apart(
         found.append(json.loads((copy / "3_refine" / "metrics.json").read_text())["test/last"])
     assert "test_mismatched/skt_rec" in capsys.readouterr().out
     six, four = found
-    assert {name.partition("/")[0] for name in six} == {"steps", "test", "test_mismatched"}
+    assert {name.partition("/")[0] for name in six} == {"steps", "note", "test", "test_mismatched"}
     assert six["test/psnr"] == four["test/psnr"]  # of four pairs, with six of others beside them
     assert six["test_mismatched/sty_rec"] != four["test_mismatched/sty_rec"]
 

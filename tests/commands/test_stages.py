@@ -1,6 +1,5 @@
 """A run in stages: both by one command, each a run of its own, exactly resumed wherever it was stopped."""
 
-import csv
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import two_stages
+from logged import logged
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -45,11 +45,6 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     assert one.keys() == other.keys()
     assert one
     return all(torch.equal(value, other[name]) for name, value in one.items())
-
-
-def losses(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_one_command_trains_both_each_in_a_folder_of_its_own(train, command, tmp_path, capsys):
@@ -191,7 +186,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(stage, step, hook, train, t
         found, expected = last(run / own), last(whole_run / own)
         assert same(found["state_dict"], expected["state_dict"])
         assert found["done"] == expected["done"]
-        assert losses(run / own) == losses(whole_run / own)
+        assert logged(run / own) == logged(whole_run / own)
     assert (run / STAGES[0] / "left_behind.txt").read_text() == "generator 8"
 
 

@@ -53,7 +53,7 @@ def test_links_are_followed_once_and_known_by_where_they_lead(tmp_path):
 
 
 def test_a_folder_outside_of_the_root_is_looked_at_too(tmp_path):
-    touch(tmp_path, "root/a/1.jpg", "b/1.jpg", "b/2.heif", "b/3.svg", "b/4.jpg")
+    touch(tmp_path, "root/a/1.jpg", "b/1.jpg", "b/2.psd", "b/3.svg", "b/4.jpg")
     unread = count_unread(tmp_path / "root", [str(tmp_path / "root/a/1.jpg"), str(tmp_path / "b/1.jpg")])
     assert unread.kinds["svg"] == 1
     assert unread.folders == {"../b/": 1}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities import rank_zero_only
 
 from suite.errors import UserError
 from suite.run import cluster
@@ -28,6 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Without what the tests' own cluster says, nor what one of them leaves behind."""
     kept = {name: text for name, text in os.environ.items() if not re.match("SLURM|MASTER|TORCHELASTIC|NODE_", name)}
     monkeypatch.setattr(os, "environ", kept)
+    monkeypatch.setattr(rank_zero_only, "rank", 0, raising=False)  # a Trainer sets it for good
     return monkeypatch
 
 

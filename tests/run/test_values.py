@@ -226,7 +226,7 @@ def test_commands_without_sections(command: str, keys: type, words: list[str]) -
     switches = {"overwrite", "log", "bf16", "verify", "dropout", "largest_only", "crops", "private", "pictures"}
     assert {key for key, value in passed if value is True} <= switches
     assert {key for key, value in passed if value == 1.5} <= {"margin", "shard_size"}
-    lists = {"checkpoints", "depth", "runs"} & set(config)
+    lists = {"checkpoints", "depth", "runs", "run" if command == "demo" else ""} & set(config)
     assert {key for key, value in passed if value == [1, 2] or value == ["a"]} == lists
 
 

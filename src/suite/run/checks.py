@@ -239,7 +239,7 @@ def _sections(config: DictConfig) -> Iterator[Section]:
     yield Section("", config, {**top, **dict.fromkeys(inner, Any)}, frozenset((*top, *inner)))
     yield _section(config, "data", _data_keys(config))
     model = _model_keys(config)
-    required = set(model) - {"stage", "d_lr", "recorded"}  # runs of before, to be resumed, lack some
+    required = set(model) - {"stage", "d_lr", "freeze_d", "recorded"}  # runs of before, to be resumed, lack some
     yield _section(config, "model", {"paper": Name, **model}, required)
     for role in ("backbone", "discriminator"):
         if role in model:
