@@ -185,9 +185,8 @@ def encode(picture: Picture, depth: Depth = "auto") -> tuple[bytes, str]:
         flatten(upright(io.BytesIO(data)), "RGB", depth)  # a picture that training could not use is found now
         return data, picture.path.suffix.lower()
     shown = picture.load()
-    shown = (
-        shown.convert("RGB") if shown.mode == "YCbCr" else shown
-    )  # Pillow 12 reads no TIFF of it that it has written
+    if shown.mode == "YCbCr":
+        shown = shown.convert("RGB")  # Pillow 12 reads no TIFF that it has written of it
     flatten(shown, "RGB", depth)
     file, suffix = io.BytesIO(), "png" if shown.mode in _IN_PNG else "tiff"
     shown.save(file, suffix)
