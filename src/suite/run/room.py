@@ -23,9 +23,8 @@ _CALCULATED_AT = 512  # pixels a side: memory grows as their number does
 # Kernels copy what they read and write: a ResNet of width 64 took 1.6 times what its tensors hold, at 768 pixels on a
 # CPU. What is refused does not fit without that; a pass that is made fits with it.
 _OF_KERNELS = 2
-_IN_TILES = (
-    32  # bytes of main memory a pixel: the picture as it is decoded and copied, and what its tiles are blended in
-)
+# Bytes of main memory a pixel: the picture as it is decoded and copied, and what its tiles are blended in.
+_IN_TILES = 32
 
 
 class Room(NamedTuple):

@@ -124,9 +124,7 @@ def typed(word: str) -> str:
 
 def say(key: str, value: str | Path) -> str:
     """key=value as `literal` reads it: of a key that holds a path or a name."""
-    text = (
-        value.as_posix() if isinstance(value, Path) else str(value)
-    )  # also on Windows, whose shells read no quotes of ours
+    text = value.as_posix() if isinstance(value, Path) else str(value)  # Windows' shells read no quotes of ours
     plain = text != "null" and "${seed}" not in text and not (_IN_QUOTES.fullmatch(text) or _LIST.fullmatch(text))
     return f"{key}={text if plain else quoted(text)}"
 
