@@ -49,23 +49,27 @@ def _frechet_without_blocks(changing: Tensor, constant: Tensor) -> Tensor:
     the eigenvalues of its Gram matrix, of whichever of N and d is less, from which a block is taken by subtraction: no
     root of a d x d product is computed anew.
     """
-    mean, factor = constant.mean(dim=0), _factor(constant)
-    projected = (changing - changing.mean(dim=0)) @ factor.T
+    factor, variances = _factor(constant), constant.var(dim=0).sum()
+    apart = changing.mean(dim=0) - constant.mean(dim=0)
+    centred = changing - changing.mean(dim=0)
+    squares = centred.square().sum(dim=1)
+    projected = centred @ factor.T
     among_rows = len(projected) <= projected.shape[1]
     gram = projected @ projected.T if among_rows else projected.T @ projected
     distances = []
     for block in blocks(len(changing)):
         keep = kept_of(block, len(changing))
-        left = changing[keep]
+        left = int(keep.sum())
         if among_rows:
             rest = gram[keep][:, keep]
             rest = rest - rest.mean(dim=0) - rest.mean(dim=1, keepdim=True) + rest.mean()
         else:
             gone, total = projected[block], projected[keep].sum(dim=0)
-            rest = gram - gone.T @ gone - total[:, None] * total / len(left)
-        cross = torch.linalg.eigvalsh(rest / (len(left) - 1)).clamp(min=0).sqrt().sum()
-        variances = left.var(dim=0).sum() + constant.var(dim=0).sum()
-        distances.append((left.mean(dim=0) - mean).square().sum() + variances - 2 * cross)
+            rest = gram - gone.T @ gone - total[:, None] * total / left
+        cross = torch.linalg.eigvalsh(rest / (left - 1)).clamp(min=0).sqrt().sum()
+        shift = -centred[block].sum(dim=0) / left  # of the mean, by the block that is gone
+        of_left = (squares[keep].sum() - left * shift.square().sum()) / (left - 1)
+        distances.append((apart + shift).square().sum() + of_left + variances - 2 * cross)
     return torch.stack(distances)
 
 
