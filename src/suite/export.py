@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 # Which keys are of one format alone.
 _OF_FORMAT = {"onnx": ("direction", "target"), "hub": ("push", "private", "licence", "pictures")}
 _EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",), "hub": ("safetensors",)}
-
-
 _BUILDING = ".export"  # begins the name of the folder that an export is built in
 
 
@@ -120,7 +118,7 @@ def _export_weights(values: Keys, place: Path, output: Path, name: str | None) -
     from suite.exporting.card import translate_command
     from suite.exporting.weights import write_weights
 
-    run = _run_of(place)
+    run = folder.begun_run_of(place)
     if run is not None and values["format"] == "hub":
         refuse_links(run)  # what one leads to would be published
     depth = folder.depth_of(place)
@@ -165,14 +163,6 @@ def _told(values: Keys, output: Path, model: "Paper", weights: int, run: Path | 
         licence=values["licence"],
         pictures=values["pictures"],
     )
-
-
-def _run_of(place: Path) -> Path | None:
-    """The run that a place is, or that a checkpoint file lies in; None for one by itself, or an exported model."""
-    if exported.is_exported(place):
-        return None
-    run = folder.run_of(place)
-    return run if (run / "config.yaml").is_file() else None
 
 
 def main() -> None:

@@ -179,12 +179,8 @@ def differing(arms: Sequence[Arm]) -> dict[str, list[str | None]]:
 
 def _titles(arms: Sequence[Sequence[Run]]) -> list[str]:
     """By the folders' names, <arm>-<seed>; the experiment; the settings that differ; or the first run's name."""
-    folders = [{run.name.removesuffix(f"-{run.seed}") for run in of_arm if run.name.endswith(f"-{run.seed}")} for
-               of_arm in arms]  # fmt: skip
-    complete = all(
-        len(names) == 1 and all(run.name.endswith(f"-{run.seed}") for run in of_arm)
-        for names, of_arm in zip(folders, arms, strict=True)
-    )
+    folders = [{_stem(run) for run in of_arm} for of_arm in arms]
+    complete = all(len(names) == 1 and None not in names for names in folders)
     experiments = [shown(of_arm[0].config.get("name")) for of_arm in arms]
     keys = differing([Arm("", "", of_arm, of_arm[0].settings) for of_arm in arms])
     by_key = [
@@ -192,7 +188,7 @@ def _titles(arms: Sequence[Sequence[Run]]) -> list[str]:
         for number in range(len(arms))
     ]
     candidates = [
-        [next(iter(names)) for names in folders] if complete else [],
+        [str(*names) for names in folders] if complete else [],
         experiments,
         by_key if len(keys) <= _TITLE and all(by_key) else [],
     ]
@@ -200,6 +196,12 @@ def _titles(arms: Sequence[Sequence[Run]]) -> list[str]:
     return (
         unlike[0] if unlike else [f"{name}, {of_arm[0].name}" for name, of_arm in zip(experiments, arms, strict=True)]
     )
+
+
+def _stem(run: Run) -> str | None:
+    """<arm> of a folder <arm>-<seed>; None of another."""
+    ending = f"-{run.seed}"
+    return run.name.removesuffix(ending) if run.name.endswith(ending) else None
 
 
 def _letter(number: int) -> str:

@@ -10,9 +10,10 @@ from PIL import Image
 from suite import images
 from suite.data.keys import Side
 from suite.data.module import PictureData
-from suite.demo_page.trained import data_values, saved_config
+from suite.demo_page.trained import saved_config
 from suite.errors import UserError
 from suite.run import folder
+from suite.run.config import plain
 from suite.run.stored import distant_place, said_places
 from suite.run.words import escaped
 
@@ -36,7 +37,7 @@ class Examples:
         if distant := distant_place(saved.data):
             raise UserError(f"the pictures are not on this machine but in {distant}")
         self.places = said_places(saved.data)
-        self._data = PictureData(**data_values(saved))
+        self._data = PictureData(**plain(saved.data))
         self._data.kept = folder.kept_splits(folder.run_of(run), saved.data)
         if not self._data.holds_out:
             raise UserError(f"{run} holds no pictures out, and those of training would show too much of it")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Literal
 
 from omegaconf import DictConfig
 from PIL import Image
@@ -68,23 +68,17 @@ def data_keys(run: Path) -> DataKeys | None:
     Raises UserError where its configuration is damaged.
     """
     saved = saved_config(run)
-    return None if saved is None else DataKeys(**data_values(saved))
+    return None if saved is None else DataKeys(**plain(saved.data))
 
 
 def saved_config(run: Path) -> DictConfig | None:
     """The configuration of that run, of its `data` checked. Raises UserError where that is damaged."""
-    place = folder.run_of(run)
-    if not (place / "config.yaml").is_file():
+    if (place := folder.begun_run_of(run)) is None:
         return None
     saved = folder.read_config(place)
     check_keys(saved, only=("data",))
     check_values(saved, only=("data",))
     return saved
-
-
-def data_values(saved: DictConfig) -> dict[str, Any]:
-    """The keys of `data` of a configuration, as `DataKeys` takes them."""
-    return {key: value for key, value in plain(saved.data).items() if key != "_target_"}
 
 
 def _kind(model: Paper, keys: DataKeys | None, side: Side) -> str:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from suite.errors import printable
 from suite.exporting.training import DataSet, built_in_alone, command_of, data_sets, foreign_start
 from suite.metrics.table import rows_of
+from suite.networks.layers import differs_in_training
 from suite.run.words import command, say
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _limits(told: Told) -> str:
         else "What holds of the data holds of it, too: who is missing there, and for what it may be used."
     )
     lines.append("For research and play; not to identify people, nor to pass off what it makes as pictures of them.")
-    if any(mark in str(told.model.hparams.get("backbone", "")) for mark in ("dropout': 0.5", "batch")):
+    if "backbone" in told.model.hparams and any(map(differs_in_training, told.model.translating().values())):
         lines.append(
             "It translates with running statistics and without dropout; pix2pix was tested with both (mode=train)."
         )

@@ -56,6 +56,13 @@ def uses_batch_statistics(network: nn.Module) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
 
 
+def differs_in_training(network: nn.Module) -> bool:
+    """Whether a network makes other pictures in training mode: by the statistics of the batch, or by dropout."""
+    return uses_batch_statistics(network) or any(
+        isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in network.modules()
+    )
+
+
 def keep_training_behaviour(network: nn.Module) -> None:
     """Let a network in eval mode normalise by the batch it is given, and drop out, as it did in training.
 

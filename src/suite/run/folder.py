@@ -96,6 +96,14 @@ def run_of(place: Path) -> Path:
     return place.parent.parent if place.is_file() else of_stage(place)
 
 
+def begun_run_of(place: Path) -> Path | None:
+    """The same where that run has begun; None of a checkpoint file by itself, and of an exported model."""
+    if is_exported(place):
+        return None
+    run = run_of(place)
+    return run if (run / "config.yaml").is_file() else None
+
+
 def _number(stage: Path) -> int:
     return int(stage.name.partition("_")[0])
 
