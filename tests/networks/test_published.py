@@ -7,20 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from theirs import NORMS, with_contrast
 from torch import Tensor, nn
 
 from suite.errors import UserError
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.layers import keep_training_behaviour
 from suite.networks.published import PublishedGenerator, read_published, recognise
-
-NORMS = {
-    "batch": nn.BatchNorm2d,
-    "instance": nn.InstanceNorm2d,
-    "old instance": lambda channels: nn.InstanceNorm2d(channels, track_running_stats=True),
-    "affine instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    "none": lambda channels: nn.Identity(),
-}
 
 
 class TheirBlock(nn.Module):
@@ -89,17 +82,6 @@ class TheirUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
-
-
-def with_contrast(network: nn.Module) -> nn.Module:
-    """Every weight and statistic drawn anew, so large that none is without effect."""
-    torch.manual_seed(0)
-    for name, value in network.state_dict().items():
-        if name.endswith("running_var"):
-            value.uniform_(0.5, 2)
-        elif value.is_floating_point():
-            value.normal_(0, value[0].numel() ** -0.5 if value.ndim == 4 else 0.5)
-    return network.eval()
 
 
 def ours(found: PublishedGenerator) -> nn.Module:

@@ -4,19 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from theirs import NORMS, with_contrast
 from torch import Tensor, nn
 
 from suite.errors import UserError
 from suite.networks.build import build_discriminator, build_generator
 from suite.networks.published_discriminators import read_discriminator, recognise_discriminator
-
-NORMS = {
-    "batch": nn.BatchNorm2d,
-    "instance": nn.InstanceNorm2d,
-    "old instance": lambda channels: nn.InstanceNorm2d(channels, track_running_stats=True),
-    "affine instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    "none": lambda channels: nn.Identity(),
-}
 
 
 class TheirPatchGAN(nn.Module):
@@ -54,16 +47,6 @@ class TheirPixelGAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
-
-
-def with_contrast(network: nn.Module) -> nn.Module:
-    torch.manual_seed(0)
-    for name, value in network.state_dict().items():
-        if name.endswith("running_var"):
-            value.uniform_(0.5, 2)
-        elif value.is_floating_point():
-            value.normal_(0, value[0].numel() ** -0.5 if value.ndim == 4 else 0.5)
-    return network.eval()
 
 
 def patch(channels: int = 3, layers: int = 3, norm: str = "instance", width: int = 4) -> nn.Module:

@@ -14,21 +14,10 @@ from typing import Any
 
 import hydra
 import pytest
+from keyed import KEYED
 from omegaconf import DictConfig, OmegaConf
 
-from suite import (
-    check_data,
-    compare,
-    demo,
-    evaluate,
-    export,
-    extract_faces,
-    import_weights,
-    make_sketches,
-    pack,
-    style_grid,
-    translate,
-)
+from suite import check_data, evaluate, pack
 from suite.arguments import check_types
 from suite.bench import bench, measure
 from suite.data.keys import DataKeys
@@ -199,24 +188,24 @@ def listed(config: DictConfig) -> None:
     DataKeys(**{key: value for key, value in plain(config.data).items() if key != "_target_"}).list_pictures()
 
 
-@pytest.mark.parametrize(
-    ("command", "keys", "words"),
-    [
-        ("evaluate", evaluate.Keys, ["run=x"]),
-        ("translate", translate.Keys, ["run=x", "input=x", "output=x"]),
-        ("check_data", check_data.Keys, ["data=faces"]),
-        ("pack", pack.Keys, ["data=faces", "output=x"]),
-        ("extract_faces", extract_faces.Keys, ["video=x", "output=x"]),
-        ("import_weights", import_weights.Keys, ["file=x", "output=x"]),
-        ("make_sketches", make_sketches.Keys, ["run=x", "data=faces", "output=x"]),
-        ("demo", demo.Keys, ["run=x"]),
-        ("style_grid", style_grid.Keys, ["run=x", "input=x", "styles=x", "output=x"]),
-        ("export", export.Keys, ["run=x", "output=x", "format=onnx"]),
-        ("compare", compare.Keys, []),
-    ],
-)
-def test_commands_without_sections(command: str, keys: type, words: list[str]) -> None:
-    config = compose(command, *words)
+WORDS = {  # that a command needs
+    "evaluate": ["run=x"],
+    "translate": ["run=x", "input=x", "output=x"],
+    "check_data": ["data=faces"],
+    "pack": ["data=faces", "output=x"],
+    "extract_faces": ["video=x", "output=x"],
+    "import_weights": ["file=x", "output=x"],
+    "make_sketches": ["run=x", "data=faces", "output=x"],
+    "demo": ["run=x"],
+    "style_grid": ["run=x", "input=x", "styles=x", "output=x"],
+    "export": ["run=x", "output=x", "format=onnx"],
+    "compare": [],
+}
+
+
+@pytest.mark.parametrize("command", KEYED)
+def test_commands_without_sections(command: str) -> None:
+    keys, config = KEYED[command], compose(command, *WORDS[command])
     assert set(config) | {"metrics"} == set(keys.__annotations__) | {"metrics"}  # null, as a rule
     passed = walk(config, lambda changed: checked(changed, keys), [key for key in map(str, config) if key != "data"])
     # A name or path of any kind, a number in its range, null where something is left out; nothing else.

@@ -13,22 +13,10 @@ import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from keyed import KEYED
 from omegaconf import DictConfig, OmegaConf
 
 import suite
-from suite import (
-    check_data,
-    compare,
-    demo,
-    evaluate,
-    export,
-    extract_faces,
-    import_weights,
-    make_sketches,
-    pack,
-    style_grid,
-    translate,
-)
 from suite.arguments import File, OneOf, arguments_of
 from suite.data.keys import DataKeys
 from suite.data.sources import SOURCES, find_source, source_options
@@ -57,19 +45,6 @@ NAMES = [
 ]  # fmt: skip
 TYPED_IN_QUOTES = ("null", "[a]", "'quoted'", "${seed}", "x${seed}", "a\\${seed}")
 FOLDERS = ["experiment=cyclegan_lsgan", "scale=smoke", "data=unpaired_folders"]
-COMMANDS = (
-    check_data,
-    compare,
-    demo,
-    evaluate,
-    export,
-    extract_faces,
-    import_weights,
-    make_sketches,
-    pack,
-    style_grid,
-    translate,
-)
 
 
 def value(word: str) -> Any:
@@ -200,7 +175,7 @@ def free_text(kind: Any) -> bool:
 
 
 def test_no_key_of_a_path_or_name_is_forgotten() -> None:
-    found = {key for of_command in COMMANDS for key in text_keys(of_command.Keys)}  # type: ignore[attr-defined]
+    found = {key for keys in KEYED.values() for key in text_keys(keys)}
     found |= {*text_keys(RunKeys), *text_keys(DataKeys, "data."), *text_keys(WandbKeys, "logger.")}
     for source in SOURCES:
         options = source_options(source)
