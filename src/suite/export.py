@@ -14,6 +14,7 @@ from suite.files import make_folder, remove_abandoned, unfinished_folder
 from suite.run import cli, exported, folder
 from suite.run.checks import checked
 from suite.run.config import CONF
+from suite.run.extras import need
 from suite.run.stored import refuse_links
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _check(values: Keys, output: Path) -> None:
     if any((output / name).exists() for name in ("config.yaml", "stages.yaml", "checkpoints")):
         raise UserError(f"output={output} is a run folder: give another one")
     for module in _EXTRAS[values["format"]]:
-        exported.import_extra(module, "export", f"format={values['format']}")
+        need(module, "export", f"format={values['format']}")
 
 
 def _refuse_present(values: Keys, output: Path, names: Sequence[str]) -> None:

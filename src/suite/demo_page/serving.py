@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.errors import UserError
+from suite.run.extras import need
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -58,7 +59,7 @@ def _environment(**values: str) -> Iterator[None]:
 
 @contextmanager
 def folder_of_page() -> Iterator[Path]:
-    """A folder for what is uploaded and made, which goes in the end; before Gradio is imported, for it looks there.
+    """A folder for what is uploaded and made, which goes in the end; Gradio is imported in it, and looks there.
 
     Raises UserError where Gradio is lacking.
     """
@@ -66,10 +67,7 @@ def folder_of_page() -> Iterator[Path]:
         tempfile.TemporaryDirectory(prefix="suite-demo-", ignore_cleanup_errors=True) as place,
         _environment(**_SILENT, GRADIO_TEMP_DIR=place),
     ):
-        try:
-            import gradio  # noqa: F401
-        except ImportError as error:
-            raise UserError("Gradio is lacking, which shows the page: pip install 'suite[demo]'") from error
+        need("gradio", "demo", "suite.demo")
         yield Path(place)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite.errors import UserError
-from suite.run.exported import NAME_ON_HUB, asked, import_extra
+from suite.run.exported import NAME_ON_HUB, asked
+from suite.run.extras import need
 
 
 def check_push(push: str, overwrite: bool) -> str:
@@ -16,7 +17,7 @@ def check_push(push: str, overwrite: bool) -> str:
     name = push.removeprefix("hf://")
     if not re.fullmatch(NAME_ON_HUB, name):
         raise UserError(f"push={push}: say push=owner/name")
-    import_extra("huggingface_hub", "hub", f"push={push}")
+    need("huggingface_hub", "hub", f"push={push}")
     from huggingface_hub import HfApi, get_token
 
     if get_token() is None:

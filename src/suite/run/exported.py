@@ -18,6 +18,7 @@ from suite.errors import UserError
 from suite.files import free_bytes, readable_bytes, size_of_file
 from suite.papers import find_paper
 from suite.run.contents import built, check_finite, one_line, reason
+from suite.run.extras import need
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -59,7 +60,7 @@ def is_exported(place: Path) -> bool:
 
 def read_exported(folder: Path) -> "Paper":
     """The model of an exported folder. Networks that only trained it are drawn anew. Raises UserError."""
-    import_extra("safetensors", "export", f"{folder / WEIGHTS}")
+    need("safetensors", "export", f"{folder / WEIGHTS}")
     from safetensors.torch import load_file
 
     settings, path = read_settings(folder), folder / WEIGHTS
@@ -135,7 +136,7 @@ def local(place: str | Path) -> Path:
 
 @cache
 def _fetched(hub: Hub) -> Path:
-    import_extra("huggingface_hub", "hub", f"hf://{hub.name}")
+    need("huggingface_hub", "hub", f"hf://{hub.name}")
     said = f"hf://{hub.name}" + (f"@{hub.revision}" if hub.revision else "")
     folder = asked(said, lambda: _download(hub, said), "can't be read")
     if not is_exported(folder):
@@ -207,11 +208,3 @@ def asked(what: str, ask: Callable[[], T], failed: str) -> T:
     except OSError as error:
         why = error.strerror or reason(error)
     raise UserError(f"{what} {failed}: {why}")
-
-
-def import_extra(module: str, extra: str, needed_for: str) -> None:
-    """Raises UserError, the line that says what to install, where a package of an extra is not there."""
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        raise UserError(f"{needed_for} needs {module}, which is not installed: pip install 'suite[{extra}]'")

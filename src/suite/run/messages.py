@@ -4,7 +4,6 @@ import difflib
 import errno
 import shlex
 from collections.abc import Collection, Iterator, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -13,6 +12,7 @@ from suite.arguments import arguments_of, fits
 from suite.errors import UserError, printable
 from suite.run.config import CONF, composing
 from suite.run.exhausted import exhausted
+from suite.run.extras import need
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -56,8 +56,8 @@ def check_words(words: Sequence[str]) -> None:
     from hydra.errors import OverrideParseException
 
     for one in words:
-        if one.startswith("hydra/launcher=submitit") and find_spec("submitit") is None:
-            raise UserError(f"{one} is not installed: pip install 'suite[slurm]'")
+        if one.startswith("hydra/launcher=submitit"):
+            need("submitit", "slurm", one)
     try:
         typed = _parsed(words)
     except OverrideParseException:
