@@ -52,7 +52,10 @@ class Panel:
                 with gr.Row():
                     clear = gr.Button("Clear")
                     press = gr.Button("Translate", variant="primary")
-            self.made = [self._made(one) for one in trained]
+            self.made = [self._made(one) for one in trained] if len(trained) == 1 else []
+        if len(trained) > 1:  # in a row of their own, or the last would stand below the others
+            with gr.Row():
+                self.made = [self._made(one) for one in trained]
         chosen = _examples(f"Examples: {way.source}s", examples)
         chosen_style = _examples("Examples of styles", styles)
         if tries.lacking:
