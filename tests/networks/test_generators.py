@@ -17,6 +17,12 @@ PUBLISHED = [
     ({"name": "unet", "downs": 7, "norm": "instance"}, 41_825_667),
 ]
 
+SMALL = [
+    {"name": "resnet", "blocks": 1, "width": 4},
+    {"name": "unet", "downs": 2, "width": 4},
+    {"name": "unetpp", "depth": 2, "width": 4},
+]
+
 
 def parameters(network: nn.Module) -> int:
     return sum(weight.numel() for weight in network.parameters())
@@ -48,14 +54,7 @@ def test_generator_keeps_the_size_and_ends_in_tanh(backbone: dict, height: int, 
     assert 0.9 < pictures.abs().max() <= 1
 
 
-@pytest.mark.parametrize(
-    "backbone",
-    [
-        {"name": "resnet", "blocks": 1, "width": 4},
-        {"name": "unet", "downs": 2, "width": 4},
-        {"name": "unetpp", "depth": 2, "width": 4},
-    ],
-)
+@pytest.mark.parametrize("backbone", SMALL)
 def test_resized_convolutions_draw_no_checkerboard(backbone: dict) -> None:
     torch.manual_seed(0)
     flat = torch.full((1, 3, 128, 128), 0.5)
@@ -68,6 +67,29 @@ def test_resized_convolutions_draw_no_checkerboard(backbone: dict) -> None:
         middle = network(flat)[..., 60:68, 60:68].flatten(2)  # away from the borders, which are padded with zeros
         pattern[upsample] = middle.std(-1).max()
     assert pattern["resize"] < 1e-5 < 1e-2 < pattern["transpose"]
+
+
+@pytest.mark.parametrize(("reads", "draws"), [(3, 3), (3, 1), (1, 3)])
+@pytest.mark.parametrize("backbone", SMALL)
+def test_a_residual_generator_adds_to_the_picture_within_tanh(backbone: dict, reads: int, draws: int) -> None:
+    torch.manual_seed(0)
+    plain = build_generator(backbone, reads, draws).double()
+    residual = build_generator(backbone | {"residual": True}, reads, draws).double()
+    residual.load_state_dict(plain.state_dict())
+    picture = torch.rand(2, reads, 16, 16, dtype=torch.float64) * 2 - 1
+    picture[0, :, 0, 0] = 1  # white: finite, and can be changed
+    kept = picture if reads == draws else picture.mean(1, keepdim=True)
+    expected = torch.tanh(torch.atanh(plain(picture)) + torch.atanh(0.95 * kept))
+    torch.testing.assert_close(residual(picture), expected)
+
+
+def test_every_head_of_a_residual_generator_adds_to_the_picture() -> None:
+    backbone = {"name": "unetpp", "depth": 2, "width": 4, "deep_supervision": True, "residual": True}
+    network = build_generator(backbone, 3, 3, supervises_heads=True)
+    for head in network.heads:
+        nn.init.zeros_(head[0].weight)
+    picture = torch.rand(2, 3, 8, 8) * 2 - 1
+    torch.testing.assert_close(network(picture, every_head=True), 0.95 * picture.expand(2, *picture.shape))
 
 
 def test_resnet_divisor_is_exact() -> None:

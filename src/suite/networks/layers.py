@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from suite.arguments import Range
 from suite.errors import UserError
@@ -49,6 +49,20 @@ def double(upsample: Upsample, inputs: int, outputs: int, kernel: int, bias: boo
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect", bias=bias)
             return nn.Sequential(nn.Upsample(scale_factor=2), convolution)
     raise UserError(f"upsample={upsample!r} is unknown: use transpose or resize")
+
+
+def changed(picture: Tensor, drawn: Tensor) -> Tensor:
+    """A picture with a generator's change to it: tanh(h + atanh(0.95 picture)), where `drawn` is tanh(h).
+
+    picture: (B, C, H, W) and drawn: (..., B, C', H, W) in [-1, 1]; where C and C' differ, the picture's mean counts.
+    A generator that has learned nothing yet, whose h is near 0, returns the picture, so colours need not be learned.
+    Source: "ResOut" of DeblurGAN (Kupyn 2018). The sum is taken inside tanh, which needs no clamping, and 0.95 leaves
+    room to change what is black or white.
+    """
+    if picture.shape[1] != drawn.shape[-3]:
+        picture = picture.mean(1, keepdim=True)
+    kept = 0.95 * picture
+    return (drawn + kept) / (1 + drawn * kept)  # tanh of a sum, by its addition theorem
 
 
 def uses_batch_statistics(network: nn.Module) -> bool:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from suite.arguments import Range, ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Norm, Upsample, Width, double, has_bias, norm_layer
+from suite.networks.layers import Norm, Upsample, Width, changed, double, has_bias, norm_layer
 
 
 class ResNetGenerator(Generator):
@@ -25,9 +25,11 @@ class ResNetGenerator(Generator):
         norm: Norm = "instance",
         dropout: ShareBelowOne = 0.0,  # inside each block; pix2pix's ResNet uses 0.5
         upsample: Upsample = "transpose",
+        residual: bool = False,  # draws what changes of the picture
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
+        self.residual = residual
         self.divisor = 4
         bias = has_bias(norm)
         layers: list[nn.Module] = [
@@ -53,7 +55,8 @@ class ResNetGenerator(Generator):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        drawn = self.layers(x)
+        return changed(x, drawn) if self.residual else drawn
 
 
 class ResidualBlock(nn.Module):

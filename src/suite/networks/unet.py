@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from suite.arguments import ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Halvings, Norm, Upsample, Width, double, has_bias, norm_layer
+from suite.networks.layers import Halvings, Norm, Upsample, Width, changed, double, has_bias, norm_layer
 
 
 class UNetGenerator(Generator):
@@ -26,11 +26,12 @@ class UNetGenerator(Generator):
         dropout: ShareBelowOne = 0.5,  # in the widest inner levels only
         skip: bool = True,
         upsample: Upsample = "transpose",
+        residual: bool = False,  # draws what changes of the picture
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.divisor = 2**downs
-        self.skip = skip
+        self.skip, self.residual = skip, residual
         bias = has_bias(norm)
         widths = [min(2**level, 8) * width for level in range(downs)]
 
@@ -58,7 +59,8 @@ class UNetGenerator(Generator):
                     up.append(nn.Dropout(dropout))
             self.up.append(nn.Sequential(*up))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, picture: Tensor) -> Tensor:
+        x = picture
         encoded: list[Tensor] = []
         for down in self.down:
             x = down(x)
@@ -67,4 +69,4 @@ class UNetGenerator(Generator):
             if self.skip and level < len(self.up) - 1:
                 x = torch.cat([encoded[level], x], dim=1)
             x = self.up[level](x)
-        return x
+        return changed(picture, x) if self.residual else x

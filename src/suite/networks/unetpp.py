@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from suite.arguments import Range, ShareBelowOne
 from suite.networks.contract import Generator
-from suite.networks.layers import Norm, Upsample, Width, double, has_bias, norm_layer
+from suite.networks.layers import Norm, Upsample, Width, changed, double, has_bias, norm_layer
 
 
 class UNetPlusPlusGenerator(Generator):
@@ -31,11 +31,13 @@ class UNetPlusPlusGenerator(Generator):
         dropout: ShareBelowOne = 0.0,  # behind every node with j > 0
         deep_supervision: bool = False,  # a head for each of X(0, 1) ... X(0, depth), not for the last alone
         upsample: Upsample = "transpose",
+        residual: bool = False,  # draws what changes of the picture
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.divisor = 2**depth
         self.depth = depth
+        self.residual = residual
         widths = [2**level * width for level in range(depth + 1)]
         self.down = nn.ModuleList(nn.Conv2d(channels, channels, 4, stride=2, padding=1) for channels in widths[:-1])
         self.up = nn.ModuleDict()
@@ -58,10 +60,12 @@ class UNetPlusPlusGenerator(Generator):
             for level in range(self.depth - j + 1):
                 up = self.up[f"{level}_{j}"](x[level + 1][j - 1])
                 x[level].append(self.nodes[f"{level}_{j}"](torch.cat([*x[level], up], dim=1)))
-        if not every_head:
-            return self.heads[-1](x[0][-1])
-        supervised = x[0][-len(self.heads) :]
-        return torch.stack([head(node) for head, node in zip(self.heads, supervised, strict=True)])
+        if every_head:
+            supervised = x[0][-len(self.heads) :]
+            drawn = torch.stack([head(node) for head, node in zip(self.heads, supervised, strict=True)])
+        else:
+            drawn = self.heads[-1](x[0][-1])
+        return changed(picture, drawn) if self.residual else drawn
 
 
 def _node(inputs: int, channels: int, norm: Norm, dropout: float) -> nn.Sequential:
