@@ -183,7 +183,7 @@ def test_first_screen_has_the_commands_for_a_newcomer() -> None:
     ("command", "complaint"),
     [
         ("python -m suite.train experiment=cyclegan_lsgan data.sise=64", "data.sise"),
-        ("python -m suite.train experiment=cyclegan_lsgan scale=demo data.size=60", "not a multiple"),
+        ("python -m suite.train experiment=cyclegan_lsgan scale=demo data.size=62", "not a multiple"),
         ("python -m suite.train experiment=cyclegan", "cyclegan"),
         ("python -m suite.train -m experiment=cyclegan_lsgan adversarial=lsgan,lsgn", "lsgn"),
         ("python -m suite.translate run=<run> inptu=<folder>", "inptu"),
