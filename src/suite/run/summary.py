@@ -81,7 +81,7 @@ def _faster(config: DictConfig, model: "Paper") -> dict[str, str]:
     """The line on bfloat16, where a processor has it and is not asked for it."""
     if model.device.type != "cpu" or precision(config) != "32-true" or not has_bf16():
         return {}
-    took = "a step of CycleGAN took 0.54 to 0.61 of the time, of the small one of scale=demo 0.84"
+    took = "a step of CycleGAN took 0.54 to 0.61 of the time, of the small one of scale=demo 0.93"
     return {"faster": f"perhaps with trainer.precision=bf16-mixed, which this processor has: {took}"}
 
 
