@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "evaluate": ("run=sent/run", "accelerator=cpu"),
     "translate": ("run=sent/run", "input=pictures", "output=sent/out", "device=cpu"),
 }
-COUNT = 696  # every case
+COUNT = 720  # every case
 REFUSED, TAKEN = (2,), (0, 2)
 ODD: list[Any] = [None, True, -1, 10**30, float("nan"), "", "a\nb", "${oc.env:SECRET}", [], [[1]], {}, {"a": 1}]
 
